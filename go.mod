@@ -1,0 +1,3 @@
+module ringo.dev/ringo
+
+go 1.26.0

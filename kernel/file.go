@@ -1,0 +1,86 @@
+package kernel
+
+import "syscall"
+
+// Errno is a Linux error number; 0 means success. Kernel code returns it by
+// value so that the hot path allocates nothing.
+type Errno = syscall.Errno
+
+// Events is a set of poll events, with Linux's values (poll(2), epoll(7)).
+type Events uint32
+
+const (
+	EventIn    Events = 0x1
+	EventPri   Events = 0x2
+	EventOut   Events = 0x4
+	EventErr   Events = 0x8
+	EventHup   Events = 0x10
+	EventRdHup Events = 0x2000
+)
+
+// File is an open file description: what a descriptor refers to. Its methods
+// may be called from several goroutines. None of them blocks for readiness:
+// they answer EAGAIN, and the caller waits through Queue (see Wait) if the
+// descriptor is a blocking one.
+type File interface {
+	// Read and Write transfer at the file's own position, if it has one.
+	Read(p []byte) (int, Errno)
+	Write(p []byte) (int, Errno)
+	// Ready returns the events that hold now.
+	Ready() Events
+	// Queue returns where to wait for readiness, or nil for a file that is
+	// always ready, as regular files are (they cannot be added to an epoll set).
+	Queue() *Queue
+	// Stat fills st.
+	Stat(st *syscall.Stat_t) Errno
+	// Close is called once, when the last descriptor is gone.
+	Close() Errno
+}
+
+// ReaderAt and WriterAt are implemented by files that have positions (pread(2)).
+type ReaderAt interface {
+	ReadAt(p []byte, off int64) (int, Errno)
+}
+
+// WriterAt is the counterpart of ReaderAt.
+type WriterAt interface {
+	WriteAt(p []byte, off int64) (int, Errno)
+}
+
+// Message is what sendmsg and recvmsg transfer. Data is filled or sent in order.
+// Name and Control are the caller's buffers in Linux's layout; on receive the
+// socket sets NameLen, ControlLen and Flags to what it stored.
+type Message struct {
+	Data       [][]byte
+	Name       []byte
+	NameLen    int
+	Control    []byte
+	ControlLen int
+	Flags      int
+}
+
+// Socket is a File made by socket(2). Addresses are sockaddrs in Linux's
+// layout. Results that do not fit are truncated as Linux does.
+type Socket interface {
+	File
+	Bind(addr []byte) Errno
+	Listen(backlog int) Errno
+	// Accept returns the next connection and its peer's address, or EAGAIN.
+	Accept() (s Socket, peer []byte, err Errno)
+	// Connect starts connecting: EINPROGRESS until EventOut, then 0 or the error.
+	Connect(addr []byte) Errno
+	Shutdown(how int) Errno
+	LocalAddr() ([]byte, Errno)
+	PeerAddr() ([]byte, Errno)
+	// Send and Receive transfer one message; flags are MSG_*.
+	Send(m *Message, flags int) (int, Errno)
+	Receive(m *Message, flags int) (int, Errno)
+	SetOption(level, name int, value []byte) Errno
+	// Option stores the value in buf and returns its length.
+	Option(level, name int, buf []byte) (int, Errno)
+	// Ioctl answers SIOC* requests and FIONREAD; arg is the raw argument.
+	Ioctl(request, arg uintptr) (uintptr, Errno)
+}
+
+// SocketFamily makes sockets of one address family.
+type SocketFamily func(typ, protocol int) (Socket, Errno)

@@ -1,0 +1,115 @@
+//go:build ringo
+
+package rt
+
+import (
+	"unsafe"
+
+	"ringo.dev/ringo/vmm/abi"
+)
+
+// Bare reports whether the program runs in a virtual machine, and not as a
+// process of the host's kernel.
+//
+//go:linkname Bare runtime.ringoIsBare
+func Bare() bool
+
+// Config returns the boot configuration: lines of key=value.
+//
+//go:linkname Config runtime.ringoConfig
+func Config() string
+
+// Devices returns the virtio-mmio devices that the platform knows of.
+//
+//go:linkname Devices runtime.ringoDevices
+func Devices() []abi.Device
+
+// SetKernel installs the kernel. It may be called once.
+//
+//go:linkname SetKernel runtime.ringoSetKernel
+func SetKernel(k *Kernel)
+
+// PollReady wakes the goroutines that wait for pd in the given mode. It never
+// blocks and may be called with locks held.
+//
+//go:linkname PollReady runtime.ringoPollReady
+func PollReady(pd PollDesc, mode int32)
+
+// Mapped reports whether the n bytes at addr may be read (and written).
+//
+//go:linkname Mapped runtime.ringoMapped
+func Mapped(addr, n uintptr, write bool) bool
+
+// AllocDevice returns n bytes of zeroed memory for a device, page aligned,
+// contiguous for the device, outside the Go heap, never freed.
+//
+//go:linkname AllocDevice runtime.ringoAllocDevice
+func AllocDevice(n uintptr) unsafe.Pointer
+
+// DeviceAddr returns the address by which devices reach the memory at p. It is
+// contiguous up to the end of p's page only, unless AllocDevice gave the
+// memory. The memory must stay reachable while the device uses it.
+//
+//go:linkname DeviceAddr runtime.ringoDeviceAddr
+func DeviceAddr(p unsafe.Pointer) uint64
+
+// Load32 and Store32 access a device register by one plain MOV.
+//
+//go:linkname Load32 runtime.ringoLoad32
+func Load32(addr uintptr) uint32
+
+//go:linkname Store32 runtime.ringoStore32
+func Store32(addr uintptr, v uint32)
+
+// WaitIndex parks the goroutine until the 16-bit word at idx (a used ring's
+// index, written by a device) differs from seen. slot, 0…15, belongs to one
+// goroutine.
+//
+//go:linkname WaitIndex runtime.ringoWaitIndex
+func WaitIndex(slot int, idx *uint16, seen uint16)
+
+// ConsoleWrite writes p to the console. It does not block on a slow reader
+// before the console's ring is full.
+//
+//go:linkname ConsoleWrite runtime.ringoConsoleWrite
+func ConsoleWrite(p []byte)
+
+// Random fills p from rt's generator; AddEntropy mixes p into it.
+//
+//go:linkname Random runtime.ringoRandom
+func Random(p []byte)
+
+//go:linkname AddEntropy runtime.ringoAddEntropy
+func AddEntropy(p []byte)
+
+// Memory returns the bytes of memory that the machine has, and those not in use.
+//
+//go:linkname Memory runtime.ringoMemory
+func Memory() (total, free uint64)
+
+// CPUs returns the number of virtual CPUs.
+//
+//go:linkname CPUs runtime.ringoCPUs
+func CPUs() int
+
+// CPUTime returns the nanoseconds that the virtual CPUs spent running threads,
+// and idle, all CPUs together.
+//
+//go:linkname CPUTime runtime.ringoCPUTime
+func CPUTime() (busy, idle int64)
+
+// Threads returns the number of threads.
+//
+//go:linkname Threads runtime.ringoThreads
+func Threads() int
+
+// EachMapping calls f for every mapped region in ascending order. prot is as
+// in package abi.
+//
+//go:linkname EachMapping runtime.ringoEachMapping
+func EachMapping(f func(start, end uintptr, prot int))
+
+// Exit ends the machine with a status.
+//
+//go:linkname Exit runtime.ringoExit
+func Exit(status int)

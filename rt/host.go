@@ -1,0 +1,46 @@
+//go:build !ringo
+
+package rt
+
+import (
+	"crypto/rand"
+	"os"
+	"runtime"
+	"unsafe"
+
+	"ringo.dev/ringo/vmm/abi"
+)
+
+// The counterparts of guest.go for tests of the kernel packages on the host.
+// Their documentation is there.
+
+func Bare() bool                                 { return false }
+func Config() string                             { return "" }
+func Devices() []abi.Device                      { return nil }
+func SetKernel(k *Kernel)                        {}
+func PollReady(pd PollDesc, mode int32)          {}
+func Mapped(addr, n uintptr, write bool) bool    { return addr >= 4096 && addr+n >= addr }
+func ConsoleWrite(p []byte)                      { os.Stderr.Write(p) }
+func Random(p []byte)                            { rand.Read(p) }
+func AddEntropy(p []byte)                        {}
+func Memory() (total, free uint64)               { return 64 << 20, 32 << 20 }
+func CPUs() int                                  { return runtime.NumCPU() }
+func CPUTime() (busy, idle int64)                { return 0, 0 }
+func Threads() int                               { return 1 }
+func EachMapping(f func(s, e uintptr, prot int)) {}
+func Exit(status int)                            { os.Exit(status) }
+func DeviceAddr(p unsafe.Pointer) uint64         { return uint64(uintptr(p)) }
+func Load32(addr uintptr) uint32                 { return *(*uint32)(Pointer(addr)) }
+func Store32(addr uintptr, v uint32)             { *(*uint32)(Pointer(addr)) = v }
+
+func AllocDevice(n uintptr) unsafe.Pointer {
+	b := make([]byte, n+abi.PageSize)
+	off := -uintptr(unsafe.Pointer(&b[0])) & (abi.PageSize - 1)
+	return unsafe.Pointer(&b[off])
+}
+
+func WaitIndex(slot int, idx *uint16, seen uint16) {
+	for *(*uint16)(unsafe.Pointer(idx)) == seen {
+		runtime.Gosched()
+	}
+}

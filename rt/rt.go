@@ -1,0 +1,46 @@
+// Package rt is the door to the layer under the Go runtime: what the kernel
+// packages (kernel, syscalls, netstack, drivers) may ask of it, and the hooks
+// by which it calls them. The layer itself is in rt/runtime: files that the
+// overlay adds to package runtime. The rules of that overlay are in rt/overlay.
+//
+// Files with the build tag ringo are compiled only into guests; their
+// counterparts without it let the kernel packages build and be tested as
+// ordinary Go programs on the host.
+package rt
+
+import "unsafe"
+
+// Call is one system call on its way through the kernel: a number and six raw
+// arguments, answered with a result or an errno.
+type Call struct {
+	Num   uintptr
+	Arg   [6]uintptr
+	Ret   uintptr
+	Ret2  uintptr // second result register (RDX); seldom used
+	Errno uintptr // 0 on success
+}
+
+// PollDesc identifies a descriptor in the runtime's network poller.
+type PollDesc uintptr
+
+// Kernel holds what rt calls in the kernel. All of them run on goroutines, may
+// block and may allocate.
+type Kernel struct {
+	// Syscall answers a system call that rt does not answer itself. Pointers
+	// in c.Arg stay valid until it returns.
+	Syscall func(c *Call)
+	// PollOpen starts reporting readiness of fd to pd with PollReady, edge
+	// triggered, beginning with the present state. It returns an errno.
+	PollOpen func(fd int, pd PollDesc) uintptr
+	// PollClose ends that.
+	PollClose func(fd int) uintptr
+}
+
+// Modes of PollReady; they may be added.
+const (
+	PollRead  = 'r'
+	PollWrite = 'w'
+)
+
+// Pointer returns the memory that a system call's argument points to.
+func Pointer(addr uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&addr)) }

@@ -1,0 +1,163 @@
+// Package abi is all that ringo's VMM and its guest share: how the guest is
+// entered, the pages that both see, and the hypercalls.
+//
+// The guest runs at CPL 3 only. It is entered at the address in its ELF note
+// (NoteName) with the Linux start-up stack (argc, argv, envp, auxv) in RSP,
+// and the guest-virtual address of a Boot page in RDI. Every address in this
+// package is a guest-virtual one, also those in virtio rings: the VMM owns the
+// page tables, so it alone can and does translate and check them.
+//
+// A hypercall is a one-byte OUT to one of the ports below, with arguments in
+// RDI, RSI and RDX; the result comes back in RAX, negative errno on failure.
+// A byte written to PortWake+n is a doorbell (ioeventfd, no exit to the VMM).
+//
+// An upcall is the reverse: the VMM stores the interrupted RIP and RFLAGS in
+// the vCPU's page, sets VCPU.Masked, and continues at VCPU.UpcallEntry (a timer
+// tick, a kick, a signal) or at VCPU.TrapEntry (a CPU exception), with all
+// other registers untouched. While Masked is 1 no upcall is made; Pending is
+// set instead and the guest looks at it when it unmasks. An exception is
+// delivered even when masked: that is a fault in the guest's own kernel, and
+// it is the guest's to report.
+package abi
+
+// Version is the ABI version: in the note and in Boot. The VMM refuses others.
+const Version = 1
+
+// The ELF note by which an image says that it is a ringo guest.
+// Its descriptor is a Note.
+const (
+	NoteName = "Ringo"
+	NoteType = 1
+)
+
+// Note is the descriptor of the ELF note, little endian.
+type Note struct {
+	Version uint32
+	Flags   uint32
+	Entry   uint64 // guest-virtual address of the tender entry point
+}
+
+// PageSize is the unit of every mapping.
+const PageSize = 4096
+
+// Hypercall ports. Lengths and addresses are multiples of PageSize.
+const (
+	PortExit    = 0x40  // RDI: exit status 0…255. Ends the VM.
+	PortMap     = 0x41  // RDI: address, RSI: length, RDX: Prot. Zero pages, given when first touched. Replaces what was mapped there, except that a region with another protection keeps its contents (mprotect).
+	PortUnmap   = 0x42  // RDI: address, RSI: length. Contents and region are gone.
+	PortDiscard = 0x43  // RDI: address, RSI: length. Contents go back to the host, the region stays and reads as zeroes.
+	PortWait    = 0x44  // RDI: absolute time on the clock of Clock.Mono, in ns, or -1. Sleeps until then, or until woken (doorbell, device, signal).
+	PortKick    = 0x45  // RDI: vCPU. An upcall is made there if it runs; it is woken if it waits.
+	PortStart   = 0x46  // RDI: vCPU, RSI: RIP, RDX: RSP. Starts a vCPU whose GS base is its own page.
+	PortClock   = 0x47  // Refreshes Boot.Clock.
+	PortConsole = 0x48  // Writes out what is in the console ring before it returns.
+	PortTrap    = 0x50  // Used by the VMM's own ring-0 stubs, refused from CPL 3.
+	PortWake    = 0x100 // PortWake+n: doorbell that wakes vCPU n from PortWait. 16-bit port, in DX.
+)
+
+// Prot bits of PortMap. Write and Exec together are refused.
+const (
+	ProtRead  = 1
+	ProtWrite = 2
+	ProtExec  = 4
+)
+
+// MaxVCPUs and MaxDevices bound the tables in Boot.
+const (
+	MaxVCPUs   = 64
+	MaxDevices = 16
+)
+
+// Magic is the first word of the Boot page ("RINGOBT1").
+const Magic = 0x315442_4f474e4952
+
+// Boot is the first shared page. The guest can read it, not write it.
+type Boot struct {
+	Magic     uint64
+	Version   uint32
+	VCPUs     uint32
+	MemBytes  uint64 // memory that the guest may use in all, image included
+	TSCHz     uint64 // frequency of the time stamp counter
+	VCPU0     uint64 // address of the first VCPU page; page n follows at n*PageSize
+	MapLow    uint64 // PortMap works within [MapLow, MapHigh)
+	MapHigh   uint64
+	Console   uint64 // address of the Console ring
+	Config    uint64 // address of the configuration text: lines of key=value
+	ConfigLen uint64
+	Clock     Clock
+	Signals   uint64 // address of one writable word: bit n-1 is set by the VMM when signal n is for the program; the guest clears it atomically
+	Seed      [64]byte
+	NDevices  uint64
+	Devices   [MaxDevices]Device
+}
+
+// Clock pairs the time stamp counter with the host's clocks. Seq is odd while
+// the VMM writes.
+type Clock struct {
+	Seq  uint64
+	TSC  uint64
+	Mono int64 // CLOCK_MONOTONIC, ns
+	Real int64 // CLOCK_REALTIME, ns
+}
+
+// Device is one virtio-mmio register page (virtio 1.x, 4.2).
+type Device struct {
+	ID   uint64 // virtio device ID (5.)
+	Addr uint64
+	Size uint64
+}
+
+// VCPU is the page of one virtual CPU; GS base points to it. The guest owns all
+// but what is marked. The words from Guest on are the guest's alone.
+type VCPU struct {
+	Self        uint64 // its own address; set by the VMM once
+	ID          uint32 // set by the VMM once
+	Masked      uint32 // 1: no upcalls. Set by the VMM on delivery and by the guest
+	Pending     uint32 // set by the VMM when it had an upcall and Masked was 1
+	_           uint32
+	UpcallEntry uint64 // set by the guest
+	TrapEntry   uint64 // set by the guest
+	RIP         uint64 // where an upcall interrupted; written by the VMM
+	RFLAGS      uint64
+	TrapRIP     uint64 // where an exception occurred; written by the VMM
+	TrapRFLAGS  uint64
+	TrapVector  uint64
+	TrapError   uint64
+	TrapCR2     uint64
+	Guest       [64]uint64
+}
+
+// Offsets in VCPU for assembly, checked by a test.
+const (
+	VCPUMasked      = 12
+	VCPUPending     = 16
+	VCPUUpcallEntry = 24
+	VCPUTrapEntry   = 32
+	VCPURIP         = 40
+	VCPURFLAGS      = 48
+	VCPUTrapRIP     = 56
+	VCPUTrapRFLAGS  = 64
+	VCPUTrapVector  = 72
+	VCPUTrapError   = 80
+	VCPUTrapCR2     = 88
+	VCPUGuest       = 96
+)
+
+// ConsoleSize is the size of the ring's data: a power of two.
+const ConsoleSize = 64 << 10
+
+// Console is the output ring: the guest writes Data and Head, the VMM reads
+// and advances Tail. Both count bytes and wrap at 2^32. The guest rings
+// PortConsoleBell when Idle is 1 (the VMM sleeps) and clears it; when the ring
+// is full it makes the PortConsole hypercall.
+type Console struct {
+	Head uint32
+	_    [15]uint32
+	Tail uint32
+	Idle uint32
+	_    [14]uint32
+	Data [ConsoleSize]byte
+}
+
+// PortConsoleBell is the console's doorbell. 16-bit port, in DX.
+const PortConsoleBell = 0x1ff
