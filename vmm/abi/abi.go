@@ -15,9 +15,13 @@
 // the vCPU's page, sets VCPU.Masked, and continues at VCPU.UpcallEntry (a timer
 // tick, a kick, a signal) or at VCPU.TrapEntry (a CPU exception), with all
 // other registers untouched. While Masked is 1 no upcall is made; Pending is
-// set instead and the guest looks at it when it unmasks. An exception is
-// delivered even when masked: that is a fault in the guest's own kernel, and
-// it is the guest's to report.
+// set instead and the guest looks at it when it unmasks. An exception while
+// Masked is 1 is a fault in the guest's own kernel, which cannot go on: the VMM
+// ends the VM with a report. (Demand paging is no exception in this sense: the
+// VMM does it unseen, whatever Masked says.)
+//
+// A SYSCALL instruction in the guest arrives at TrapEntry with TrapVector
+// VectorSyscall, TrapRIP behind the instruction, where the processor allows.
 package abi
 
 // Version is the ABI version: in the note and in Boot. The VMM refuses others.
@@ -54,6 +58,9 @@ const (
 	PortTrap    = 0x50  // Used by the VMM's own ring-0 stubs, refused from CPL 3.
 	PortWake    = 0x100 // PortWake+n: doorbell that wakes vCPU n from PortWait. 16-bit port, in DX.
 )
+
+// VectorSyscall is VCPU.TrapVector for a SYSCALL instruction.
+const VectorSyscall = 256
 
 // Prot bits of PortMap. Write and Exec together are refused.
 const (
