@@ -7,8 +7,8 @@
 // package is a guest-virtual one, also those in virtio rings: the VMM owns the
 // page tables, so it alone can and does translate and check them.
 //
-// A hypercall is a one-byte OUT to one of the ports below, with arguments in
-// RDI, RSI and RDX; the result comes back in RAX, negative errno on failure.
+// A hypercall is a one-byte OUT to one of the ports below (in DX), with arguments in
+// RDI, RSI and R10; the result comes back in RAX, negative errno on failure.
 // A byte written to PortWake+n is a doorbell (ioeventfd, no exit to the VMM).
 //
 // An upcall is the reverse: the VMM stores the interrupted RIP and RFLAGS in
@@ -47,16 +47,16 @@ const PageSize = 4096
 // Hypercall ports. Lengths and addresses are multiples of PageSize.
 const (
 	PortExit    = 0x40  // RDI: exit status 0…255. Ends the VM.
-	PortMap     = 0x41  // RDI: address, RSI: length, RDX: Prot. Zero pages, given when first touched. Replaces what was mapped there, except that a region with another protection keeps its contents (mprotect).
+	PortMap     = 0x41  // RDI: address, RSI: length, R10: Prot. Zero pages, given when first touched. Replaces what was mapped there, except that a region with another protection keeps its contents (mprotect).
 	PortUnmap   = 0x42  // RDI: address, RSI: length. Contents and region are gone.
 	PortDiscard = 0x43  // RDI: address, RSI: length. Contents go back to the host, the region stays and reads as zeroes.
 	PortWait    = 0x44  // RDI: absolute time on the clock of Clock.Mono, in ns, or -1. Sleeps until then, or until woken (doorbell, device, signal).
 	PortKick    = 0x45  // RDI: vCPU. An upcall is made there if it runs; it is woken if it waits.
-	PortStart   = 0x46  // RDI: vCPU, RSI: RIP, RDX: RSP. Starts a vCPU whose GS base is its own page.
+	PortStart   = 0x46  // RDI: vCPU, RSI: RIP, R10: RSP. Starts a vCPU whose GS base is its own page.
 	PortClock   = 0x47  // Refreshes Boot.Clock.
 	PortConsole = 0x48  // Writes out what is in the console ring before it returns.
 	PortTrap    = 0x50  // Used by the VMM's own ring-0 stubs, refused from CPL 3.
-	PortWake    = 0x100 // PortWake+n: doorbell that wakes vCPU n from PortWait. 16-bit port, in DX.
+	PortWake    = 0x100 // PortWake+n: doorbell that wakes vCPU n from PortWait.
 )
 
 // VectorSyscall is VCPU.TrapVector for a SYSCALL instruction.
@@ -166,5 +166,5 @@ type Console struct {
 	Data [ConsoleSize]byte
 }
 
-// PortConsoleBell is the console's doorbell. 16-bit port, in DX.
+// PortConsoleBell is the console's doorbell.
 const PortConsoleBell = 0x1ff
