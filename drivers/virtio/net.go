@@ -1,0 +1,358 @@
+package virtio
+
+import (
+	"sync"
+	"unsafe"
+
+	"ringo.dev/ringo/drivers/virtio/spec"
+	"ringo.dev/ringo/rt"
+)
+
+// NetHeader describes a packet's offloads (5.1.6); the constants for its fields
+// are in package spec.
+type NetHeader = spec.NetHeader
+
+// Net is a virtio network card. Packets are Ethernet frames. Neither direction
+// copies, apart from very small packets.
+type Net struct {
+	Tx *TxQueue
+	Rx *RxQueue
+
+	mac      [6]byte
+	mtu      int
+	features uint64
+}
+
+// Owner owns the memory of a packet to be sent. DecRef is called once, when
+// that memory is no longer needed; it must not call the driver.
+// *stack.PacketBuffer of gVisor is an Owner.
+type Owner interface{ DecRef() }
+
+// RxHandler supplies memory for packets and takes the packets. Its methods are
+// called by RxQueue.Serve, on its goroutine.
+type RxHandler interface {
+	// Buffer returns memory for the device to fill: at least MinRxBuffer bytes,
+	// the same number each time. owner comes back with it in Packet.
+	Buffer() (b []byte, owner any)
+	// Packet takes a packet: the concatenation of parts. parts is valid during
+	// the call, the memory belongs to the handler again. It may transmit.
+	Packet(h *NetHeader, parts []RxPart)
+	// Flush says that no further packet is there at the moment.
+	Flush()
+}
+
+// RxPart is one piece of a received packet.
+type RxPart struct {
+	Owner any // as given by RxHandler.Buffer
+	Off   int // where the piece begins in that buffer
+	Len   int
+}
+
+const (
+	// MinRxBuffer is the least size of a receive buffer: a packet that fits one
+	// Ethernet frame must fit it even when the device cannot spread packets
+	// over buffers.
+	MinRxBuffer = spec.NetHeaderLen + 14 + 1500
+
+	// txCopy is the size of a packet up to which copying it beats describing
+	// it to the device and keeping it until that is done.
+	txCopy = txSlot - spec.NetHeaderLen
+	// txSlot is the size of the memory of each descriptor of the transmit ring:
+	// for a NetHeader and a small packet.
+	txSlot = 256
+
+	maxPacket = 14 + 65535 // a large segment with its Ethernet header
+
+	netRequired = spec.FeatureVersion1
+	netWanted   = spec.FeatureEventIdx | spec.FeatureIndirect | spec.NetMAC | spec.NetMTU |
+		spec.NetCSum | spec.NetHostTSO4 | spec.NetHostTSO6 |
+		spec.NetMrgRxBuf | spec.NetGuestCSum | spec.NetGuestTSO4 | spec.NetGuestTSO6
+)
+
+// OpenNet starts the network card behind t.
+func OpenNet(t Transport) (*Net, error) {
+	if t.DeviceID() != spec.DeviceNet {
+		return nil, deviceError("not a network device")
+	}
+	wanted := uint64(netWanted)
+	if offered := t.Features(); offered&spec.NetMrgRxBuf == 0 || offered&spec.NetGuestCSum == 0 {
+		// Large segments would need buffers of 64 KiB each, and checksums.
+		wanted &^= spec.NetGuestTSO4 | spec.NetGuestTSO6
+	}
+	f, err := negotiate(t, wanted, netRequired)
+	if err != nil {
+		return nil, err
+	}
+	n := &Net{features: f, mtu: 1500}
+	if f&spec.NetMAC != 0 {
+		for i := range n.mac {
+			n.mac[i] = byte(t.Config(spec.NetConfigMAC+i, 1))
+		}
+	} else {
+		rt.Random(n.mac[:])
+		n.mac[0] = n.mac[0]&^1 | 2 // unicast, locally administered
+	}
+	if f&spec.NetMTU != 0 {
+		n.mtu = int(t.Config(spec.NetConfigMTU, 2))
+		if n.mtu < 68 {
+			return nil, deviceError("the network device has an impossible MTU")
+		}
+	}
+	rx, err := newQueue(t, spec.NetQueueRX, f)
+	if err != nil {
+		return nil, err
+	}
+	tx, err := newQueue(t, spec.NetQueueTX, f)
+	if err != nil {
+		return nil, err
+	}
+	n.Tx = newTxQueue(tx)
+	n.Rx = &RxQueue{q: rx, tx: n.Tx, bufs: make([]rxBuffer, rx.size), mergeable: f&spec.NetMrgRxBuf != 0}
+	ready(t)
+	return n, nil
+}
+
+// MAC is the card's Ethernet address.
+func (n *Net) MAC() [6]byte { return n.mac }
+
+// MTU is the largest packet on the wire, without the Ethernet header.
+func (n *Net) MTU() int { return n.mtu }
+
+// TxChecksum reports whether packets may be sent with NetNeedsCSum.
+func (n *Net) TxChecksum() bool { return n.features&spec.NetCSum != 0 }
+
+// TSO reports whether TCP segments of up to 64 KiB may be sent, over IPv4 and
+// over IPv6, with the GSO fields of NetHeader.
+func (n *Net) TSO() (v4, v6 bool) {
+	return n.TxChecksum() && n.features&spec.NetHostTSO4 != 0, n.TxChecksum() && n.features&spec.NetHostTSO6 != 0
+}
+
+// TxQueue sends packets. A batch of them is sent by
+//
+//	q.Begin()
+//	for … { err = q.Send(&header, data, owner) }
+//	q.End()
+//
+// from any goroutine; Begin waits while another one is sending.
+type TxQueue struct {
+	mu     sync.Mutex // held from Begin to End
+	q      *queue
+	owners []Owner // by head of the chain; nil: none
+	slots  []byte  // txSlot bytes for each descriptor
+}
+
+func newTxQueue(q *queue) *TxQueue {
+	n := int(q.size) * txSlot
+	return &TxQueue{
+		q:      q,
+		owners: make([]Owner, q.size),
+		slots:  unsafe.Slice((*byte)(rt.AllocDevice(uintptr(n))), n),
+	}
+}
+
+// Begin starts a batch.
+func (t *TxQueue) Begin() {
+	t.mu.Lock()
+	t.reclaim()
+}
+
+// Send sends the packet that is the concatenation of data, with h in front.
+// While the ring is full it waits. The memory of data must stay unchanged until
+// owner's DecRef is called, which may happen before Send returns; data itself
+// may be reused at once. owner is released on an error as well; errors are the
+// device's fault and permanent, but for a packet of more pieces than the ring
+// has places.
+func (t *TxQueue) Send(h *NetHeader, data [][]byte, owner Owner) error {
+	q := t.q
+	if err := t.waitRoom(1); err != nil {
+		owner.DecRef()
+		return err
+	}
+	size := 0
+	for _, b := range data {
+		size += len(b)
+	}
+	slot := t.slots[int(q.head())*txSlot:][:txSlot]
+	q.begin()
+	if size <= txCopy {
+		b := slot[spec.NetHeaderLen:]
+		for _, d := range data {
+			b = b[copy(b, d):]
+		}
+		h.Encode(slot)
+		q.append(slot[:spec.NetHeaderLen+size], 0)
+		q.submit()
+		owner.DecRef()
+		return nil
+	}
+	q.append(slot[:spec.NetHeaderLen], 0)
+	for _, b := range data {
+		q.append(b, 0)
+	}
+	if err := t.waitRoom(q.room()); err != nil {
+		owner.DecRef()
+		return err
+	}
+	// Waiting may have put another descriptor on top of the stack of free ones.
+	head := q.head()
+	slot = t.slots[int(head)*txSlot:][:txSlot]
+	q.scratch[0].Addr = rt.DeviceAddr(unsafe.Pointer(&slot[0]))
+	h.Encode(slot)
+	t.owners[head] = owner
+	q.submit()
+	return nil
+}
+
+// End ends the batch: the device is notified, if it wants to be.
+func (t *TxQueue) End() {
+	t.q.kick()
+	t.mu.Unlock()
+}
+
+// waitRoom waits until n descriptors are free.
+func (t *TxQueue) waitRoom(n int) error {
+	q := t.q
+	if n > int(q.size) {
+		return errTooLong
+	}
+	for len(q.free) < n && q.err == nil {
+		q.kick()
+		if t.reclaim(); len(q.free) < n {
+			// Sleep until much is free, not to be woken for every packet.
+			q.wait(max(1, q.pending/2))
+		}
+	}
+	return q.err
+}
+
+// reclaim takes back what the device has sent.
+func (t *TxQueue) reclaim() {
+	for {
+		head, _, ok := t.q.next()
+		if !ok {
+			return
+		}
+		if o := t.owners[head]; o != nil {
+			t.owners[head] = nil
+			o.DecRef()
+		}
+	}
+}
+
+// tryReclaim is reclaim, unless somebody is sending, who does it himself.
+func (t *TxQueue) tryReclaim() {
+	if t.mu.TryLock() {
+		t.reclaim()
+		t.mu.Unlock()
+	}
+}
+
+// RxQueue receives packets.
+type RxQueue struct {
+	q         *queue
+	tx        *TxQueue // its memory is reclaimed on the way
+	bufs      []rxBuffer
+	spare     rxBuffer // got from the handler, but there was no room for it
+	parts     []RxPart // of one packet
+	mergeable bool
+}
+
+// rxBuffer is a buffer that the device has, by head of its chain.
+type rxBuffer struct {
+	mem   []byte
+	owner any
+}
+
+// Serve gives the device h's buffers and h the packets, for ever. It returns
+// when the device breaks the protocol.
+func (r *RxQueue) Serve(h RxHandler) error {
+	for {
+		r.refill(h)
+		r.tx.tryReclaim()
+		for r.q.idle() && r.q.err == nil {
+			r.q.wait(1)
+		}
+		for {
+			got, err := r.packet(h)
+			if err != nil {
+				return err
+			}
+			if !got {
+				break
+			}
+			// Long before the device runs out of buffers.
+			if len(r.q.free) > int(r.q.size)/2 {
+				r.refill(h)
+			}
+		}
+		h.Flush()
+	}
+}
+
+// refill gives the device buffers until the ring is full.
+func (r *RxQueue) refill(h RxHandler) {
+	q := r.q
+	for len(q.free) > 0 {
+		b := r.spare
+		if r.spare = (rxBuffer{}); b.mem == nil {
+			b.mem, b.owner = h.Buffer()
+		}
+		q.begin()
+		q.append(b.mem, spec.DescWrite)
+		if q.room() > len(q.free) {
+			r.spare = b // crosses pages: takes more places than are left
+			break
+		}
+		r.bufs[q.head()] = b
+		q.submit()
+	}
+	q.kick()
+}
+
+// packet gives h the next packet, if there is one.
+func (r *RxQueue) packet(h RxHandler) (bool, error) {
+	var hdr NetHeader
+	r.parts = r.parts[:0]
+	left := 1 // buffers of this packet still to come
+	total := 0
+	for left > 0 {
+		head, n, ok := r.q.next()
+		if !ok {
+			if r.q.err == nil && len(r.parts) > 0 {
+				r.q.fail("the device returned part of a packet")
+			}
+			return false, r.q.err
+		}
+		b := r.bufs[head]
+		r.bufs[head] = rxBuffer{}
+		part := RxPart{Owner: b.owner, Len: int(n)}
+		if len(r.parts) == 0 {
+			if n < spec.NetHeaderLen {
+				r.q.fail("the device returned a packet without a header")
+				return false, r.q.err
+			}
+			hdr.Decode(b.mem)
+			if r.mergeable {
+				left = int(hdr.NumBuffers)
+			}
+			part.Off = spec.NetHeaderLen
+			part.Len -= spec.NetHeaderLen
+		}
+		r.parts = append(r.parts, part)
+		total += part.Len
+		left--
+	}
+	if left < 0 || total > maxPacket {
+		r.q.fail("the device returned a packet of an impossible size")
+		return false, r.q.err
+	}
+	h.Packet(&hdr, r.parts)
+	return true, nil
+}
+
+const errTooLong = sendError("the packet has more pieces than the ring has places")
+
+// sendError is an error of the sender, not of the device.
+type sendError string
+
+func (e sendError) Error() string { return "virtio: " + string(e) }
