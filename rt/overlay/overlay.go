@@ -1,0 +1,134 @@
+// Package overlay makes what turns the stock go command into one that builds
+// ringo guests: an overlay (go help build, -overlay) over a GOROOT.
+//
+// An overlay has three parts:
+//
+//   - Files of the standard library, changed by rules (Rule). A rule says how
+//     often it must match, so that a Go release that differs is noticed here
+//     and not in a guest.
+//   - Files added to the standard library: the tree rt/goroot mirrors
+//     GOROOT/src. They are named ringo_* there. Files of packages that exist
+//     only in the overlay, which may not hold assembly, keep their names.
+//   - The packages that the added files import, directly or not, and that are
+//     not of the standard library: ringo's own as internal/ringo/PATH, gVisor's
+//     as internal/ringo/gvisor/PATH, others as internal/ringo/x/PATH. As
+//     packages of the standard library they do not show in the user's go.mod,
+//     and cannot change the versions that it selects.
+//
+// Of each package the files for linux/amd64 with the build tag ringo are taken.
+// Build constraints are evaluated here and removed, since the user's build does
+// not set the tag.
+package overlay
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Config says what to generate from.
+type Config struct {
+	// Source holds ringo's own module: its go.mod, go.sum, rt/goroot and the
+	// packages that run in guests. Everything in it counts for the cache.
+	Source fs.FS
+	// GOROOT is the directory that the overlay is for.
+	GOROOT string
+	// Release is the Go release in GOROOT, such as "go1.26.8".
+	Release string
+	// Cache is the directory in which overlays are kept.
+	Cache string
+	// Download returns the directory that holds a module, at the version that
+	// Source's go.mod requires. It is called only if the overlay is not in the
+	// cache.
+	Download func(module string) (string, error)
+}
+
+// Generate returns the path of the overlay's JSON file. The overlay comes from
+// the cache if it is there. Several processes may generate at the same time.
+func Generate(c Config) (string, error) {
+	minor, err := minorRelease(c.Release)
+	if err != nil {
+		return "", err
+	}
+	key, err := c.key()
+	if err != nil {
+		return "", fmt.Errorf("overlay: %w", err)
+	}
+	dir := filepath.Join(c.Cache, key)
+	name := filepath.Join(dir, "overlay.json")
+	if _, err := os.Stat(name); err == nil {
+		return name, nil
+	}
+	files, err := c.files(minor)
+	if err != nil {
+		return "", fmt.Errorf("overlay for %s: %w", c.Release, err)
+	}
+	if err := c.write(dir, files); err != nil {
+		return "", fmt.Errorf("overlay: %w", err)
+	}
+	return name, nil
+}
+
+// files returns the overlay's files by their slash-separated path below GOROOT/src.
+func (c *Config) files(minor int) (map[string][]byte, error) {
+	files, err := patch(os.DirFS(filepath.Join(c.GOROOT, "src")), rules, minorName(minor))
+	if err != nil {
+		return nil, err
+	}
+	l := loader{config: c, context: guestContext(minor), files: files}
+	if err := l.addGOROOT(); err != nil {
+		return nil, err
+	}
+	if err := l.addImports(); err != nil {
+		return nil, err
+	}
+	return l.files, nil
+}
+
+// write stores the overlay in a directory that appears complete or not at all.
+func (c *Config) write(dir string, files map[string][]byte) error {
+	if err := os.MkdirAll(c.Cache, 0o777); err != nil {
+		return err
+	}
+	tmp, err := os.MkdirTemp(c.Cache, "new-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+
+	var overlay struct{ Replace map[string]string }
+	overlay.Replace = make(map[string]string)
+	for path, data := range files {
+		file := filepath.FromSlash(path)
+		if err := writeFile(filepath.Join(tmp, file), data); err != nil {
+			return err
+		}
+		overlay.Replace[filepath.Join(c.GOROOT, "src", file)] = filepath.Join(dir, file)
+	}
+	data, err := json.MarshalIndent(overlay, "", "\t")
+	if err != nil {
+		return err
+	}
+	if err := writeFile(filepath.Join(tmp, "overlay.json"), data); err != nil {
+		return err
+	}
+	if err := os.Chmod(tmp, 0o755); err != nil {
+		return err
+	}
+	err = os.Rename(tmp, dir)
+	if errors.Is(err, fs.ErrExist) {
+		return nil // another process was faster, with the same contents
+	}
+	return err
+}
+
+// writeFile writes a file and makes the directories above it.
+func writeFile(name string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(name, data, 0o644)
+}
