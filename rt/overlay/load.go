@@ -13,6 +13,10 @@ import (
 // goroot is the tree in Source that mirrors GOROOT/src.
 const goroot = "rt/goroot"
 
+// omitted are files that gVisor generates for saving its state, which costs
+// work at program start and is not used here.
+const omitted = "_state_autogen.go"
+
 // loader collects the files that are added to the standard library.
 type loader struct {
 	config  *Config
@@ -78,10 +82,10 @@ func (l *loader) addPackage(pkg string) error {
 	if err != nil {
 		return err
 	}
-	if len(p.SFiles) > 0 {
-		return fmt.Errorf("%s has no counterpart in Go", p.SFiles[0])
-	}
 	for _, base := range p.GoFiles {
+		if strings.HasSuffix(base, omitted) {
+			continue
+		}
 		data, err := fs.ReadFile(fsys, path.Join(dir, base))
 		if err != nil {
 			return err

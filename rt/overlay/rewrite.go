@@ -63,16 +63,14 @@ func rewriteImports(name string, src []byte) (out []byte, imports []string, err 
 	return append(out, src[done:]...), imports, nil
 }
 
-// stripConstraint makes an empty comment of a file's build constraint.
+// stripConstraint makes empty comments of a file's build constraints.
 func stripConstraint(src []byte) []byte {
 	lines := bytes.SplitAfter(src, []byte("\n"))
 	for i, line := range lines {
 		text := strings.TrimSpace(string(line))
-		if constraint.IsGoBuild(text) {
+		if constraint.IsGoBuild(text) || constraint.IsPlusBuild(text) {
 			lines[i] = []byte("//\n")
-			break
-		}
-		if text != "" && !strings.HasPrefix(text, "//") {
+		} else if text != "" && !strings.HasPrefix(text, "//") {
 			break
 		}
 	}

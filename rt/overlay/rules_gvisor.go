@@ -1,0 +1,85 @@
+package overlay
+
+import "regexp"
+
+// gvisorRules fit gVisor's network stack into the standard library, below
+// package net, and without assembly.
+var gvisorRules = []Rule{
+	{
+		File:    gvisor + "/tcpip/tcpip.go",
+		Match:   regexp.MustCompile(`(?m)^\t"net"$`),
+		Replace: "",
+		Count:   1,
+		Why:     "break the import cycle with package net",
+	}, {
+		File:    gvisor + "/tcpip/tcpip.go",
+		Match:   regexp.MustCompile(`\bnet\.HardwareAddr\b`),
+		Replace: "[]byte",
+		Count:   1,
+		Why:     "break the import cycle with package net",
+	}, {
+		File:    gvisor + "/tcpip/errors_linux.go",
+		Match:   regexp.MustCompile(`"golang.org/x/sys/unix"`),
+		Replace: `unix "syscall"`,
+		Count:   1,
+		Why:     "do without golang.org/x/sys, which has assembly",
+	}, {
+		File:    gvisor + "/rand/rand_linux.go",
+		Match:   wholeFile,
+		Replace: gvisorRand,
+		Count:   1,
+		Why:     "take random numbers from the kernel",
+	}, {
+		File:    gvisor + "/log/json.go",
+		Match:   wholeFile,
+		Replace: "package log\n",
+		Count:   1,
+		Why:     "do without encoding/json",
+	}, {
+		File:    gvisor + "/log/json_k8s.go",
+		Match:   wholeFile,
+		Replace: "package log\n",
+		Count:   1,
+		Why:     "do without encoding/json",
+	}, {
+		// The compiler does not move memory accesses over a call, and the
+		// processor needs no fence.
+		File:    gvisor + "/sync/fence.go",
+		Match:   regexp.MustCompile(`(?m)^func MemoryFenceReads\(\)$`),
+		Replace: "//\n//go:noinline\nfunc MemoryFenceReads() {}",
+		Count:   1,
+		Why:     "do without assembly",
+	}, {
+		File:    gvisor + "/sync/locking/lockdep_norace.go",
+		Match:   regexp.MustCompile(`(?m)^//go:inline$`),
+		Replace: "//",
+		Count:   2,
+		Why:     "remove a directive that the standard library may not use",
+	},
+}
+
+// wholeFile matches a file once.
+var wholeFile = regexp.MustCompile(`(?s)\A.*\z`)
+
+// gvisorRand replaces the source of random numbers.
+const gvisorRand = `package rand
+
+import (
+	"io"
+
+	"` + module + `/rt"
+)
+
+type reader struct{}
+
+func (reader) Read(p []byte) (int, error) {
+	rt.Random(p)
+	return len(p), nil
+}
+
+// Reader is the default reader.
+var Reader io.Reader = reader{}
+
+// Read reads from the default reader.
+func Read(p []byte) (int, error) { return Reader.Read(p) }
+`
