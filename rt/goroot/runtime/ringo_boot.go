@@ -4,8 +4,8 @@ package runtime
 
 import (
 	"internal/abi"
-	ringoabi "internal/ringo/vmm/abi"
 	"internal/runtime/sys"
+	ringoabi "ringo.dev/ringo/vmm/abi"
 	"unsafe"
 )
 
@@ -99,7 +99,8 @@ func ringoMe() *ringoCPU {
 //
 //go:nowritebarrierrec
 func ringoBoot(boot *ringoabi.Boot) {
-	ringoBootPage = boot
+	// Stored as a number: a write barrier has no place here, and boot is not in the heap.
+	*(*uintptr)(unsafe.Pointer(&ringoBootPage)) = uintptr(unsafe.Pointer(boot))
 	if boot.Magic != ringoabi.Magic || boot.Version != ringoabi.Version {
 		ringoFatal("the machine monitor speaks another version of ringo's ABI; build both with one ringo")
 	}

@@ -3,9 +3,9 @@
 package runtime
 
 import (
-	ringoabi "internal/ringo/vmm/abi"
 	"internal/runtime/atomic"
 	"internal/runtime/syscall/linux"
+	ringoabi "ringo.dev/ringo/vmm/abi"
 	"unsafe"
 )
 
@@ -111,4 +111,11 @@ func ringoEachMapping(f func(start, end uintptr, prot int)) {
 //go:linkname ringoExit
 func ringoExit(status int) {
 	linux.Syscall6(ringoSysExitGroup, uintptr(status), 0, 0, 0, 0, 0)
+}
+
+// ringoMemoryLimit is the collector's soft limit when GOMEMLIMIT does not say:
+// what the machine has, less the image and an eighth for what is not the heap.
+func ringoMemoryLimit() int64 {
+	free := int64(ringoBootPage.MemBytes - min(ringoBootPage.MemBytes, atomic.Load64(&ringoBootPage.MemUsed)))
+	return free - free/8
 }

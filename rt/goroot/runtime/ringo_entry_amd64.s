@@ -17,6 +17,7 @@
 // The page of the virtual CPU: abi.VCPU, then ringoCPU.
 #define CPU_masked	12(GS)
 #define CPU_pending	16(GS)
+#define CPU_upcall	24(GS)
 #define CPU_rip		40(GS)
 #define CPU_rflags	48(GS)
 #define CPU_traprip	56(GS)
@@ -63,6 +64,11 @@
 	MOVQ	CPU_thread, R14 \
 	LEAQ	ringoThread_g(R14), R14 \
 	XORPS	X15, X15
+
+// POPFQ and POPQ off(GS), as bytes: the assembler wants a function's pushes and
+// pops to be even, and here they are on different stacks.
+#define POPF		BYTE $0x9d
+#define POP_GS(off)	BYTE $0x65; BYTE $0x8f; BYTE $0x04; BYTE $0x25; LONG $off
 
 // ringoGuestNote is what the post-link step turns into the ELF note.
 DATA	runtime·ringoGuestNote+0(SB)/8, $"RINGO-GU"
@@ -135,7 +141,7 @@ pending:
 	PUSHFQ
 	POPQ	CX
 	MOVQ	CX, CPU_rflags
-	JMP	runtime·ringoUpcall(SB)
+	JMP	CPU_upcall
 full:
 	JMP	runtime·ringoReturn(SB)
 
@@ -226,14 +232,14 @@ loaded:
 	MOVL	$0, CPU_masked
 	CMPL	CPU_pending, $0
 	JNE	pending
-	POPFQ
+	POPF
 	RET
 pending:
 	MOVL	$1, CPU_masked
 	MOVL	$0, CPU_pending
-	POPQ	CPU_rflags
-	POPQ	CPU_rip
-	JMP	runtime·ringoUpcall(SB)
+	POP_GS(48) // CPU_rflags
+	POP_GS(40) // CPU_rip
+	JMP	CPU_upcall
 
 // ringoThreadStart is where a new thread's kernel stack begins; its frame is at SP.
 TEXT runtime·ringoThreadStart(SB),NOSPLIT|NOFRAME|TOPFRAME,$0

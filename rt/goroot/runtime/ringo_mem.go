@@ -3,7 +3,7 @@
 package runtime
 
 import (
-	ringoabi "internal/ringo/vmm/abi"
+	ringoabi "ringo.dev/ringo/vmm/abi"
 	"unsafe"
 )
 
@@ -350,7 +350,7 @@ func ringoImageRange(addr, end uintptr, write bool) bool {
 	switch {
 	case addr >= m.noptrdata && end <= m.end: // data and bss
 		return true
-	case addr >= m.text && end <= m.etext, addr >= m.rodata && end <= m.erodata:
+	case addr >= m.text && end <= m.etext, addr >= m.rodata && end <= m.noptrdata:
 		return !write
 	case addr >= uintptr(ringoBootPage.StackLow) && end <= uintptr(ringoBootPage.StackHigh):
 		return true

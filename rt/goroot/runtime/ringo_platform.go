@@ -3,8 +3,8 @@
 package runtime
 
 import (
-	ringoabi "internal/ringo/vmm/abi"
 	"internal/runtime/atomic"
+	ringoabi "ringo.dev/ringo/vmm/abi"
 	"unsafe"
 )
 

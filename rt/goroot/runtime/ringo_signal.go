@@ -177,7 +177,6 @@ func ringoHandle(t *ringoThread, f *ringoFrame, sig int32, act *sigactiont, info
 	memclrNoHeapPointers(unsafe.Pointer(s), unsafe.Sizeof(*s))
 	s.ret = act.sa_restorer
 	s.info = *info
-	*(*stackt)(unsafe.Pointer(&s.context.uc_stack)) = stackt{}
 	s.context.uc_sigmask.__val[0] = t.sigmask
 	r := (*sigcontext)(unsafe.Pointer(&s.context.uc_mcontext))
 	r.r8, r.r9, r.r10, r.r11 = uint64(f.r8), uint64(f.r9), uint64(f.r10), uint64(f.r11)
@@ -223,8 +222,6 @@ func ringoSigreturn(t *ringoThread, f *ringoFrame) {
 	}
 	t.sigmask = c.uc_sigmask.__val[0] &^ (ringoBit(_SIGKILL) | ringoBit(_SIGSTOP))
 }
-
-const _SIGKILL, _SIGSTOP = 9, 19
 
 // ringoSigaction answers rt_sigaction(2).
 func ringoSigaction(sig int32, new, old *sigactiont) int64 {
