@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"sync"
+	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -14,11 +17,12 @@ import (
 
 // Tap is a tap interface of the host.
 type Tap struct {
-	fd     int
+	name   string
 	mtu    int
-	stop   int    // eventfd; readable: receive ends
-	out    iovecs // of Send
-	worker sync.WaitGroup
+	file   *os.File
+	conn   syscall.RawConn // of file
+	out    transfer        // of Send
+	worker sync.WaitGroup  // receive
 }
 
 var _ Backend = (*Tap)(nil)
@@ -44,37 +48,39 @@ func OpenTap(name string) (*Tap, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tap %s: open /dev/net/tun: %w", name, err)
 	}
-	t := &Tap{fd: fd, mtu: ifc.MTU, stop: -1}
-	if err := t.setup(name); err != nil {
-		t.Close()
+	if err := bindTap(fd, name); err != nil {
+		unix.Close(fd)
 		return nil, err
 	}
+	// Only now: the poller refuses a descriptor without an interface.
+	t := &Tap{name: name, mtu: ifc.MTU, file: os.NewFile(uintptr(fd), "/dev/net/tun")}
+	if t.conn, err = t.file.SyscallConn(); err != nil {
+		t.file.Close()
+		return nil, fmt.Errorf("tap %s: %w", name, err)
+	}
+	t.out.init(unix.SYS_WRITEV)
 	return t, nil
 }
 
-// setup binds the descriptor to the interface.
-func (t *Tap) setup(name string) error {
+// bindTap binds descriptor fd of /dev/net/tun to the interface.
+func bindTap(fd int, name string) error {
 	req, err := unix.NewIfreq(name)
 	if err != nil {
 		return fmt.Errorf("tap %s: %w", name, err)
 	}
 	req.SetUint16(unix.IFF_TAP | unix.IFF_NO_PI | unix.IFF_VNET_HDR)
-	switch err := unix.IoctlIfreq(t.fd, unix.TUNSETIFF, req); {
+	switch err := unix.IoctlIfreq(fd, unix.TUNSETIFF, req); {
 	case errors.Is(err, unix.EPERM):
 		return fmt.Errorf("tap %s: not permitted: it needs CAP_NET_ADMIN, or a tap created with \"user $USER\"", name)
 	case errors.Is(err, unix.EBUSY):
 		return fmt.Errorf("tap %s is in use by another program", name)
 	case errors.Is(err, unix.EINVAL):
-		return fmt.Errorf("%s is not a tap of a single queue with vnet_hdr: %w", name, err)
+		return fmt.Errorf("%s is not a tap of a single queue: %w", name, err)
 	case err != nil:
 		return fmt.Errorf("tap %s: TUNSETIFF: %w", name, err)
 	}
-	if err := unix.IoctlSetPointerInt(t.fd, unix.TUNSETVNETHDRSZ, spec.NetHeaderLen); err != nil {
+	if err := unix.IoctlSetPointerInt(fd, unix.TUNSETVNETHDRSZ, spec.NetHeaderLen); err != nil {
 		return fmt.Errorf("tap %s: TUNSETVNETHDRSZ: %w", name, err)
-	}
-	t.stop, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
-	if err != nil {
-		return fmt.Errorf("tap %s: eventfd: %w", name, err)
 	}
 	return nil
 }
@@ -99,8 +105,15 @@ func (t *Tap) Attach(c Card, features uint64) error {
 			size = maxLarge
 		}
 	}
-	if err := unix.IoctlSetInt(t.fd, unix.TUNSETOFFLOAD, offload); err != nil {
-		return fmt.Errorf("tap: TUNSETOFFLOAD: %w", err)
+	var ioctlErr error
+	err := t.conn.Control(func(fd uintptr) {
+		ioctlErr = unix.IoctlSetInt(int(fd), unix.TUNSETOFFLOAD, offload)
+	})
+	if err := errors.Join(err, ioctlErr); err != nil {
+		return fmt.Errorf("tap %s: TUNSETOFFLOAD: %w", t.name, err)
+	}
+	if err := t.file.SetReadDeadline(time.Time{}); err != nil {
+		return fmt.Errorf("tap %s: %w", t.name, err)
 	}
 	t.worker.Go(func() { t.receive(c, size) })
 	return nil
@@ -108,23 +121,19 @@ func (t *Tap) Attach(c Card, features uint64) error {
 
 // Detach implements Backend.
 func (t *Tap) Detach() {
-	unix.Write(t.stop, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+	t.file.SetReadDeadline(time.Unix(1, 0)) // long ago
 	t.worker.Wait()
-	var b [8]byte
-	unix.Read(t.stop, b[:]) // Attach may follow
 }
 
 // Close implements Backend.
-func (t *Tap) Close() error {
-	if t.stop >= 0 {
-		unix.Close(t.stop)
-	}
-	return unix.Close(t.fd)
-}
+func (t *Tap) Close() error { return t.file.Close() }
 
-// receive reads frames of at most size bytes straight into the guest's memory.
+// receive reads frames of at most size bytes straight into the guest's memory,
+// until Detach, or until the interface is deleted: then the guest sees a dead
+// link.
 func (t *Tap) receive(c Card, size int) {
-	var in iovecs
+	var in transfer
+	in.init(unix.SYS_READV)
 	for {
 		mem := c.Reserve(size)
 		if mem == nil {
@@ -133,68 +142,62 @@ func (t *Tap) receive(c Card, size int) {
 			}
 			continue
 		}
-		switch n, err := in.do(unix.SYS_READV, t.fd, mem); {
-		case err == 0 && n >= spec.NetHeaderLen:
-			c.Commit(n)
+		in.set(mem)
+		if err := t.conn.Read(in.try); err != nil {
+			return
+		}
+		switch {
+		case in.err == 0 && in.n >= spec.NetHeaderLen:
+			c.Commit(in.n)
 			c.Flush()
-		case err == unix.EAGAIN:
-			if t.poll(unix.POLLIN) {
-				return
-			}
-		case err != 0 && err != unix.EINTR:
-			// The interface was deleted: the guest sees a dead link.
+		case in.err != 0 && in.err != unix.EINTR:
 			return
 		}
 	}
 }
 
-// poll waits until the tap is ready for events. stopped means that receive must
-// end.
-func (t *Tap) poll(events int16) (stopped bool) {
-	fds := [2]unix.PollFd{{Fd: int32(t.fd), Events: events}, {Fd: int32(t.stop), Events: unix.POLLIN}}
-	for {
-		if _, err := unix.Poll(fds[:], -1); err != unix.EINTR {
-			return err != nil || fds[1].Revents != 0
-		}
-	}
-}
-
-// Send implements Backend. The kernel checks the frame's header.
+// Send implements Backend. The kernel checks the frame's header. Frames that it
+// refuses, and those for an interface that is down, are lost as on a wire.
 func (t *Tap) Send(frame [][]byte) error {
-	for {
-		switch _, err := t.out.do(unix.SYS_WRITEV, t.fd, frame); err {
-		case unix.EINTR:
-		case unix.EAGAIN:
-			if t.poll(unix.POLLOUT) {
-				return nil
-			}
-		default:
-			// Refused frames and those for an interface that is down are lost,
-			// as on a wire.
-			return nil
-		}
+	t.out.set(frame)
+	if err := t.conn.Write(t.out.try); err != nil {
+		return fmt.Errorf("tap %s: %w", t.name, err)
 	}
+	return nil
 }
 
 // Flush implements Backend.
 func (t *Tap) Flush() {}
 
-// iovecs is scratch for readv and writev: unlike x/sys/unix it allocates
-// nothing.
-type iovecs []unix.Iovec
+// transfer is a readv or writev which the poller repeats until it does not
+// block. Unlike x/sys/unix it allocates nothing.
+type transfer struct {
+	trap uintptr // SYS_READV or SYS_WRITEV
+	iov  []unix.Iovec
+	n    int // result of the last try
+	err  unix.Errno
+	try  func(fd uintptr) (done bool)
+}
 
 // maxIovecs is the kernel's limit (UIO_MAXIOV).
 const maxIovecs = 1024
 
-// do makes the system call trap (SYS_READV or SYS_WRITEV) with at most
-// maxIovecs pieces.
-func (v *iovecs) do(trap uintptr, fd int, pieces [][]byte) (int, unix.Errno) {
-	*v = (*v)[:0]
+func (t *transfer) init(trap uintptr) {
+	t.trap = trap
+	t.try = func(fd uintptr) bool {
+		n, _, err := unix.Syscall(t.trap, fd, uintptr(unsafe.Pointer(unsafe.SliceData(t.iov))), uintptr(len(t.iov)))
+		t.n, t.err = int(n), err
+		return err != unix.EAGAIN
+	}
+}
+
+// set sets the memory to be read to or written from: at most maxIovecs of the
+// pieces.
+func (t *transfer) set(pieces [][]byte) {
+	t.iov = t.iov[:0]
 	for _, p := range pieces[:min(len(pieces), maxIovecs)] {
 		if len(p) > 0 {
-			*v = append(*v, unix.Iovec{Base: unsafe.SliceData(p), Len: uint64(len(p))})
+			t.iov = append(t.iov, unix.Iovec{Base: unsafe.SliceData(p), Len: uint64(len(p))})
 		}
 	}
-	n, _, err := unix.Syscall(trap, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(*v))), uintptr(len(*v)))
-	return int(n), err
 }
