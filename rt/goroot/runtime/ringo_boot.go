@@ -51,6 +51,11 @@ var (
 // Implemented in ringo_entry_amd64.s.
 
 func ringoEntry()
+
+// The assembly of other packages calls it, which the linker of Go 1.27 allows
+// only for what is marked so.
+//
+//go:linkname ringoSyscall
 func ringoSyscall()
 func ringoUpcall()
 func ringoTrap()
@@ -111,7 +116,7 @@ func ringoBoot(boot *ringoabi.Boot) {
 	}
 	ringoClockInit()
 	ringoRandomInit(boot.Seed[:])
-	ringoMem.table.Init(uintptr(boot.MapLow), uintptr(boot.MapHigh))
+	ringoMemInit(uintptr(boot.MapLow), uintptr(boot.MapHigh))
 	vdsoClockgettimeSym = abi.FuncPCABI0(ringoClockGettime)
 
 	t := &ringoThread1

@@ -4,7 +4,7 @@ package runtime
 
 import (
 	"internal/runtime/atomic"
-	"internal/runtime/math"
+	"math/bits"
 )
 
 // ringoTime converts the time stamp counter to the clocks: at counter value tsc
@@ -41,7 +41,7 @@ func ringoClockInit() {
 func ringoNanotime() int64 {
 	for {
 		seq := atomic.Load(&ringoTime.seq)
-		hi, lo := math.Mul64(ringoRDTSC()-ringoTime.tsc, ringoTime.mult)
+		hi, lo := bits.Mul64(ringoRDTSC()-ringoTime.tsc, ringoTime.mult)
 		ns := ringoTime.mono + int64(hi<<32|lo>>32)
 		if seq&1 == 0 && atomic.Load(&ringoTime.seq) == seq {
 			return ns
@@ -62,7 +62,7 @@ func ringoClockSync() {
 	before := ringoRDTSC()
 	mono, real := ringoPlatClock()
 	tsc := before + (ringoRDTSC()-before)/2
-	hi, lo := math.Mul64(tsc-ringoTime.tsc, ringoTime.mult)
+	hi, lo := bits.Mul64(tsc-ringoTime.tsc, ringoTime.mult)
 	ours := ringoTime.mono + int64(hi<<32|lo>>32)
 	off := min(max(mono-ours, -interval/2000), interval/2000)
 	mult := ringoTimeMult + uint64(off*int64(ringoTimeMult/1000)/(interval/1000))

@@ -5,7 +5,6 @@ package runtime
 import (
 	"internal/runtime/atomic"
 	"internal/runtime/syscall/linux"
-	"ringo.dev/ringo/rt/region"
 	ringoabi "ringo.dev/ringo/vmm/abi"
 	"unsafe"
 )
@@ -100,12 +99,12 @@ func ringoThreadStats() (n int, busy, idle int64) {
 //go:linkname ringoEachMapping
 func ringoEachMapping(f func(start, end uintptr, prot int)) {
 	for at := uintptr(0); ; {
-		var r region.Region
+		var r ringoRegion
 		if ok, _, _ := linux.Syscall6(ringoSysRegion, at, uintptr(unsafe.Pointer(&r)), 0, 0, 0, 0); ok == 0 {
 			return
 		}
-		f(r.Start, r.End, r.Prot)
-		at = r.End
+		f(r.start, r.end, r.prot)
+		at = r.end
 	}
 }
 
