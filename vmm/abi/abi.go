@@ -47,7 +47,7 @@ const PageSize = 4096
 // Hypercall ports. Lengths and addresses are multiples of PageSize.
 const (
 	PortExit    = 0x40  // RDI: exit status 0…255. Ends the VM.
-	PortMap     = 0x41  // RDI: address, RSI: length, R10: Prot. Zero pages, given when first touched. Replaces what was mapped there, except that a region with another protection keeps its contents (mprotect), even when R10 is 0: no access.
+	PortMap     = 0x41  // RDI: address, RSI: length, R10: Prot. Zero pages, given when first touched. Replaces what was mapped there, except that a region with another protection keeps its contents (mprotect).
 	PortUnmap   = 0x42  // RDI: address, RSI: length. Contents and region are gone.
 	PortDiscard = 0x43  // RDI: address, RSI: length. Contents go back to the host, the region stays and reads as zeroes.
 	PortWait    = 0x44  // RDI: absolute time on the clock of Clock.Mono, in ns, or -1. Sleeps until then, or until woken (doorbell, device, signal).
