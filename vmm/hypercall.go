@@ -12,7 +12,7 @@ import (
 	"ringo.dev/ringo/vmm/space"
 )
 
-// hypercall is one line of the table: its arguments are RDI, RSI and RDX; an
+// hypercall is one line of the table: its arguments are RDI, RSI and R10; an
 // error that is an errno goes back to the guest.
 type hypercall struct {
 	name string
@@ -43,7 +43,7 @@ func (v *vcpu) hypercall(port uint16) {
 	v.counts.add(int(port))
 	r := &v.kvm.Regs
 	result := int64(0)
-	if err := calls[port].call(v, r.RDI, r.RSI, r.RDX); err != nil {
+	if err := calls[port].call(v, r.RDI, r.RSI, r.R10); err != nil {
 		var errno unix.Errno
 		if !errors.As(err, &errno) {
 			errno = unix.EIO

@@ -121,9 +121,11 @@ func (l *layout) build(b *builder, c *Config, m *image, config string, mapLow ui
 			l.Reserve(seg.addr+file, seg.memory-file, seg.prot)
 		}
 	}
-	stackTop := b.next&^(ownSize-1) + 2*ownSize + stackSize
-	l.Reserve(stackTop-stackSize, stackSize, abi.ProtRead|abi.ProtWrite)
-	return l.startStack(stackTop, c, m, hwcap)
+	l.boot.StackHigh = b.next&^(ownSize-1) + 2*ownSize + stackSize
+	l.boot.StackLow = l.boot.StackHigh - stackSize
+	l.Reserve(l.boot.StackLow, stackSize, abi.ProtRead|abi.ProtWrite)
+	l.PublishUsage(&l.boot.MemUsed)
+	return l.startStack(l.boot.StackHigh, c, m, hwcap)
 }
 
 // startStack writes what a Linux process finds on its stack: argc, argv, envp

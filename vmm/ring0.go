@@ -23,9 +23,8 @@ type ring0 struct {
 }
 
 const (
-	vectors       = 256
-	vectorSyscall = 256 // the stub of the SYSCALL instruction
-	vectorPF      = 14
+	vectors  = 256
+	vectorPF = 14
 
 	stubs    = 0x400 // offset of the stubs in their page
 	stubSize = 8
@@ -56,7 +55,7 @@ func newRing0(b *builder, cpus int) (r ring0) {
 		return r
 	}
 	binary.Encode(code, binary.LittleEndian, gdt)
-	for v := range vectors + 1 {
+	for v := range vectors + 1 { // the last is for SYSCALL
 		const out, hlt = 0xe6, 0xf4
 		copy(code[stubs+v*stubSize:], []byte{out, abi.PortTrap, hlt})
 	}
@@ -146,7 +145,7 @@ func (r *ring0) syscallMSRs() []kvm.MSR {
 	const star, lstar, fmask = 0xc0000081, 0xc0000082, 0xc0000084
 	return []kvm.MSR{
 		{Index: star, Data: (selUserData-8)<<48 | selKernel<<32},
-		{Index: lstar, Data: r.codeAddr + stubs + vectorSyscall*stubSize},
+		{Index: lstar, Data: r.codeAddr + stubs + abi.VectorSyscall*stubSize},
 		{Index: fmask, Data: 0x47700}, // AC, NT, DF, IF, TF
 	}
 }

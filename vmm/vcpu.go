@@ -235,7 +235,7 @@ func (v *vcpu) trap() {
 		return
 	}
 	f := frame{RIP: r.RCX, RFLAGS: r.R11, RSP: r.RSP}
-	if vector != vectorSyscall {
+	if vector != abi.VectorSyscall {
 		if f, ok = vm.ring0.frame(v.id, r.RSP); !ok {
 			v.fail(fmt.Sprintf("exception %d in ring 0", vector))
 			return
@@ -256,12 +256,12 @@ func (v *vcpu) trap() {
 		}
 	}
 	v.counts.add(countTrap)
-	entry := atomic.LoadUint64(&v.page.TrapEntry)
-	if entry == 0 || entry == f.RIP {
-		v.fail(fmt.Sprintf("exception %d, error code %#x, address %#x, without a handler", vector, f.Error, v.kvm.Sregs.CR2))
+	p := v.page
+	entry := atomic.LoadUint64(&p.TrapEntry)
+	if entry == 0 || atomic.LoadUint32(&p.Masked) != 0 {
+		v.fail(fmt.Sprintf("exception %d in its kernel, error code %#x, address %#x", vector, f.Error, v.kvm.Sregs.CR2))
 		return
 	}
-	p := v.page
 	p.TrapRIP, p.TrapRFLAGS = f.RIP, r.RFLAGS
 	p.TrapVector, p.TrapError, p.TrapCR2 = uint64(vector), f.Error, v.kvm.Sregs.CR2
 	atomic.StoreUint32(&p.Masked, 1)

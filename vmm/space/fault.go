@@ -59,7 +59,7 @@ func (s *Space) populate(addr uint64, need int) (*uint64, error) {
 	flags := entryFlags(r.prot)
 	if end-start == blockSize && s.empty(start) {
 		if off, ok := s.frames.block(); ok {
-			s.budget -= blockPages
+			s.charge(blockPages)
 			return first, s.mapRange(start, off, blockSize, r.prot)
 		}
 	}
@@ -96,7 +96,7 @@ func (s *Space) takeFrame() (off uint64, ok bool) {
 		return 0, false
 	}
 	if off, ok = s.frames.one(); ok {
-		s.budget--
+		s.charge(1)
 	}
 	return off, ok
 }

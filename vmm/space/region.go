@@ -145,8 +145,8 @@ func (s *Space) release(run span) {
 	}
 	for off := run.next; off < run.end; off += page {
 		s.frames.free(off)
-		s.budget++
 	}
+	s.charge(-int64((run.end - run.next) / page))
 }
 
 // protect changes the protection of the pages in [start, end) that have frames.

@@ -26,6 +26,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -77,8 +78,9 @@ type Space struct {
 	root    *table
 	regions []region
 	frames  frames
-	budget  uint64 // pages still to be given
-	total   uint64 // pages, all in all
+	budget  uint64  // pages still to be given
+	total   uint64  // pages, all in all
+	used    *uint64 // where the guest is told; see charge
 	faults  uint64
 }
 
@@ -118,6 +120,7 @@ func New(c Config) (*Space, error) {
 		imageStart: control + tables + memory,
 		total:      memory / page,
 		budget:     memory / page,
+		used:       new(uint64),
 	}
 	s.frames = newFrames(control+tables, memory/page)
 	root, err := s.newTable()
@@ -172,7 +175,7 @@ func (s *Space) MapFile(va uint64, f *os.File, off int64, n uint64, prot int) er
 	if !ok || size/page > s.budget {
 		return ErrNoMemory
 	}
-	s.budget -= size / page
+	s.charge(int64(size / page))
 	host := s.arena[at:][:size]
 	if _, err := unix.MmapPtr(int(f.Fd()), off, unsafe.Pointer(&host[0]), uintptr(size),
 		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED); err != nil {
@@ -184,6 +187,20 @@ func (s *Space) MapFile(va uint64, f *os.File, off int64, n uint64, prot int) er
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.mapRange(va, at, size, prot)
+}
+
+// PublishUsage keeps *p at the number of bytes in use from now on.
+func (s *Space) PublishUsage(p *uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used = p
+	s.charge(0)
+}
+
+// charge takes n pages from the budget, or gives -n back.
+func (s *Space) charge(n int64) {
+	s.budget -= uint64(n)
+	atomic.StoreUint64(s.used, (s.total-s.budget)*page)
 }
 
 // Reserve adds a region that the guest itself cannot change: zero pages, given

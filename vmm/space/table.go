@@ -65,7 +65,7 @@ func (s *Space) newTable() (gpa uint64, err error) {
 	if !ok {
 		return 0, ErrNoMemory
 	}
-	s.budget--
+	s.charge(1)
 	return Base + off, nil
 }
 

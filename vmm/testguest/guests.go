@@ -25,6 +25,13 @@ const (
 
 var entries [guests]uintptr // by guests_amd64.s
 
+// The types by whose names go_asm.h gives the assembly the offsets.
+type (
+	boot    abi.Boot
+	console abi.Console
+	vcpu    abi.VCPU
+)
+
 // maxCode is more than any guest's code.
 const maxCode = 1024
 

@@ -1,17 +1,5 @@
 #include "textflag.h"
-
-// Offsets in abi.Boot, abi.Console and abi.VCPU.
-#define BOOT_VCPU0   32
-#define BOOT_MAPLOW  40
-#define BOOT_CONSOLE 56
-#define CONSOLE_DATA 128
-#define VCPU_MASKED  12
-#define VCPU_PENDING 16
-#define VCPU_UPCALL  24
-#define VCPU_TRAP    32
-#define VCPU_RIP     40
-#define VCPU_TRAPVECTOR 72
-#define VCPU_TRAPCR2 88
+#include "go_asm.h" // offsets in the types boot, console and vcpu
 
 // OUT port, AL
 #define CALL8(port) BYTE $0xe6; BYTE $port
@@ -28,14 +16,14 @@
 // Upcalls and exceptions come to the guest's first instruction again: R13 is 0
 // only the first time.
 #define ENTRY     0x401000 // CodeAddr
-#define ON_TRAP   INCQ R13; CMPQ R13, $1; JNE handler; MOVQ $ENTRY, VCPU_TRAP(GS)
-#define ON_UPCALL INCQ R13; CMPQ R13, $1; JNE handler; MOVQ $ENTRY, VCPU_UPCALL(GS)
+#define ON_TRAP   INCQ R13; CMPQ R13, $1; JNE handler; MOVQ $ENTRY, vcpu_TrapEntry(GS)
+#define ON_UPCALL INCQ R13; CMPQ R13, $1; JNE handler; MOVQ $ENTRY, vcpu_UpcallEntry(GS)
 
 // hello prints "hello\n" and exits with 7.
 TEXT ·hello(SB), NOSPLIT|NOFRAME, $0
-	MOVQ	BOOT_CONSOLE(DI), BX
+	MOVQ	boot_Console(DI), BX
 	MOVQ	$0x0a6f6c6c6568, AX
-	MOVQ	AX, CONSOLE_DATA(BX)
+	MOVQ	AX, console_Data(BX)
 	MOVL	$6, (BX)
 	MOVQ	$7, DI
 	EXIT
@@ -44,15 +32,16 @@ TEXT ·hello(SB), NOSPLIT|NOFRAME, $0
 // trap loads from address 0x10 and expects the exception in its handler.
 TEXT ·trap(SB), NOSPLIT|NOFRAME, $0
 	ON_TRAP
+	MOVL	$0, vcpu_Masked(GS)
 	MOVQ	$0x10, BX
 	MOVQ	(BX), AX
 	UD2
 handler:
-	CMPQ	VCPU_TRAPVECTOR(GS), $14
+	CMPQ	vcpu_TrapVector(GS), $14
 	JNE	bad
-	CMPQ	VCPU_TRAPCR2(GS), $0x10
+	CMPQ	vcpu_TrapCR2(GS), $0x10
 	JNE	bad
-	CMPL	VCPU_MASKED(GS), $1
+	CMPL	vcpu_Masked(GS), $1
 	JNE	bad
 	MOVQ	$0, DI
 	EXIT
@@ -65,6 +54,7 @@ bad:
 // It exits with the number of the step that failed.
 TEXT ·paging(SB), NOSPLIT|NOFRAME, $0
 	ON_TRAP
+	MOVL	$0, vcpu_Masked(GS)
 	MOVQ	DI, R12
 	MOVQ	$1, R14
 	MOVQ	$0x600000, BX	// testguest.DataAddr
@@ -85,9 +75,9 @@ TEXT ·paging(SB), NOSPLIT|NOFRAME, $0
 	CMPQ	-0x100000(SP), CX
 	JNE	fail
 	MOVQ	$4, R14
-	MOVQ	BOOT_MAPLOW(R12), DI
+	MOVQ	boot_MapLow(R12), DI
 	MOVQ	$0x100000, SI
-	MOVQ	$3, DX
+	MOVQ	$3, R10
 	MAP
 	TESTQ	AX, AX
 	JNE	fail
@@ -103,23 +93,23 @@ TEXT ·paging(SB), NOSPLIT|NOFRAME, $0
 	JNE	fail
 	MOVQ	CX, 0x7ff8(DI)
 	MOVQ	$6, R14
-	MOVQ	$7, DX			// writable and executable
+	MOVQ	$7, R10			// writable and executable
 	MAP
 	CMPQ	AX, $-22
 	JNE	fail
 	MOVQ	$7, R14
-	MOVQ	$1, DX			// read only, contents kept
+	MOVQ	$1, R10			// read only, contents kept
 	MAP
 	TESTQ	AX, AX
 	JNE	fail
 	CMPQ	0x7ff8(DI), CX
 	JNE	fail
 	MOVQ	$8, R14
-	MOVQ	$0, DX			// no access, contents kept
+	MOVQ	$0, R10			// no access, contents kept
 	MAP
 	TESTQ	AX, AX
 	JNE	fail
-	MOVQ	$3, DX
+	MOVQ	$3, R10
 	MAP
 	TESTQ	AX, AX
 	JNE	fail
@@ -138,7 +128,7 @@ fail:
 	EXIT
 handler: // right if R15 says that the access has to fail
 	MOVQ	R14, DI
-	CMPQ	R15, VCPU_TRAPCR2(GS)
+	CMPQ	R15, vcpu_TrapCR2(GS)
 	JNE	done
 	MOVQ	$0, DI
 done:
@@ -149,14 +139,14 @@ done:
 TEXT ·tick(SB), NOSPLIT|NOFRAME, $0
 	ON_UPCALL
 	MOVQ	$3, R15
-	MOVL	$0, VCPU_MASKED(GS)
+	MOVL	$0, vcpu_Masked(GS)
 spin:
 	JMP	spin
 handler:
 	DECQ	R15
 	JEQ	done
-	MOVL	$0, VCPU_MASKED(GS)
-	JMP	VCPU_RIP(GS)
+	MOVL	$0, vcpu_Masked(GS)
+	JMP	vcpu_RIP(GS)
 done:
 	MOVQ	$0, DI
 	EXIT
