@@ -1,0 +1,79 @@
+package netstack
+
+import (
+	"gvisor.dev/gvisor/pkg/tcpip/checksum"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+)
+
+// verdict is what verify knows of a packet's checksums.
+type verdict int
+
+const (
+	// checksumLater leaves the packet to the stack, which verifies it unless
+	// the card has.
+	checksumLater verdict = iota
+	// checksumGood: all of the packet's checksums are right.
+	checksumGood
+	// checksumBad: the stack is to find that out, and count it.
+	checksumBad
+)
+
+// verify checks the checksums of packets that receive offload may merge: once
+// merged they cannot be checked. Those are TCP segments without IP options.
+// Where the card has verified the segment (pkt.RXChecksumValidated), the IPv4
+// header is left to check, which no card speaks for.
+func verify(pkt *stack.PacketBuffer) verdict {
+	switch pkt.NetworkProtocolNumber {
+	case header.IPv4ProtocolNumber:
+		b, ok := pkt.Data().PullUp(header.IPv4MinimumSize)
+		if !ok {
+			return checksumBad
+		}
+		ip := header.IPv4(b)
+		if size := int(ip.HeaderLength()); size < header.IPv4MinimumSize {
+			return checksumBad
+		} else if size > header.IPv4MinimumSize {
+			if b, ok = pkt.Data().PullUp(size); !ok {
+				return checksumBad
+			}
+			ip = header.IPv4(b)
+		}
+		if !ip.IsChecksumValid() {
+			return checksumBad
+		}
+		if ip.TransportProtocol() != header.TCPProtocolNumber || ip.More() || ip.FragmentOffset() != 0 {
+			return checksumLater
+		}
+		return verifyTCP(pkt, ip, int(ip.HeaderLength()), int(ip.TotalLength()))
+	case header.IPv6ProtocolNumber:
+		b, ok := pkt.Data().PullUp(header.IPv6MinimumSize)
+		if !ok {
+			return checksumBad
+		}
+		ip := header.IPv6(b)
+		if ip.TransportProtocol() != header.TCPProtocolNumber {
+			return checksumLater
+		}
+		return verifyTCP(pkt, ip, header.IPv6MinimumSize, header.IPv6MinimumSize+int(ip.PayloadLength()))
+	}
+	return checksumLater
+}
+
+// verifyTCP checks the segment of a packet with a header of hdr bytes that says
+// it is total bytes long. Ethernet pads short frames, so there may be more.
+func verifyTCP(pkt *stack.PacketBuffer, ip header.Network, hdr, total int) verdict {
+	if total < hdr+header.TCPMinimumSize || total > pkt.Data().Size() {
+		return checksumBad
+	}
+	if pkt.RXChecksumValidated {
+		return checksumGood
+	}
+	pkt.Data().CapLength(total)
+	sum := header.PseudoHeaderChecksum(header.TCPProtocolNumber, ip.SourceAddress(), ip.DestinationAddress(), uint16(total-hdr))
+	segment := pkt.Data().ChecksumAtOffset(pkt.HeaderSize() + hdr) // the offset counts from the frame's start
+	if checksum.Combine(sum, segment) != 0xffff {
+		return checksumBad
+	}
+	return checksumGood
+}

@@ -1,0 +1,322 @@
+package netstack
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"gvisor.dev/gvisor/pkg/buffer"
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/tcpip/stack/gro"
+
+	"ringo.dev/ringo/drivers/virtio"
+	"ringo.dev/ringo/drivers/virtio/spec"
+	"ringo.dev/ringo/rt"
+)
+
+// card is an Ethernet card, as *virtio.Net is one.
+type card interface {
+	MAC() [6]byte
+	MTU() int
+	TSO() (v4, v6 bool)
+}
+
+// sender is a card's transmit queue; see virtio.TxQueue.
+type sender interface {
+	Begin()
+	Send(h *virtio.NetHeader, data [][]byte, owner virtio.Owner) error
+	End()
+}
+
+// receiver is a card's receive queue; see virtio.RxQueue.
+type receiver interface {
+	Serve(virtio.RxHandler) error
+}
+
+// link joins a card to the stack. It is the stack's link endpoint and queueing
+// discipline, and the card's handler of received packets.
+//
+// Sending copies nothing: the card gets the views that a packet consists of,
+// and a reference to the packet, which it drops when they are sent. Receiving
+// copies nothing either, but for small packets: they would pin a whole buffer
+// while they wait in a socket.
+type link struct {
+	mac tcpip.LinkAddress
+	mtu atomic.Uint32
+	tso bool
+	tx  sender
+	rx  receiver
+
+	slices [][]byte // one packet's data, between tx.Begin and tx.End
+	failed atomic.Bool
+
+	mu         sync.Mutex
+	dispatcher stack.NetworkDispatcher
+	serving    bool
+
+	// These belong to the goroutine that serves rx.
+	gro gro.GRO
+
+	// validated is whether the packet being delivered needs no verification:
+	// the stack asks for that by way of Capabilities.
+	validated atomic.Bool
+}
+
+var (
+	_ stack.LinkEndpoint       = (*link)(nil)
+	_ stack.GSOEndpoint        = (*link)(nil)
+	_ stack.QueueingDiscipline = (*link)(nil)
+	_ virtio.RxHandler         = (*link)(nil)
+)
+
+const (
+	// rxBuffer is the size of a receive buffer: half a page, so that none
+	// crosses a page, and enough for a frame.
+	rxBuffer = 2048
+	// copyBreak is the size up to which a received packet is copied.
+	copyBreak = 256
+	// gsoMaxSize is the size of the largest packet that the card cuts up.
+	gsoMaxSize = 65535
+)
+
+func newLink(c card, tx sender, rx receiver) *link {
+	mac := c.MAC()
+	v4, v6 := c.TSO()
+	l := &link{mac: tcpip.LinkAddress(mac[:]), tso: v4 && v6, tx: tx, rx: rx}
+	l.mtu.Store(uint32(c.MTU()))
+	l.gro.Init(true)
+	l.gro.Dispatcher = delivery{l}
+	return l
+}
+
+// MTU implements stack.LinkEndpoint.
+func (l *link) MTU() uint32 { return l.mtu.Load() }
+
+// SetMTU implements stack.LinkEndpoint.
+func (l *link) SetMTU(mtu uint32) { l.mtu.Store(mtu) }
+
+// MaxHeaderLength implements stack.LinkEndpoint. The card's own header is not
+// part of the packet.
+func (l *link) MaxHeaderLength() uint16 { return header.EthernetMinimumSize }
+
+// LinkAddress implements stack.LinkEndpoint.
+func (l *link) LinkAddress() tcpip.LinkAddress { return l.mac }
+
+// SetLinkAddress implements stack.LinkEndpoint. The card's address is fixed.
+func (l *link) SetLinkAddress(tcpip.LinkAddress) {}
+
+// Capabilities implements stack.LinkEndpoint. Checksums of packets to be sent
+// are left to the card only together with segmentation (see GSOEndpoint): with
+// the general capability UDP would leave without a checksum, which IPv6 forbids.
+func (l *link) Capabilities() stack.LinkEndpointCapabilities {
+	c := stack.CapabilityResolutionRequired
+	if l.validated.Load() {
+		c |= stack.CapabilityRXChecksumOffload
+	}
+	return c
+}
+
+// SupportedGSO implements stack.GSOEndpoint.
+func (l *link) SupportedGSO() stack.SupportedGSO {
+	if l.tso {
+		return stack.HostGSOSupported
+	}
+	return stack.GSONotSupported
+}
+
+// GSOMaxSize implements stack.GSOEndpoint.
+func (l *link) GSOMaxSize() uint32 { return gsoMaxSize }
+
+// Attach implements stack.LinkEndpoint. The first time it starts receiving.
+func (l *link) Attach(d stack.NetworkDispatcher) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.dispatcher = d
+	if d != nil && !l.serving {
+		l.serving = true
+		go l.serve()
+	}
+}
+
+// IsAttached implements stack.LinkEndpoint.
+func (l *link) IsAttached() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.dispatcher != nil
+}
+
+// serve receives until the card fails.
+func (l *link) serve() {
+	if err := l.rx.Serve(l); err != nil {
+		l.fail(err)
+	}
+}
+
+// fail reports a broken card, once. The interface stays and loses everything.
+func (l *link) fail(err error) {
+	if l.failed.CompareAndSwap(false, true) {
+		rt.ConsoleWrite(fmt.Appendf(nil, "ringo: the network card stopped: %v\n", err))
+	}
+}
+
+// Wait, Close and SetOnCloseAction implement stack.LinkEndpoint: a card is
+// never removed.
+func (l *link) Wait()                   {}
+func (l *link) Close()                  {}
+func (l *link) SetOnCloseAction(func()) {}
+
+// ARPHardwareType implements stack.LinkEndpoint.
+func (l *link) ARPHardwareType() header.ARPHardwareType { return header.ARPHardwareEther }
+
+// AddHeader implements stack.LinkEndpoint.
+func (l *link) AddHeader(pkt *stack.PacketBuffer) {
+	header.Ethernet(pkt.LinkHeader().Push(header.EthernetMinimumSize)).Encode(&header.EthernetFields{
+		SrcAddr: pkt.EgressRoute.LocalLinkAddress,
+		DstAddr: pkt.EgressRoute.RemoteLinkAddress,
+		Type:    pkt.NetworkProtocolNumber,
+	})
+}
+
+// ParseHeader implements stack.LinkEndpoint.
+func (l *link) ParseHeader(pkt *stack.PacketBuffer) bool {
+	_, ok := pkt.LinkHeader().Consume(header.EthernetMinimumSize)
+	return ok
+}
+
+// WritePacket implements stack.QueueingDiscipline.
+func (l *link) WritePacket(pkt *stack.PacketBuffer) tcpip.Error {
+	l.tx.Begin()
+	defer l.tx.End()
+	return l.write(pkt)
+}
+
+// WritePackets implements stack.LinkEndpoint.
+func (l *link) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error) {
+	l.tx.Begin()
+	defer l.tx.End()
+	for i, pkt := range pkts.AsSlice() {
+		if err := l.write(pkt); err != nil {
+			return i, err
+		}
+	}
+	return pkts.Len(), nil
+}
+
+// write sends a packet, between tx.Begin and tx.End.
+func (l *link) write(pkt *stack.PacketBuffer) tcpip.Error {
+	var h virtio.NetHeader
+	if gso := &pkt.GSOOptions; gso.NeedsCsum {
+		h.Flags = spec.NetNeedsCSum
+		h.CSumStart = header.EthernetMinimumSize + gso.L3HdrLen
+		h.CSumOffset = gso.CsumOffset
+		if pkt.Data().Size() > int(gso.MSS) {
+			switch gso.Type {
+			case stack.GSOTCPv4:
+				h.GSOType = spec.NetGSOTCPv4
+			case stack.GSOTCPv6:
+				h.GSOType = spec.NetGSOTCPv6
+			}
+			h.GSOSize = gso.MSS
+			h.HdrLen = uint16(pkt.HeaderSize())
+		}
+	}
+	l.slices = l.slices[:0]
+	views, skip := pkt.AsViewList()
+	for v := views.Front(); v != nil; v = v.Next() {
+		b := v.AsSlice()
+		if skip >= len(b) {
+			skip -= len(b)
+			continue
+		}
+		l.slices = append(l.slices, b[skip:])
+		skip = 0
+	}
+	err := l.tx.Send(&h, l.slices, pkt.IncRef())
+	clear(l.slices)
+	if err != nil {
+		l.fail(err)
+		return &tcpip.ErrAborted{}
+	}
+	return nil
+}
+
+// Buffer implements virtio.RxHandler.
+func (l *link) Buffer() ([]byte, any) {
+	v := buffer.NewViewSize(rxBuffer)
+	return v.AsSlice(), v
+}
+
+// Packet implements virtio.RxHandler.
+func (l *link) Packet(h *virtio.NetHeader, parts []virtio.RxPart) {
+	data := assemble(parts)
+	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: data})
+	defer pkt.DecRef()
+	if !l.ParseHeader(pkt) {
+		return
+	}
+	eth := header.Ethernet(pkt.LinkHeader().Slice())
+	switch dst := eth.DestinationAddress(); {
+	case dst == l.mac:
+		pkt.PktType = tcpip.PacketHost
+	case dst == header.EthernetBroadcastAddress:
+		pkt.PktType = tcpip.PacketBroadcast
+	case header.IsMulticastEthernetAddress(dst):
+		pkt.PktType = tcpip.PacketMulticast
+	default:
+		return // somebody else's, flooded by a switch
+	}
+	pkt.NetworkProtocolNumber = eth.Type()
+	pkt.RXChecksumValidated = h.Flags&(spec.NetNeedsCSum|spec.NetDataValid) != 0
+	switch verify(pkt) {
+	case checksumGood:
+		pkt.RXChecksumValidated = true
+	case checksumBad:
+		pkt.RXChecksumValidated = false
+		delivery{l}.DeliverNetworkPacket(pkt.NetworkProtocolNumber, pkt)
+		return
+	}
+	l.gro.Enqueue(pkt)
+}
+
+// Flush implements virtio.RxHandler.
+func (l *link) Flush() { l.gro.Flush() }
+
+// assemble makes a buffer of a packet's parts, whose views it takes.
+func assemble(parts []virtio.RxPart) buffer.Buffer {
+	var data buffer.Buffer
+	if len(parts) == 1 && parts[0].Len <= copyBreak {
+		p := parts[0]
+		v := p.Owner.(*buffer.View)
+		small := buffer.NewViewWithData(v.AsSlice()[p.Off : p.Off+p.Len])
+		v.Release()
+		return buffer.MakeWithView(small)
+	}
+	for _, p := range parts {
+		v := p.Owner.(*buffer.View)
+		v.CapLength(p.Off + p.Len)
+		v.TrimFront(p.Off)
+		// Append fails only when its own copying does.
+		_ = data.Append(v)
+	}
+	return data
+}
+
+// delivery passes packets on to the stack.
+type delivery struct{ l *link }
+
+// DeliverNetworkPacket implements stack.NetworkDispatcher.
+func (d delivery) DeliverNetworkPacket(proto tcpip.NetworkProtocolNumber, pkt *stack.PacketBuffer) {
+	d.l.mu.Lock()
+	to := d.l.dispatcher
+	d.l.mu.Unlock()
+	if to != nil {
+		d.l.validated.Store(pkt.RXChecksumValidated)
+		to.DeliverNetworkPacket(proto, pkt)
+	}
+}
+
+// DeliverLinkPacket implements stack.NetworkDispatcher. The stack itself
+// delivers to packet sockets.
+func (d delivery) DeliverLinkPacket(tcpip.NetworkProtocolNumber, *stack.PacketBuffer) {}

@@ -1,0 +1,200 @@
+package netstack
+
+import (
+	"fmt"
+	"io"
+	"sync"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/link/loopback"
+	"gvisor.dev/gvisor/pkg/tcpip/network/arp"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/icmp"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/raw"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
+
+	"ringo.dev/ringo/rt"
+)
+
+// Stack is a TCP/IP stack with its interfaces. Interface 1 is the loopback.
+type Stack struct {
+	ip     *stack.Stack
+	closed closedConns // connections that the program has closed
+	gate   gate        // opens when the first card has an address
+	ndp    ndpEvents
+	names  names
+
+	mu     sync.Mutex
+	cards  int
+	routes map[routeSource][]tcpip.Route
+}
+
+// routeSource is who is responsible for some routes: it replaces them as one.
+type routeSource struct {
+	nic  tcpip.NICID
+	from string
+}
+
+// loopbackNIC is the loopback's interface index, as on Linux.
+const loopbackNIC = 1
+
+// Bounds of a socket's send and receive buffer: what a bulk transfer needs, as
+// measured, but no more than this part of the memory for one socket.
+const (
+	defaultBuffer = 1 << 20
+	maxBuffer     = 4 << 20
+	memoryShare   = 64
+)
+
+// rngReader is rt's random generator.
+type rngReader struct{}
+
+func (rngReader) Read(p []byte) (int, error) {
+	rt.Random(p)
+	return len(p), nil
+}
+
+var _ io.Reader = rngReader{}
+
+// New returns a stack with a loopback interface.
+func New() (*Stack, error) {
+	n := &Stack{routes: make(map[routeSource][]tcpip.Route)}
+	n.gate.init()
+	n.ndp.init()
+	n.ip = stack.New(stack.Options{
+		NetworkProtocols: []stack.NetworkProtocolFactory{
+			ipv4.NewProtocol,
+			ipv6.NewProtocolWithOptions(ipv6.Options{
+				NDPConfigs:       ipv6.DefaultNDPConfigurations(),
+				NDPDisp:          &n.ndp,
+				AutoGenLinkLocal: true,
+				DADConfigs:       stack.DADConfigurations{DupAddrDetectTransmits: dadProbes, RetransmitTimer: dadTimeout},
+			}),
+			arp.NewProtocol,
+		},
+		TransportProtocols: []stack.TransportProtocolFactory{
+			tcp.NewProtocolCUBIC, udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6,
+		},
+		HandleLocal: true,
+		RawFactory:  raw.EndpointFactory{},
+		SecureRNG:   rngReader{},
+	})
+	if err := n.tune(); err != nil {
+		return nil, err
+	}
+	if err := n.addLoopback(); err != nil {
+		return nil, fmt.Errorf("loopback interface: %w", err)
+	}
+	return n, nil
+}
+
+// tune sets what differs from the stack's defaults.
+func (n *Stack) tune() error {
+	total, _ := rt.Memory()
+	size := min(defaultBuffer, max(int(total/memoryShare), 64<<10))
+	most := size * (maxBuffer / defaultBuffer)
+	sack := tcpip.TCPSACKEnabled(true)
+	// RACK stalls after an overshoot in this version of the stack.
+	recovery := tcpip.TCPRecovery(0)
+	moderate := tcpip.TCPModerateReceiveBufferOption(true)
+	send := tcpip.TCPSendBufferSizeRangeOption{Min: tcp.MinBufferSize, Default: size, Max: most}
+	receive := tcpip.TCPReceiveBufferSizeRangeOption{Min: tcp.MinBufferSize, Default: size, Max: most}
+	for _, o := range []tcpip.SettableTransportProtocolOption{&sack, &recovery, &moderate, &send, &receive} {
+		if err := n.ip.SetTransportProtocolOption(tcp.ProtocolNumber, o); err != nil {
+			return fmt.Errorf("TCP option %T: %w", o, tcpipError{err})
+		}
+	}
+	// Datagram sockets: as Linux's net.core.rmem_default and rmem_max.
+	for _, o := range []any{
+		tcpip.SendBufferSizeOption{Min: stack.MinBufferSize, Default: 208 << 10, Max: most},
+		tcpip.ReceiveBufferSizeOption{Min: stack.MinBufferSize, Default: 208 << 10, Max: most},
+	} {
+		if err := n.ip.SetOption(o); err != nil {
+			return fmt.Errorf("stack option %T: %w", o, tcpipError{err})
+		}
+	}
+	n.closed.init(n.ip, total)
+	return nil
+}
+
+// addLoopback makes the interface lo. Its subnet makes all of 127.0.0.0/8 ours.
+func (n *Stack) addLoopback() error {
+	if err := n.ip.CreateNICWithOptions(loopbackNIC, loopback.New(), stack.NICOptions{Name: "lo"}); err != nil {
+		return tcpipError{err}
+	}
+	v4 := tcpip.AddressWithPrefix{Address: header.IPv4Loopback, PrefixLen: 8}
+	v6 := tcpip.AddressWithPrefix{Address: header.IPv6Loopback, PrefixLen: 128}
+	if err := n.addAddress(loopbackNIC, v4); err != nil {
+		return err
+	}
+	if err := n.addAddress(loopbackNIC, v6); err != nil {
+		return err
+	}
+	n.setRoutes(routeSource{loopbackNIC, "static"}, []tcpip.Route{
+		{Destination: v4.Subnet(), NIC: loopbackNIC},
+		{Destination: v6.Subnet(), NIC: loopbackNIC},
+	})
+	return nil
+}
+
+// addAddress gives the interface an address that is known to be its own: it is
+// usable at once, without duplicate address detection.
+func (n *Stack) addAddress(nic tcpip.NICID, a tcpip.AddressWithPrefix) error {
+	if a.Address.Len() == 16 {
+		n.setDAD(nic, 0)
+		defer n.setDAD(nic, dadProbes)
+	}
+	pa := tcpip.ProtocolAddress{Protocol: netProtoOf(a.Address), AddressWithPrefix: a}
+	err := n.ip.AddProtocolAddress(nic, pa, stack.AddressProperties{})
+	if err != nil {
+		return fmt.Errorf("address %v: %w", a, tcpipError{err})
+	}
+	return nil
+}
+
+// tcpipError makes an error of the stack's one.
+type tcpipError struct{ err tcpip.Error }
+
+func (e tcpipError) Error() string { return e.err.String() }
+
+// addCard makes the interface name of an Ethernet card, without an address
+// other than IPv6's link-local one.
+func (n *Stack) addCard(name string, l *link) (tcpip.NICID, error) {
+	n.mu.Lock()
+	n.cards++
+	nic := tcpip.NICID(loopbackNIC + n.cards)
+	n.mu.Unlock()
+	// The link is its own queueing discipline: it never drops and batches by
+	// the device's means.
+	if err := n.ip.CreateNICWithOptions(nic, l, stack.NICOptions{Name: name, QDisc: l}); err != nil {
+		return 0, fmt.Errorf("interface %s: %w", name, tcpipError{err})
+	}
+	return nic, nil
+}
+
+// setRoutes replaces the routes that a source is responsible for. The most
+// specific route to a destination counts.
+func (n *Stack) setRoutes(source routeSource, routes []tcpip.Route) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.routes[source] = routes
+	var table []tcpip.Route
+	for _, r := range n.routes {
+		table = append(table, r...)
+	}
+	n.ip.SetRouteTable(table)
+}
+
+// interfaceByName returns the index of an interface.
+func (n *Stack) interfaceByName(name string) (tcpip.NICID, bool) {
+	for id, info := range n.ip.NICInfo() {
+		if info.Name == name {
+			return id, true
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,66 @@
+package netstack
+
+import (
+	"fmt"
+
+	"ringo.dev/ringo/drivers/virtio"
+	"ringo.dev/ringo/drivers/virtio/spec"
+	"ringo.dev/ringo/rt"
+)
+
+// Start brings the network up in a guest; elsewhere it does nothing. It is
+// called once, before the program's main. Addresses that have to be asked for
+// come later, in the background.
+func Start() {
+	if !rt.Bare() {
+		return
+	}
+	if err := start(); err != nil {
+		rt.ConsoleWrite(fmt.Appendf(nil, "ringo: network: %v\n", err))
+	}
+}
+
+func start() error {
+	c, err := parseConfig(rt.Config())
+	if err != nil {
+		return err
+	}
+	n, err := New()
+	if err != nil {
+		return err
+	}
+	n.names.update(func() {
+		n.names.host, n.names.search = c.hostname, c.search
+		for _, a := range c.dns {
+			n.names.fixed = append(n.names.fixed, address(a))
+		}
+	})
+	cards := 0
+	for _, d := range rt.Devices() {
+		if d.ID != spec.DeviceNet {
+			continue
+		}
+		t, err := virtio.NewMMIO(uintptr(d.Addr))
+		if err != nil {
+			return err
+		}
+		dev, err := virtio.OpenNet(t)
+		if err != nil {
+			return err
+		}
+		nic, err := n.addCard(fmt.Sprintf("eth%d", cards), newLink(dev, dev.Tx, dev.Rx))
+		if err != nil {
+			return err
+		}
+		if cards == 0 {
+			if err := n.configure(nic, &c); err != nil {
+				return err
+			}
+		}
+		cards++
+	}
+	if cards == 0 {
+		n.gate.open() // nothing to wait for
+	}
+	return nil
+}

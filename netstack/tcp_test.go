@@ -1,0 +1,393 @@
+package netstack
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"math/rand"
+	"net/netip"
+	"syscall"
+	"testing"
+	"time"
+
+	"ringo.dev/ringo/kernel"
+)
+
+// links are the kinds of wire that transfers are tried over.
+var links = []struct {
+	name   string
+	tso    bool
+	faults faults
+	size   int
+}{
+	{"offload", true, faults{}, 64 << 20},
+	{"frames", false, faults{}, 32 << 20},
+	{"loss", false, faults{loss: 0.05}, 1 << 20},
+	{"reorder", false, faults{reorder: 0.05}, 4 << 20},
+	{"corrupt", false, faults{corrupt: 0.02}, 2 << 20},
+	{"all", false, faults{loss: 0.02, reorder: 0.02, corrupt: 0.01, duplicate: 0.02}, 1 << 20},
+}
+
+// TestTransfer sends data one way and expects its hash back the other, over
+// half-closed connections of both address families.
+func TestTransfer(t *testing.T) {
+	for _, l := range links {
+		for _, v6 := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/v6=%v", l.name, v6), func(t *testing.T) {
+				t.Parallel()
+				a, b := newPair(t, l.tso, l.faults)
+				addr := b.ip4
+				if v6 {
+					addr = b.ip6
+				}
+				size := l.size
+				if testing.Short() || raceEnabled {
+					size /= 8
+				}
+				transfer(t, a.Stack, b.Stack, addr, size)
+			})
+		}
+	}
+}
+
+func TestTransferLoopback(t *testing.T) {
+	s := newLocal(t)
+	transfer(t, s, s, netip.MustParseAddr("127.0.0.1"), 64<<20)
+	transfer(t, s, s, netip.IPv6Loopback(), 64<<20)
+	transfer(t, s, s, netip.MustParseAddr("127.99.1.2"), 1<<20)
+}
+
+func transfer(t *testing.T, from, to *Stack, addr netip.Addr, size int) {
+	t.Helper()
+	l := listen(t, to, netip.AddrPortFrom(addr, 0))
+	defer l.close()
+	done := make(chan error, 1)
+	go func() {
+		c := l.accept()
+		defer c.close()
+		h := sha256.New()
+		_, err := io.CopyBuffer(h, c, make([]byte, 64<<10))
+		if err == nil {
+			_, err = c.Write(h.Sum(nil))
+		}
+		done <- err
+	}()
+	c := dial(t, from, l.local())
+	defer c.close()
+	h := sha256.New()
+	data := make([]byte, 100_000)
+	rand.New(rand.NewSource(3)).Read(data)
+	for left := size; left > 0; {
+		part := data[:min(left, len(data))]
+		h.Write(part)
+		if _, err := c.Write(part); err != nil {
+			t.Fatalf("write: %v", err)
+		}
+		left -= len(part)
+	}
+	if err := c.s.Shutdown(syscall.SHUT_WR); err != 0 {
+		t.Fatalf("shutdown: %v", err)
+	}
+	if _, err := c.Write([]byte{1}); err != syscall.EPIPE {
+		t.Errorf("write after shutdown: %v, want EPIPE", err)
+	}
+	sum, err := io.ReadAll(c)
+	if err != nil {
+		t.Fatalf("read: %v", err)
+	}
+	if err := <-done; err != nil {
+		t.Fatalf("receiver: %v", err)
+	}
+	if !bytes.Equal(sum, h.Sum(nil)) {
+		t.Errorf("SHA-256 differs after %d bytes", size)
+	}
+}
+
+// TestEcho exchanges small messages, one connection after another.
+func TestEcho(t *testing.T) {
+	a, b := newPair(t, true, faults{})
+	l := listen(t, b.Stack, netip.AddrPortFrom(netip.IPv6Unspecified(), 80))
+	defer l.close()
+	go func() {
+		for range 20 {
+			c := l.accept()
+			io.Copy(c, c)
+			c.close()
+		}
+	}()
+	for i := range 20 {
+		c := dial(t, a.Stack, netip.AddrPortFrom(b.ip4, 80))
+		for j := range 50 {
+			msg := fmt.Appendf(nil, "message %d of connection %d", j, i)
+			c.Write(msg)
+			got := make([]byte, len(msg))
+			if _, err := io.ReadFull(c, got); err != nil || !bytes.Equal(got, msg) {
+				t.Fatalf("got %q, %v, want %q", got, err, msg)
+			}
+		}
+		c.s.Shutdown(syscall.SHUT_WR)
+		if n, err := c.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+			t.Fatalf("read at the end: %d, %v", n, err)
+		}
+		c.close()
+	}
+}
+
+// TestDualStack connects by IPv4 to an IPv6 wildcard listener: the peers see
+// IPv4 addresses in IPv6 form.
+func TestDualStack(t *testing.T) {
+	s := newLocal(t)
+	l := listen(t, s, netip.AddrPortFrom(netip.IPv6Unspecified(), 0))
+	defer l.close()
+	c := dial(t, s, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), l.local().Port()))
+	defer c.close()
+	got := l.accept()
+	defer got.close()
+	if want := netip.MustParseAddr("::ffff:127.0.0.1"); got.remote().Addr() != want || got.local().Addr() != want {
+		t.Errorf("accepted %v from %v, want %v", got.local(), got.remote(), want)
+	}
+	if got.remote().Port() != c.local().Port() {
+		t.Errorf("ports differ: %v, %v", got.remote(), c.local())
+	}
+
+	only := open(t, s, syscall.AF_INET6, syscall.SOCK_STREAM, 0)
+	defer only.close()
+	if err := only.s.SetOption(syscall.IPPROTO_IPV6, syscall.IPV6_V6ONLY, int32Bytes(1)); err != 0 {
+		t.Fatal(err)
+	}
+	if err := only.s.Connect(sockaddr(netip.MustParseAddrPort("127.0.0.1:80"))); err != syscall.EAFNOSUPPORT {
+		t.Errorf("IPv4 connect with V6ONLY: %v", err)
+	}
+}
+
+func TestConnectErrors(t *testing.T) {
+	a, b := newPair(t, true, faults{})
+	t.Run("refused", func(t *testing.T) {
+		c := open(t, a.Stack, syscall.AF_INET, syscall.SOCK_STREAM, 0)
+		defer c.close()
+		if err := c.connect(netip.AddrPortFrom(b.ip4, 9)); err != syscall.ECONNREFUSED {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("refused on loopback", func(t *testing.T) {
+		c := open(t, a.Stack, syscall.AF_INET6, syscall.SOCK_STREAM, 0)
+		defer c.close()
+		if err := c.connect(netip.AddrPortFrom(netip.IPv6Loopback(), 9)); err != syscall.ECONNREFUSED {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("no route", func(t *testing.T) {
+		c := open(t, a.Stack, syscall.AF_INET, syscall.SOCK_STREAM, 0)
+		defer c.close()
+		if err := c.connect(netip.MustParseAddrPort("192.0.2.1:80")); err != syscall.ENETUNREACH {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("nobody there", func(t *testing.T) {
+		c := open(t, a.Stack, syscall.AF_INET, syscall.SOCK_STREAM, 0)
+		defer c.close()
+		if err := c.connect(netip.MustParseAddrPort("10.1.0.99:80")); err != syscall.EHOSTUNREACH {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("states", func(t *testing.T) {
+		l := listen(t, b.Stack, netip.AddrPortFrom(b.ip4, 0))
+		defer l.close()
+		c := open(t, a.Stack, syscall.AF_INET, syscall.SOCK_STREAM, 0)
+		defer c.close()
+		if c.s.Ready()&kernel.EventHup == 0 {
+			t.Error("a new socket does not report HUP")
+		}
+		if _, err := c.s.PeerAddr(); err != syscall.ENOTCONN {
+			t.Errorf("getpeername: %v", err)
+		}
+		to := sockaddr(l.local())
+		if err := c.s.Connect(to); err != syscall.EINPROGRESS {
+			t.Fatalf("first connect: %v", err)
+		}
+		c.wait(kernel.EventOut)
+		if err := c.s.Connect(to); err != 0 {
+			t.Errorf("second connect: %v", err)
+		}
+		if err := c.s.Connect(to); err != syscall.EISCONN {
+			t.Errorf("third connect: %v", err)
+		}
+	})
+}
+
+// TestPortExhaustion runs out of local ports.
+func TestPortExhaustion(t *testing.T) {
+	s := newLocal(t)
+	if err := s.ip.SetPortRange(50000, 50003); err != nil {
+		t.Fatal(err)
+	}
+	l := listen(t, s, netip.MustParseAddrPort("127.0.0.1:80"))
+	defer l.close()
+	for range 10 {
+		c := open(t, s, syscall.AF_INET, syscall.SOCK_STREAM, 0)
+		defer c.close()
+		switch err := c.connect(l.local()); err {
+		case 0:
+		case syscall.EADDRNOTAVAIL:
+			return
+		default:
+			t.Fatalf("connect: %v", err)
+		}
+	}
+	t.Error("never ran out of ports")
+}
+
+func TestBindErrors(t *testing.T) {
+	s := newLocal(t)
+	l := listen(t, s, netip.MustParseAddrPort("127.0.0.1:0"))
+	defer l.close()
+	c := open(t, s, syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	defer c.close()
+	if err := c.s.Bind(sockaddr(l.local())); err != syscall.EADDRINUSE {
+		t.Errorf("port in use: %v", err)
+	}
+	if err := c.s.Bind(sockaddr(netip.MustParseAddrPort("192.0.2.1:80"))); err != syscall.EADDRNOTAVAIL {
+		t.Errorf("foreign address: %v", err)
+	}
+	if err := c.s.Bind(sockaddr(netip.MustParseAddrPort("[::1]:80"))); err != syscall.EAFNOSUPPORT {
+		t.Errorf("other family: %v", err)
+	}
+	if err := c.s.Bind([]byte{2}); err != syscall.EINVAL {
+		t.Errorf("short address: %v", err)
+	}
+}
+
+func TestReset(t *testing.T) {
+	s := newLocal(t)
+	l := listen(t, s, netip.MustParseAddrPort("127.0.0.1:0"))
+	defer l.close()
+	c := dial(t, s, l.local())
+	defer c.close()
+	peer := l.accept()
+	linger := append(int32Bytes(1), int32Bytes(0)...)
+	if err := peer.s.SetOption(syscall.SOL_SOCKET, syscall.SO_LINGER, linger); err != 0 {
+		t.Fatal(err)
+	}
+	peer.close()
+	if _, err := c.Read(make([]byte, 1)); err != syscall.ECONNRESET {
+		t.Errorf("read: %v, want ECONNRESET", err)
+	}
+}
+
+func TestReceiveFlags(t *testing.T) {
+	s := newLocal(t)
+	l := listen(t, s, netip.MustParseAddrPort("127.0.0.1:0"))
+	defer l.close()
+	c := dial(t, s, l.local())
+	defer c.close()
+	peer := l.accept()
+	defer peer.close()
+	peer.Write([]byte("0123456789"))
+	c.wait(kernel.EventIn)
+
+	receive := func(size, flags int) (string, int, kernel.Errno) {
+		b := make([]byte, size)
+		m := kernel.Message{Data: [][]byte{b[:size/2], b[size/2:]}}
+		n, err := c.s.Receive(&m, flags)
+		return string(b[:min(n, size)]), n, err
+	}
+	if got, _, err := receive(4, syscall.MSG_PEEK); got != "0123" || err != 0 {
+		t.Errorf("peek: %q, %v", got, err)
+	}
+	if _, n, err := receive(100, syscall.MSG_PEEK|syscall.MSG_TRUNC); n != 10 || err != 0 {
+		t.Errorf("peek of the length: %d, %v", n, err)
+	}
+	if got, n, err := receive(3, syscall.MSG_TRUNC); n != 3 || got != "\x00\x00\x00" || err != 0 {
+		t.Errorf("discard: %q, %d, %v", got, n, err)
+	}
+	if got, _, err := receive(100, 0); got != "3456789" || err != 0 {
+		t.Errorf("read: %q, %v", got, err)
+	}
+	if _, _, err := receive(100, syscall.MSG_DONTWAIT); err != syscall.EAGAIN {
+		t.Errorf("empty: %v", err)
+	}
+}
+
+// TestLingerWaits closes with SO_LINGER while the peer does not read.
+func TestLingerWaits(t *testing.T) {
+	s := newLocal(t)
+	l := listen(t, s, netip.MustParseAddrPort("127.0.0.1:0"))
+	defer l.close()
+	c := dial(t, s, l.local())
+	peer := l.accept()
+	defer peer.close()
+	linger := append(int32Bytes(1), int32Bytes(1)...)
+	if err := c.s.SetOption(syscall.SOL_SOCKET, syscall.SO_LINGER, linger); err != 0 {
+		t.Fatal(err)
+	}
+	for { // until the peer's window and our buffer are full
+		if _, err := c.s.Write(make([]byte, 1<<20)); err == syscall.EAGAIN {
+			break
+		}
+	}
+	start := time.Now()
+	c.close()
+	if d := time.Since(start); d < 900*time.Millisecond || d > 10*time.Second {
+		t.Errorf("close took %v, want 1s", d)
+	}
+}
+
+// TestManyConnections opens and closes connections at a server that closes
+// first, as HTTP/1.0 servers do: none fails, and the closed ones are bounded.
+func TestManyConnections(t *testing.T) {
+	a, b := newPair(t, true, faults{})
+	b.closed.soft, b.closed.hard = 50, 200
+	n := 3000
+	if testing.Short() || raceEnabled {
+		n = 300
+	}
+	l := listen(t, b.Stack, netip.AddrPortFrom(b.ip4, 80))
+	defer l.close()
+	const clients = 20
+	go func() {
+		for range n / clients * clients {
+			c := l.accept()
+			go func() {
+				defer c.close()
+				b := make([]byte, 16)
+				if m, err := c.Read(b); err == nil {
+					c.Write(b[:m])
+				}
+			}()
+		}
+	}()
+	done := make(chan error)
+	for range clients {
+		go func() {
+			for range n / clients {
+				c := dial(t, a.Stack, l.local())
+				c.Write([]byte("hello"))
+				got, err := io.ReadAll(c)
+				c.close()
+				if err != nil || string(got) != "hello" {
+					done <- fmt.Errorf("got %q, %v", got, err)
+					return
+				}
+			}
+			done <- nil
+		}()
+	}
+	for range clients {
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	waitUntil(t, func() bool { return b.closed.count() <= b.closed.soft+clients })
+	waitUntil(t, func() bool { return a.closed.count() <= a.closed.soft })
+}
+
+// waitUntil polls for a condition.
+func waitUntil(t testing.TB, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("timeout")
+		}
+	}
+}

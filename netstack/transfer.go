@@ -1,0 +1,190 @@
+package netstack
+
+import (
+	"io"
+	"sync"
+	"syscall"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+
+	"ringo.dev/ringo/kernel"
+)
+
+// Flags of send(2) and recv(2) that package syscall lacks.
+const msgNoSignal = syscall.MSG_NOSIGNAL
+
+// inbound is a socket's receiving half: one transfer at a time.
+type inbound struct {
+	mu   sync.Mutex
+	w    vectorWriter
+	drop discarder
+}
+
+// outbound is a socket's sending half: one transfer at a time.
+type outbound struct {
+	mu sync.Mutex
+	v  vector
+	to tcpip.FullAddress
+}
+
+// Read implements kernel.File.
+func (s *socket) Read(p []byte) (int, kernel.Errno) {
+	if len(p) == 0 {
+		return 0, 0
+	}
+	s.in.mu.Lock()
+	defer s.in.mu.Unlock()
+	s.in.w.set(p, nil)
+	res, err := s.read(&s.in.w, tcpip.ReadOptions{})
+	s.in.w.clear()
+	return res.Count, err
+}
+
+// Write implements kernel.File.
+func (s *socket) Write(p []byte) (int, kernel.Errno) {
+	s.out.mu.Lock()
+	defer s.out.mu.Unlock()
+	s.out.v.set(p, nil)
+	n, err := s.write(tcpip.WriteOptions{})
+	s.out.v.clear()
+	return n, err
+}
+
+// read receives into w. s.in.mu is held.
+func (s *socket) read(w io.Writer, opts tcpip.ReadOptions) (tcpip.ReadResult, kernel.Errno) {
+	res, terr := s.ep.Read(w, opts)
+	switch terr.(type) {
+	case nil:
+	case *tcpip.ErrBadBuffer:
+		// The message did not fit: there was no room at all for it.
+	default:
+		return res, errnoOf(terr)
+	}
+	if s.isStream() && !opts.Peek && res.Count > 0 {
+		s.ep.ModerateRecvBuf(res.Count)
+	}
+	return res, 0
+}
+
+// write sends what is in s.out.v. s.out.mu is held.
+func (s *socket) write(opts tcpip.WriteOptions) (int, kernel.Errno) {
+	if s.isStream() && s.out.v.Len() == 0 {
+		return 0, 0
+	}
+	n, terr := s.ep.Write(&s.out.v, opts)
+	if n > 0 {
+		return int(n), 0
+	}
+	return 0, errnoOf(terr)
+}
+
+// Send implements kernel.Socket.
+func (s *socket) Send(m *kernel.Message, flags int) (int, kernel.Errno) {
+	if flags&syscall.MSG_OOB != 0 {
+		return 0, syscall.EOPNOTSUPP
+	}
+	s.out.mu.Lock()
+	defer s.out.mu.Unlock()
+	opts := tcpip.WriteOptions{
+		More:        flags&msgMore != 0,
+		EndOfRecord: flags&syscall.MSG_EOR != 0,
+	}
+	// A stream ignores the address, unless it is not yet connected (MSG_FASTOPEN).
+	if len(m.Name) > 0 && !s.isStream() {
+		addr, err := s.peer(m.Name)
+		if err != 0 {
+			return 0, err
+		}
+		s.out.to = addr
+		opts.To = &s.out.to
+	}
+	if len(m.Control) > 0 {
+		nic, err := s.parseControl(m.Control, &opts.ControlMessages)
+		if err != 0 {
+			return 0, err
+		}
+		if nic != 0 && opts.To != nil {
+			opts.To.NIC = nic
+		}
+	}
+	s.out.v.set(nil, m.Data)
+	n, err := s.write(opts)
+	s.out.v.clear()
+	return n, err
+}
+
+// Receive implements kernel.Socket.
+func (s *socket) Receive(m *kernel.Message, flags int) (int, kernel.Errno) {
+	m.NameLen, m.Flags = 0, 0
+	control := controlWriter{b: m.Control}
+	m.ControlLen = 0
+	if flags&syscall.MSG_OOB != 0 {
+		return 0, syscall.EINVAL
+	}
+	if flags&syscall.MSG_ERRQUEUE != 0 {
+		return s.receiveError(m)
+	}
+	peek, trunc := flags&syscall.MSG_PEEK != 0, flags&syscall.MSG_TRUNC != 0
+	s.in.mu.Lock()
+	defer s.in.mu.Unlock()
+	s.in.w.set(nil, m.Data)
+	defer s.in.w.clear()
+	if s.isStream() {
+		return s.receiveStream(peek, trunc)
+	}
+
+	res, terr := s.ep.Read(&s.in.w, tcpip.ReadOptions{Peek: peek, NeedRemoteAddr: len(m.Name) > 0})
+	switch terr.(type) {
+	case nil, *tcpip.ErrBadBuffer:
+	case *tcpip.ErrClosedForReceive:
+		if flags&syscall.MSG_DONTWAIT != 0 {
+			return 0, syscall.EAGAIN
+		}
+		return 0, 0
+	default:
+		return 0, errnoOf(terr)
+	}
+	if len(m.Name) > 0 {
+		m.NameLen = s.storeAddress(m.Name, res.RemoteAddr)
+	}
+	if res.Total > res.Count {
+		m.Flags |= syscall.MSG_TRUNC
+	}
+	s.appendControl(&control, &res.ControlMessages)
+	m.ControlLen = control.n
+	if control.truncated {
+		m.Flags |= syscall.MSG_CTRUNC
+	}
+	if trunc {
+		return res.Total, 0
+	}
+	return res.Count, 0
+}
+
+// receiveStream is Receive for TCP; MSG_TRUNC drops the bytes instead of
+// storing them (tcp(7)). s.in.mu is held.
+func (s *socket) receiveStream(peek, trunc bool) (int, kernel.Errno) {
+	size := s.in.w.Len()
+	switch {
+	case size == 0:
+		return 0, 0
+	case trunc && peek:
+		queued, terr := s.ep.GetSockOptInt(tcpip.ReceiveQueueSizeOption)
+		return min(size, queued), errnoOf(terr)
+	case trunc:
+		s.in.drop.n = size
+		res, err := s.read(&s.in.drop, tcpip.ReadOptions{})
+		return res.Count, err
+	}
+	res, err := s.read(&s.in.w, tcpip.ReadOptions{Peek: peek})
+	return res.Count, err
+}
+
+// storeAddress writes addr to the caller's buffer, cut off if it is too small,
+// and returns its full length.
+func (s *socket) storeAddress(b []byte, addr tcpip.FullAddress) int {
+	var full [sockaddrIn6Size]byte
+	sa := appendSockaddr(full[:0], s.family, addr)
+	copy(b, sa)
+	return len(sa)
+}
