@@ -39,6 +39,9 @@ func AllocDevice(n uintptr) unsafe.Pointer {
 	return unsafe.Pointer(&b[off])
 }
 
+// WaitIndex reads a word that is otherwise accessed as half of an atomic one.
+//
+//go:norace
 func WaitIndex(slot int, idx *uint16, seen uint16) {
 	for *(*uint16)(unsafe.Pointer(idx)) == seen {
 		runtime.Gosched()

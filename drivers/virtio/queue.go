@@ -21,13 +21,7 @@ const (
 	// without: for the device a table is one more address to translate.
 	indirectLen = 32
 	directLen   = 2
-
-	// maxSlots is the number of goroutines that can sleep in rt.WaitIndex.
-	maxSlots = 16
 )
-
-// slots counts the rt.WaitIndex slots in use. A queue keeps its slot.
-var slots atomic.Int32
 
 // queue is the driver's side of a split virtqueue (2.7). It is for one
 // goroutine at a time.
@@ -38,7 +32,6 @@ var slots atomic.Int32
 type queue struct {
 	t     Transport
 	index int
-	slot  int // of rt.WaitIndex
 	size  uint16
 
 	// The three areas; see package spec for their layout.
@@ -69,15 +62,11 @@ func newQueue(t Transport, index int, features uint64) (*queue, error) {
 	if size < 2 || size&(size-1) != 0 {
 		return nil, deviceError("a virtqueue is missing or has a size that is no power of two")
 	}
-	slot := int(slots.Add(1)) - 1
-	if slot >= maxSlots {
-		return nil, deviceError("too many virtqueues")
-	}
 	descLen := spec.DescBytes(size)
 	usedOff := (descLen + spec.AvailBytes(size) + pageSize - 1) &^ (pageSize - 1)
 	mem := rt.AllocDevice(uintptr(usedOff + spec.UsedBytes(size) + 2))
 	q := &queue{
-		t: t, index: index, slot: slot, size: uint16(size),
+		t: t, index: index, size: uint16(size),
 		desc: mem, avail: unsafe.Add(mem, descLen), used: unsafe.Add(mem, usedOff),
 		eventIdx: features&spec.FeatureEventIdx != 0,
 		chains:   make([]chain, size),
@@ -252,6 +241,16 @@ func (q *queue) next() (head uint16, n uint32, ok bool) {
 	return head, n, true
 }
 
+// await is next, but waits for a chain. It fails only if the device is broken.
+func (q *queue) await() (head uint16, n uint32, err error) {
+	for {
+		if head, n, ok := q.next(); ok || q.err != nil {
+			return head, n, q.err
+		}
+		q.wait(1)
+	}
+}
+
 // fail marks the device as broken, and returns next's zero results.
 func (q *queue) fail(reason string) (uint16, uint32, bool) {
 	q.err = deviceError(reason)
@@ -273,7 +272,7 @@ func (q *queue) wait(n uint16) {
 		spec.Store16(q.avail, 0)
 	}
 	if q.idle() {
-		rt.WaitIndex(q.slot, (*uint16)(unsafe.Add(q.used, 2)), q.seen)
+		waitIndex((*uint16)(unsafe.Add(q.used, 2)), q.seen)
 	}
 	q.muffle()
 }

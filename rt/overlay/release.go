@@ -11,6 +11,9 @@ import (
 // the rules are written.
 const oldest, newest = 26, 27
 
+// Releases names the Go releases that the rules are written for.
+func Releases() string { return minorName(oldest) + " and " + minorName(newest) }
+
 // minorRelease returns N of a release "go1.N[.M]", if the rules cover it.
 func minorRelease(release string) (int, error) {
 	s, ok := strings.CutPrefix(release, "go1.")
@@ -19,8 +22,8 @@ func minorRelease(release string) (int, error) {
 	}
 	n, err := strconv.Atoi(s)
 	if !ok || err != nil || n < oldest || n > newest {
-		return 0, fmt.Errorf("the Go release %s is not supported; use %s or %s, for example with GOTOOLCHAIN=%s.0",
-			release, minorName(oldest), minorName(newest), minorName(newest))
+		return 0, fmt.Errorf("the Go release %s is not supported; use %s, for example with GOTOOLCHAIN=%s.0",
+			release, Releases(), minorName(newest))
 	}
 	return n, nil
 }

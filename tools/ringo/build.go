@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -9,20 +11,44 @@ import (
 
 func buildCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:                "build [-o FILE] [go build flags] PKG",
-		Short:              "Build a program that boots, and still runs as a Linux process",
+		Use:   "build [-o FILE] [go build flags] PKG",
+		Short: "Build a program that boots, and still runs as a Linux process",
+		Long: "Build builds a program as go build does. The file that it makes boots under\n" +
+			"ringo run, and runs as a Linux process when it is executed. All flags are those\n" +
+			"of go build, except for -overlay and -toolexec, which ringo itself uses.",
 		DisableFlagParsing: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 1 && (args[0] == "-h" || args[0] == "--help") {
+			if len(args) == 1 && (args[0] == "-h" || args[0] == "-help" || args[0] == "--help") {
 				return cmd.Help()
 			}
-			t, err := target.New(cmd.Context(), ".")
-			if err != nil {
-				return err
-			}
-			build := t.Command(cmd.Context(), "build", args...)
-			build.Stdout, build.Stderr = os.Stdout, os.Stderr
-			return build.Run()
+			return build(cmd.Context(), args)
 		},
 	}
+}
+
+// build runs go build for guests, with its arguments args.
+func build(ctx context.Context, args []string) error {
+	exe, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	t, err := target.New(ctx, target.Dir(args), exe)
+	if err != nil {
+		return err
+	}
+	if err := t.Check(ctx, args); err != nil {
+		return err
+	}
+	cmd, err := t.Command(ctx, append([]string{"build"}, args...)...)
+	if err != nil {
+		return err
+	}
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	if err := cmd.Run(); err != nil {
+		if cgo := t.UsesCgo(ctx, args); cgo != nil {
+			return cgo
+		}
+		return fmt.Errorf("go build: %w", err)
+	}
+	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 
 	"github.com/spf13/cobra"
 )
@@ -16,27 +15,43 @@ import (
 const exitFatal = 125
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "toolexec" {
+		os.Exit(toolexec(os.Args[2:]))
+	}
+	os.Exit(status(rootCommand().ExecuteContext(context.Background())))
+}
+
+func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "ringo",
 		Short:         "Ringo builds unikernels from Go programs and runs them.",
+		Args:          cobra.NoArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(buildCommand())
-	os.Exit(status(root.ExecuteContext(context.Background())))
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
+	})
+	root.AddCommand(buildCommand(), envCommand(), doctorCommand(), versionCommand())
+	return root
 }
 
-// errReported is an error that the user has already been told of.
-var errReported = errors.New("already reported")
+// exitError is an exit status without a message: what there is to say has been
+// said already.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
 // status reports err, if there is one, and returns the exit status for it.
 func status(err error) int {
-	if err == nil {
+	var exit exitError
+	switch {
+	case err == nil:
 		return 0
+	case errors.As(err, &exit):
+		return int(exit)
 	}
-	var exit *exec.ExitError
-	if !errors.Is(err, errReported) && !errors.As(err, &exit) {
-		fmt.Fprintln(os.Stderr, "ringo:", err)
-	}
+	fmt.Fprintln(os.Stderr, "ringo:", err)
 	return exitFatal
 }

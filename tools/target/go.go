@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,6 +54,10 @@ func FindGo(ctx context.Context, dir, cache string) (*Go, error) {
 	return g, nil
 }
 
+// Moved reports whether Command is not the go command in PATH, but one that it
+// has selected.
+func (g *Go) Moved() bool { return g.env != nil }
+
 // leaveModuleCache makes g refer to its GOROOT by a symbolic link in cache.
 // The go command refuses overlays of files in the module cache, which is where
 // GOTOOLCHAIN puts releases.
@@ -78,16 +83,14 @@ func (g *Go) leaveModuleCache(cache string) error {
 
 // download returns the directory of a module that source's go.mod requires,
 // after checking it against source's go.sum.
-func (g *Go) download(ctx context.Context, mod string, files map[string][]byte) (string, error) {
+func (g *Go) download(ctx context.Context, mod string, source fs.FS) (string, error) {
 	tmp, err := os.MkdirTemp("", "ringo-")
 	if err != nil {
 		return "", err
 	}
 	defer os.RemoveAll(tmp)
-	for name, data := range files {
-		if err := os.WriteFile(filepath.Join(tmp, name), data, 0o666); err != nil {
-			return "", err
-		}
+	if err := writeModule(source, tmp); err != nil {
+		return "", err
 	}
 	cmd := exec.CommandContext(ctx, g.Command, "mod", "download", "-json", mod)
 	cmd.Dir = tmp
@@ -105,6 +108,20 @@ func (g *Go) download(ctx context.Context, mod string, files map[string][]byte) 
 		return "", fmt.Errorf("go mod download: %s", info.Error)
 	}
 	return info.Dir, nil
+}
+
+// writeModule writes the go.mod and go.sum of ringo's own module to dir.
+func writeModule(source fs.FS, dir string) error {
+	for _, name := range []string{"go.mod", "go.sum"} {
+		data, err := fs.ReadFile(source, name)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o666); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // output runs a go command and returns what it prints. Its error holds what it

@@ -84,10 +84,13 @@ type Boot struct {
 	Version   uint32
 	VCPUs     uint32
 	MemBytes  uint64 // memory that the guest may use in all, image included
+	MemUsed   uint64 // what of it is in use; kept current by the VMM
 	TSCHz     uint64 // frequency of the time stamp counter
 	VCPU0     uint64 // address of the first VCPU page; page n follows at n*PageSize
 	MapLow    uint64 // PortMap works within [MapLow, MapHigh)
 	MapHigh   uint64
+	StackLow  uint64 // the main stack, mapped by the VMM
+	StackHigh uint64
 	Console   uint64 // address of the Console ring
 	Config    uint64 // address of the configuration text: lines of key=value
 	ConfigLen uint64

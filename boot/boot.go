@@ -1,0 +1,72 @@
+// Package boot finishes the executables that the Go linker makes of guests, so
+// that they can be booted. They stay valid executables of Linux.
+//
+// It adds the ELF note by which ringo's VMM finds the entry point (package
+// vmm/abi), and looks after the SYSCALL instructions that come from outside
+// the standard library, which the overlay cannot reach: those of
+// golang.org/x/sys/unix are led to counterparts in package runtime, others are
+// reported.
+package boot
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"ringo.dev/ringo/vmm/abi"
+)
+
+// ErrNoGuest is returned for executables that are not built for guests.
+var ErrNoGuest = errors.New("it was not built by ringo")
+
+// Finish finishes the executable in the named file. It returns warnings for
+// the user.
+func Finish(name string) (warnings []string, err error) {
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	img, err := readImage(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	note, err := img.marker()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	desc, err := binary.Append(nil, binary.LittleEndian, note)
+	if err != nil {
+		return nil, err
+	}
+	if err := img.addNote(".note.ringo", abi.NoteName, abi.NoteType, desc); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if warnings, err = img.redirectSyscalls(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if err := img.writeTo(f); err != nil {
+		return nil, err
+	}
+	return warnings, f.Close()
+}
+
+//go:embed *.go
+var sources embed.FS
+
+// Version identifies what Finish does: it changes with this package's source.
+// The go command must not take an executable finished by another version for
+// an up-to-date one.
+func Version() string {
+	h := sha256.New()
+	names, _ := fs.Glob(sources, "*.go") // the pattern is valid
+	for _, name := range names {
+		data, _ := sources.ReadFile(name) // it was listed
+		h.Write(data)
+	}
+	return fmt.Sprintf("%x", h.Sum(nil)[:8])
+}

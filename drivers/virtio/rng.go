@@ -1,0 +1,60 @@
+package virtio
+
+import (
+	"sync"
+	"unsafe"
+
+	"ringo.dev/ringo/drivers/virtio/spec"
+	"ringo.dev/ringo/rt"
+)
+
+// RNG is a virtio entropy source (5.4).
+type RNG struct {
+	mu  sync.Mutex
+	q   *queue
+	buf []byte // what the device fills
+}
+
+// rngBuffer is how much is asked for at a time.
+const rngBuffer = 64
+
+// OpenRNG starts the entropy source behind t.
+func OpenRNG(t Transport) (*RNG, error) {
+	if t.DeviceID() != spec.DeviceRNG {
+		return nil, deviceError("not an entropy source")
+	}
+	f, err := negotiate(t, spec.FeatureEventIdx, spec.FeatureVersion1)
+	if err != nil {
+		return nil, err
+	}
+	q, err := newQueue(t, 0, f)
+	if err != nil {
+		return nil, err
+	}
+	ready(t)
+	return &RNG{q: q, buf: unsafe.Slice((*byte)(rt.AllocDevice(rngBuffer)), rngBuffer)}, nil
+}
+
+// Read fills p with entropy of the device, waiting as long as that takes. It
+// fails only if the device is broken.
+func (r *RNG) Read(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for done := 0; done < len(p); {
+		r.q.begin()
+		r.q.append(r.buf[:min(len(p)-done, len(r.buf))], spec.DescWrite)
+		r.q.submit()
+		r.q.kick()
+		_, n, err := r.q.await()
+		if err != nil {
+			return done, err
+		}
+		if n == 0 {
+			r.q.fail("the entropy source has no entropy")
+			return done, r.q.err
+		}
+		done += copy(p[done:], r.buf[:n])
+		clear(r.buf)
+	}
+	return len(p), nil
+}

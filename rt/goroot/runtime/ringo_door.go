@@ -1,0 +1,121 @@
+//go:build ringo
+
+package runtime
+
+import (
+	"internal/runtime/atomic"
+	"internal/runtime/syscall/linux"
+	ringoabi "ringo.dev/ringo/vmm/abi"
+	"unsafe"
+)
+
+// The other side of package rt: what the kernel packages may ask. All of it runs
+// on goroutines; what needs kernel mode goes through a system call of rt's own.
+
+//go:linkname ringoIsBare
+func ringoIsBare() bool { return ringoBare != 0 }
+
+//go:linkname ringoConfig
+func ringoConfig() string {
+	return unsafe.String((*byte)(unsafe.Pointer(uintptr(ringoBootPage.Config))), int(ringoBootPage.ConfigLen))
+}
+
+//go:linkname ringoDevices
+func ringoDevices() []ringoabi.Device {
+	return ringoBootPage.Devices[:min(ringoBootPage.NDevices, ringoabi.MaxDevices)]
+}
+
+//go:linkname ringoMapped
+func ringoMapped(addr, n uintptr, write bool) bool {
+	w := uintptr(0)
+	if write {
+		w = 1
+	}
+	r, _, _ := linux.Syscall6(ringoSysMapped, addr, n, w, 0, 0, 0)
+	return r == 1
+}
+
+//go:linkname ringoAllocDevice
+func ringoAllocDevice(n uintptr) unsafe.Pointer {
+	r, _, _ := linux.Syscall6(ringoSysKernelMemory, ringoPageUp(n), 0, 0, 0, 0, 0)
+	return unsafe.Pointer(r)
+}
+
+// ringoDeviceAddr: under the tender a device's addresses are the guest's own.
+//
+//go:linkname ringoDeviceAddr
+func ringoDeviceAddr(p unsafe.Pointer) uint64 { return uint64(uintptr(p)) }
+
+//go:linkname ringoLoad32
+//go:noinline
+func ringoLoad32(addr uintptr) uint32 { return *(*uint32)(unsafe.Pointer(addr)) }
+
+//go:linkname ringoStore32
+//go:noinline
+func ringoStore32(addr uintptr, v uint32) { *(*uint32)(unsafe.Pointer(addr)) = v }
+
+//go:linkname ringoConsoleWrite
+func ringoConsoleWrite(p []byte) {
+	linux.Syscall6(ringoSysWrite, 1, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0, 0, 0)
+}
+
+//go:linkname ringoRandom
+func ringoRandom(p []byte) {
+	linux.Syscall6(ringoSysGetrandom, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0, 0, 0, 0)
+}
+
+//go:linkname ringoAddEntropy
+func ringoAddEntropy(p []byte) {
+	linux.Syscall6(ringoSysAddEntropy, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0, 0, 0, 0)
+}
+
+//go:linkname ringoMemory
+func ringoMemory() (total, free uint64) {
+	total = ringoBootPage.MemBytes
+	return total, total - min(total, atomic.Load64(&ringoBootPage.MemUsed))
+}
+
+//go:linkname ringoCPUs
+func ringoCPUs() int { return int(ringoBootPage.VCPUs) }
+
+//go:linkname ringoCPUTime
+func ringoCPUTime() (busy, idle int64) {
+	_, busy, idle = ringoThreadStats()
+	return
+}
+
+//go:linkname ringoThreads
+func ringoThreads() int {
+	n, _, _ := ringoThreadStats()
+	return n
+}
+
+func ringoThreadStats() (n int, busy, idle int64) {
+	var times [2]int64
+	r, _, _ := linux.Syscall6(ringoSysThreadsAndCPU, uintptr(unsafe.Pointer(&times)), 0, 0, 0, 0, 0)
+	return int(r), times[0], times[1]
+}
+
+//go:linkname ringoEachMapping
+func ringoEachMapping(f func(start, end uintptr, prot int)) {
+	for at := uintptr(0); ; {
+		var r ringoRegion
+		if ok, _, _ := linux.Syscall6(ringoSysRegion, at, uintptr(unsafe.Pointer(&r)), 0, 0, 0, 0); ok == 0 {
+			return
+		}
+		f(r.start, r.end, r.prot)
+		at = r.end
+	}
+}
+
+//go:linkname ringoExit
+func ringoExit(status int) {
+	linux.Syscall6(ringoSysExitGroup, uintptr(status), 0, 0, 0, 0, 0)
+}
+
+// ringoMemoryLimit is the collector's soft limit when GOMEMLIMIT does not say:
+// what the machine has, less the image and an eighth for what is not the heap.
+func ringoMemoryLimit() int64 {
+	free := int64(ringoBootPage.MemBytes - min(ringoBootPage.MemBytes, atomic.Load64(&ringoBootPage.MemUsed)))
+	return free - free/8
+}

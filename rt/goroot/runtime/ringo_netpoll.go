@@ -1,0 +1,168 @@
+//go:build ringo
+
+package runtime
+
+import (
+	"internal/runtime/atomic"
+	"internal/runtime/syscall/linux"
+	"unsafe"
+)
+
+// The runtime's network poller. A process of the host's kernel uses epoll as
+// ever (netpoll_epoll.go, whose functions the overlay renames to epoll…). On a
+// machine of its own there is nobody to ask: the kernel's files say at once
+// when they become ready (ringoPollReady), and what is polled are the devices'
+// used rings, for the goroutines that drive the devices.
+
+// ringoSlot is where a goroutine waits for a device to move its index.
+type ringoSlot struct {
+	state uint32 // ringoSlot*
+	seen  uint16
+	idx   *uint16
+	gp    guintptr
+}
+
+const (
+	ringoSlotEmpty = iota
+	ringoSlotArmed
+	ringoSlotTaken
+)
+
+var ringoSlots [16]ringoSlot
+
+// moved reports whether the goroutine in the slot has something to do.
+func (s *ringoSlot) moved() bool {
+	return atomic.Load(&s.state) == ringoSlotArmed && *(*uint16)(unsafe.Pointer(s.idx)) != s.seen
+}
+
+// ringoDeviceReady reports whether netpoll would find a goroutine to wake.
+func ringoDeviceReady() bool {
+	for i := range ringoSlots {
+		if ringoSlots[i].moved() {
+			return true
+		}
+	}
+	return false
+}
+
+// ringoWaitIndex is rt.WaitIndex.
+//
+//go:linkname ringoWaitIndex
+func ringoWaitIndex(slot int, idx *uint16, seen uint16) {
+	netpollGenericInit()
+	s := &ringoSlots[slot]
+	s.idx = idx
+	s.seen = seen
+	netpollAdjustWaiters(1)
+	gopark(ringoSlotCommit, unsafe.Pointer(s), waitReasonIOWait, traceBlockNet, 2)
+}
+
+func ringoSlotCommit(gp *g, slot unsafe.Pointer) bool {
+	s := (*ringoSlot)(slot)
+	s.gp.set(gp)
+	atomic.Store(&s.state, ringoSlotArmed)
+	return true
+}
+
+// ringoPollReady is rt.PollReady.
+//
+//go:linkname ringoPollReady
+func ringoPollReady(pd *pollDesc, mode int32) {
+	var list gList
+	delta := netpollready(&list, pd, mode)
+	for !list.empty() {
+		goready(list.pop(), 1)
+	}
+	netpollAdjustWaiters(delta)
+}
+
+func netpollinit() {
+	if ringoBare == 0 {
+		epollinit()
+	}
+}
+
+func netpollIsPollDescriptor(fd uintptr) bool {
+	return ringoBare == 0 && epollIsPollDescriptor(fd)
+}
+
+func netpollopen(fd uintptr, pd *pollDesc) uintptr {
+	if ringoBare == 0 {
+		return epollopen(fd, pd)
+	}
+	if ringoKernel == nil {
+		return ringoEPERM
+	}
+	return ringoKernel.pollOpen(int(fd), pd)
+}
+
+func netpollclose(fd uintptr) uintptr {
+	if ringoBare == 0 {
+		return epollclose(fd)
+	}
+	return ringoKernel.pollClose(int(fd))
+}
+
+func netpollBreak() {
+	if ringoBare == 0 {
+		epollBreak()
+		return
+	}
+	linux.Syscall6(ringoSysPollBreak, 0, 0, 0, 0, 0, 0)
+}
+
+// netpoll checks for goroutines of devices that have something to do; see
+// netpoll_epoll.go for its contract.
+func netpoll(delay int64) (gList, int32) {
+	if ringoBare == 0 {
+		return epoll(delay)
+	}
+	if delay != 0 && !ringoDeviceReady() {
+		deadline := int64(-1)
+		if delay > 0 {
+			deadline = nanotime() + delay
+			if deadline < 0 {
+				deadline = 1<<63 - 1
+			}
+		}
+		linux.Syscall6(ringoSysPollWait, uintptr(deadline), 0, 0, 0, 0, 0)
+	}
+	var list gList
+	delta := int32(0)
+	for i := range ringoSlots {
+		s := &ringoSlots[i]
+		if s.moved() && atomic.Cas(&s.state, ringoSlotArmed, ringoSlotTaken) {
+			list.push(s.gp.ptr())
+			delta--
+		}
+	}
+	return list, delta
+}
+
+// ringoPollSleep blocks the thread until a device has something, the deadline,
+// or ringoPollEnd. Only one thread polls: the runtime sees to that.
+func ringoPollSleep(t *ringoThread, deadline int64) int64 {
+	ringoSched.lock.lock()
+	r := int64(0)
+	if !ringoSched.broken && !ringoDeviceReady() {
+		ringoSched.poller = t
+		r = ringoBlock(t, ringoInPoll, deadline)
+		if ringoSched.poller == t {
+			ringoSched.poller = nil
+		}
+	}
+	ringoSched.broken = false
+	ringoSched.lock.unlock()
+	return r
+}
+
+// ringoPollEnd ends ringoPollSleep, now or when it is next called.
+func ringoPollEnd() {
+	ringoSched.lock.lock()
+	if p := ringoSched.poller; p != nil {
+		ringoWake(p, 0)
+	} else {
+		ringoSched.broken = true
+	}
+	ringoSched.lock.unlock()
+}

@@ -1,0 +1,88 @@
+//go:build ringo
+
+package runtime
+
+import (
+	"internal/runtime/atomic"
+	ringoabi "ringo.dev/ringo/vmm/abi"
+	"unsafe"
+)
+
+// The platform is what rt stands on: these functions, and the entries in
+// ringo_entry_amd64.s that it calls (ringoEntry, ringoUpcall, ringoTrap,
+// ringoIdleStart). Nothing else in rt knows the machine. This is the tender:
+// ring 3 under ringo's own VMM, where each is a hypercall of package abi.
+
+// ringoPlatMap makes [addr, addr+n) accessible with prot (abi.Prot*), zeroed
+// when first touched; memory that was mapped keeps its contents.
+func ringoPlatMap(addr, n uintptr, prot int) int64 {
+	return ringoHypercall(ringoabi.PortMap, addr, n, uintptr(prot))
+}
+
+// ringoPlatUnmap takes [addr, addr+n) and its contents away.
+func ringoPlatUnmap(addr, n uintptr) {
+	ringoHypercall(ringoabi.PortUnmap, addr, n, 0)
+}
+
+// ringoPlatDiscard gives the contents of [addr, addr+n) back to the machine; it
+// reads as zeroes from then on.
+func ringoPlatDiscard(addr, n uintptr) {
+	ringoHypercall(ringoabi.PortDiscard, addr, n, 0)
+}
+
+// ringoPlatWait sleeps until the deadline (-1: none), a wake-up of this CPU or a
+// device's signal. It may return early.
+func ringoPlatWait(deadline int64) {
+	ringoHypercall(ringoabi.PortWait, uintptr(deadline), 0, 0)
+}
+
+// ringoPlatWake ends ringoPlatWait on CPU n, now or when it is next called.
+func ringoPlatWake(n uint32) {
+	ringoHypercall(ringoabi.PortWake+uintptr(n), 0, 0, 0)
+}
+
+// ringoPlatKick interrupts CPU n if it runs Go code, and wakes it if it waits.
+func ringoPlatKick(n uint32) {
+	ringoHypercall(ringoabi.PortKick, uintptr(n), 0, 0)
+}
+
+// ringoPlatStart starts CPU n at pc with the stack pointer sp.
+func ringoPlatStart(n uint32, pc, sp uintptr) {
+	ringoHypercall(ringoabi.PortStart, uintptr(n), pc, sp)
+}
+
+// ringoPlatExit ends the machine.
+func ringoPlatExit(status uintptr) {
+	for {
+		ringoHypercall(ringoabi.PortExit, status&0xff, 0, 0)
+	}
+}
+
+// ringoPlatClock returns the machine's monotonic and real time in ns.
+func ringoPlatClock() (mono, real int64) {
+	ringoHypercall(ringoabi.PortClock, 0, 0, 0)
+	c := &ringoBootPage.Clock
+	for {
+		seq := atomic.Load64(&c.Seq)
+		mono, real = c.Mono, c.Real
+		if seq&1 == 0 && atomic.Load64(&c.Seq) == seq {
+			return
+		}
+	}
+}
+
+// ringoPlatSignals takes the signals that the machine has for the program: bit
+// n-1 stands for signal n.
+func ringoPlatSignals() uint64 {
+	word := (*uint64)(unsafe.Pointer(uintptr(ringoBootPage.Signals)))
+	if atomic.Load64(word) == 0 {
+		return 0
+	}
+	return atomic.Xchg64(word, 0)
+}
+
+// ringoPlatTrap returns what the exception just reported was.
+func ringoPlatTrap() (vector, code, addr uintptr) {
+	p := ringoThisCPU()
+	return uintptr(p.TrapVector), uintptr(p.TrapError), uintptr(p.TrapCR2)
+}

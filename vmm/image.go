@@ -1,0 +1,202 @@
+package vmm
+
+import (
+	"debug/elf"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"os"
+
+	"ringo.dev/ringo/vmm/abi"
+)
+
+// image is a checked ELF file.
+type image struct {
+	file     *os.File
+	entry    uint64 // Linux's, for AT_ENTRY
+	tender   uint64 // the one in the note
+	headers  uint64 // guest address of the program headers
+	nheaders uint64
+	segments []segment
+}
+
+// segment is a loadable one, in pages.
+type segment struct {
+	addr, memory uint64 // page aligned
+	offset       int64  // page aligned
+	file         uint64 // bytes from the file; the rest reads as zero
+	prot         int
+}
+
+// imageLow and imageHigh bound the addresses of an image.
+const (
+	imageLow  = 64 << 10
+	imageHigh = 32 << 30
+)
+
+// openImage opens and checks the file at path. The caller closes image.file.
+func openImage(path string) (*image, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrImage, err)
+	}
+	var m *image
+	st, err := f.Stat()
+	if err == nil {
+		m, err = parseImage(f, st.Size())
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%w: %s: %w", ErrImage, path, err)
+	}
+	m.file = f
+	return m, nil
+}
+
+// parseImage reads an ELF file of the given size.
+func parseImage(r io.ReaderAt, size int64) (*image, error) {
+	f, err := elf.NewFile(r)
+	if err != nil {
+		return nil, fmt.Errorf("not an ELF file (%w); name a Go package or a file that ringo build made", err)
+	}
+	if f.Class != elf.ELFCLASS64 || f.Machine != elf.EM_X86_64 {
+		return nil, fmt.Errorf("built for %v, want linux/amd64", f.Machine)
+	}
+	if f.Type != elf.ET_EXEC {
+		return nil, fmt.Errorf("ELF type %v; build without -buildmode=pie", f.Type)
+	}
+	m := &image{entry: f.Entry}
+	for _, p := range f.Progs {
+		switch p.Type {
+		case elf.PT_INTERP:
+			return nil, fmt.Errorf("dynamically linked; build with CGO_ENABLED=0")
+		case elf.PT_LOAD:
+			err = m.addSegment(p, size)
+		case elf.PT_NOTE:
+			err = m.readNote(p)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if m.tender == 0 {
+		return nil, fmt.Errorf("an ordinary Linux program, without ringo's note; build it with ringo build")
+	}
+	if s := m.find(m.tender); s == nil || s.prot&abi.ProtExec == 0 {
+		return nil, fmt.Errorf("entry %#x is not in executable memory", m.tender)
+	}
+	var h [64]byte
+	if _, err := r.ReadAt(h[:], 0); err != nil {
+		return nil, err
+	}
+	m.nheaders = uint64(len(f.Progs))
+	m.headers = m.addrOf(binary.LittleEndian.Uint64(h[32:]))
+	return m, nil
+}
+
+func (m *image) addSegment(p *elf.Prog, size int64) error {
+	const mask = abi.PageSize - 1
+	if p.Memsz == 0 {
+		return nil
+	}
+	bad := func(why string) error { return fmt.Errorf("segment at %#x: %s", p.Vaddr, why) }
+	last := uint64(imageLow)
+	if n := len(m.segments); n > 0 {
+		last = m.segments[n-1].addr + m.segments[n-1].memory
+	}
+	switch {
+	case p.Off > uint64(size) || p.Filesz > uint64(size)-p.Off:
+		return bad("beyond the end of the file")
+	case p.Filesz > p.Memsz:
+		return bad("larger in the file than in memory")
+	case p.Vaddr&mask != p.Off&mask:
+		return bad("not aligned to pages")
+	case p.Vaddr&^mask < last || p.Vaddr >= imageHigh || p.Memsz > imageHigh-p.Vaddr:
+		return bad("out of place")
+	case p.Flags&(elf.PF_W|elf.PF_X) == elf.PF_W|elf.PF_X:
+		return bad("both writable and executable")
+	}
+	s := segment{addr: p.Vaddr &^ mask, offset: int64(p.Off &^ mask), prot: abi.ProtRead}
+	s.memory = (p.Vaddr+p.Memsz+mask)&^mask - s.addr
+	if p.Filesz > 0 {
+		s.file = p.Filesz + p.Vaddr&mask
+	}
+	if p.Flags&elf.PF_W != 0 {
+		s.prot |= abi.ProtWrite
+	}
+	if p.Flags&elf.PF_X != 0 {
+		s.prot |= abi.ProtExec
+	}
+	m.segments = append(m.segments, s)
+	return nil
+}
+
+// readNote looks for ringo's note among those of one segment.
+func (m *image) readNote(p *elf.Prog) error {
+	const maxNotes = 64 << 10
+	b := make([]byte, min(p.Filesz, maxNotes))
+	if _, err := p.ReadAt(b, 0); err != nil && err != io.EOF {
+		return fmt.Errorf("reading notes: %w", err)
+	}
+	for len(b) >= 12 {
+		nameLen, descLen, typ := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint32(b[8:])
+		name, rest, ok := cutNote(b[12:], nameLen)
+		if !ok {
+			return nil
+		}
+		desc, rest, ok := cutNote(rest, descLen)
+		if !ok {
+			return nil
+		}
+		b = rest
+		if string(name) != abi.NoteName+"\x00" || typ != abi.NoteType {
+			continue
+		}
+		var n abi.Note
+		if _, err := binary.Decode(desc, binary.LittleEndian, &n); err != nil {
+			return fmt.Errorf("ringo's note is too short")
+		}
+		if n.Version != abi.Version {
+			return fmt.Errorf("built for version %d of the VMM interface, this is version %d; build it again with this ringo", n.Version, abi.Version)
+		}
+		m.tender = n.Entry
+	}
+	return nil
+}
+
+// cutNote splits n bytes, padded to 4, off b.
+func cutNote(b []byte, n uint32) (field, rest []byte, ok bool) {
+	padded := (uint64(n) + 3) &^ 3
+	if padded > uint64(len(b)) {
+		return nil, nil, false
+	}
+	return b[:n], b[padded:], true
+}
+
+// find returns the segment that holds a guest address, or nil.
+func (m *image) find(addr uint64) *segment {
+	for i := range m.segments {
+		if s := &m.segments[i]; addr >= s.addr && addr-s.addr < s.memory {
+			return s
+		}
+	}
+	return nil
+}
+
+// addrOf returns the guest address of a file offset, or 0.
+func (m *image) addrOf(off uint64) uint64 {
+	for _, s := range m.segments {
+		if off >= uint64(s.offset) && off-uint64(s.offset) < s.file {
+			return s.addr + off - uint64(s.offset)
+		}
+	}
+	return 0
+}
+
+// size is what the image maps from its file, in bytes.
+func (m *image) size() (n uint64) {
+	for _, s := range m.segments {
+		n += (s.file + abi.PageSize - 1) &^ (abi.PageSize - 1)
+	}
+	return n
+}

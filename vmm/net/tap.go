@@ -1,0 +1,203 @@
+package net
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"ringo.dev/ringo/drivers/virtio/spec"
+)
+
+// Tap is a tap interface of the host.
+type Tap struct {
+	name   string
+	mtu    int
+	file   *os.File
+	conn   syscall.RawConn // of file
+	out    transfer        // of Send
+	worker sync.WaitGroup  // receive
+}
+
+var _ Backend = (*Tap)(nil)
+
+const (
+	tapFeatures = spec.NetCSum | spec.NetHostTSO4 | spec.NetHostTSO6 |
+		spec.NetGuestCSum | spec.NetGuestTSO4 | spec.NetGuestTSO6
+
+	ethernetHeader = 14
+	// maxLarge is the size of the largest frame when large TCP segments are
+	// used: an IP packet of 64 KiB.
+	maxLarge = spec.NetHeaderLen + ethernetHeader + 65535
+)
+
+// OpenTap opens the existing tap interface of that name. This takes
+// CAP_NET_ADMIN, or an interface that was created for this user.
+func OpenTap(name string) (*Tap, error) {
+	ifc, err := net.InterfaceByName(name)
+	if err != nil {
+		return nil, fmt.Errorf("tap %s does not exist: create it with \"ip tuntap add %s mode tap vnet_hdr user $USER\", give it an address and set it up", name, name)
+	}
+	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("tap %s: open /dev/net/tun: %w", name, err)
+	}
+	if err := bindTap(fd, name); err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	// Only now: the poller refuses a descriptor without an interface.
+	t := &Tap{name: name, mtu: ifc.MTU, file: os.NewFile(uintptr(fd), "/dev/net/tun")}
+	if t.conn, err = t.file.SyscallConn(); err != nil {
+		t.file.Close()
+		return nil, fmt.Errorf("tap %s: %w", name, err)
+	}
+	t.out.init(unix.SYS_WRITEV)
+	return t, nil
+}
+
+// bindTap binds descriptor fd of /dev/net/tun to the interface.
+func bindTap(fd int, name string) error {
+	req, err := unix.NewIfreq(name)
+	if err != nil {
+		return fmt.Errorf("tap %s: %w", name, err)
+	}
+	req.SetUint16(unix.IFF_TAP | unix.IFF_NO_PI | unix.IFF_VNET_HDR)
+	switch err := unix.IoctlIfreq(fd, unix.TUNSETIFF, req); {
+	case errors.Is(err, unix.EPERM):
+		return fmt.Errorf("tap %s: not permitted: it needs CAP_NET_ADMIN, or a tap created with \"user $USER\"", name)
+	case errors.Is(err, unix.EBUSY):
+		return fmt.Errorf("tap %s is in use by another program", name)
+	case errors.Is(err, unix.EINVAL):
+		return fmt.Errorf("%s is not a tap of a single queue: %w", name, err)
+	case err != nil:
+		return fmt.Errorf("tap %s: TUNSETIFF: %w", name, err)
+	}
+	if err := unix.IoctlSetPointerInt(fd, unix.TUNSETVNETHDRSZ, spec.NetHeaderLen); err != nil {
+		return fmt.Errorf("tap %s: TUNSETVNETHDRSZ: %w", name, err)
+	}
+	return nil
+}
+
+// Features implements Backend.
+func (t *Tap) Features() uint64 { return tapFeatures }
+
+// MTU implements Backend.
+func (t *Tap) MTU() int { return t.mtu }
+
+// Attach implements Backend.
+func (t *Tap) Attach(c Card, features uint64) error {
+	offload, size := 0, spec.NetHeaderLen+ethernetHeader+t.mtu
+	if features&spec.NetGuestCSum != 0 {
+		offload |= unix.TUN_F_CSUM
+		if features&spec.NetGuestTSO4 != 0 {
+			offload |= unix.TUN_F_TSO4
+			size = maxLarge
+		}
+		if features&spec.NetGuestTSO6 != 0 {
+			offload |= unix.TUN_F_TSO6
+			size = maxLarge
+		}
+	}
+	var ioctlErr error
+	err := t.conn.Control(func(fd uintptr) {
+		ioctlErr = unix.IoctlSetInt(int(fd), unix.TUNSETOFFLOAD, offload)
+	})
+	if err := errors.Join(err, ioctlErr); err != nil {
+		return fmt.Errorf("tap %s: TUNSETOFFLOAD: %w", t.name, err)
+	}
+	if err := t.file.SetReadDeadline(time.Time{}); err != nil {
+		return fmt.Errorf("tap %s: %w", t.name, err)
+	}
+	t.worker.Go(func() { t.receive(c, size) })
+	return nil
+}
+
+// Detach implements Backend.
+func (t *Tap) Detach() {
+	t.file.SetReadDeadline(time.Unix(1, 0)) // long ago
+	t.worker.Wait()
+}
+
+// Close implements Backend.
+func (t *Tap) Close() error { return t.file.Close() }
+
+// receive reads frames of at most size bytes straight into the guest's memory,
+// until Detach, or until the interface is deleted: then the guest sees a dead
+// link.
+func (t *Tap) receive(c Card, size int) {
+	var in transfer
+	in.init(unix.SYS_READV)
+	for {
+		mem := c.Reserve(size)
+		if mem == nil {
+			if !c.Wait() {
+				return
+			}
+			continue
+		}
+		in.set(mem)
+		if err := t.conn.Read(in.try); err != nil {
+			return
+		}
+		switch {
+		case in.err == 0 && in.n >= spec.NetHeaderLen:
+			c.Commit(in.n)
+			c.Flush()
+		case in.err != 0 && in.err != unix.EINTR:
+			return
+		}
+	}
+}
+
+// Send implements Backend. The kernel checks the frame's header. Frames that it
+// refuses, and those for an interface that is down, are lost as on a wire.
+func (t *Tap) Send(frame [][]byte) error {
+	t.out.set(frame)
+	if err := t.conn.Write(t.out.try); err != nil {
+		return fmt.Errorf("tap %s: %w", t.name, err)
+	}
+	return nil
+}
+
+// Flush implements Backend.
+func (t *Tap) Flush() {}
+
+// transfer is a readv or writev which the poller repeats until it does not
+// block. Unlike x/sys/unix it allocates nothing.
+type transfer struct {
+	trap uintptr // SYS_READV or SYS_WRITEV
+	iov  []unix.Iovec
+	n    int // result of the last try
+	err  unix.Errno
+	try  func(fd uintptr) (done bool)
+}
+
+// maxIovecs is the kernel's limit (UIO_MAXIOV).
+const maxIovecs = 1024
+
+func (t *transfer) init(trap uintptr) {
+	t.trap = trap
+	t.try = func(fd uintptr) bool {
+		n, _, err := unix.Syscall(t.trap, fd, uintptr(unsafe.Pointer(unsafe.SliceData(t.iov))), uintptr(len(t.iov)))
+		t.n, t.err = int(n), err
+		return err != unix.EAGAIN
+	}
+}
+
+// set sets the memory to be read to or written from: at most maxIovecs of the
+// pieces.
+func (t *transfer) set(pieces [][]byte) {
+	t.iov = t.iov[:0]
+	for _, p := range pieces[:min(len(pieces), maxIovecs)] {
+		if len(p) > 0 {
+			t.iov = append(t.iov, unix.Iovec{Base: unsafe.SliceData(p), Len: uint64(len(p))})
+		}
+	}
+}

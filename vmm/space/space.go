@@ -1,0 +1,263 @@
+// Package space is a guest's memory: the host mapping behind it, the page
+// tables that the guest runs on but cannot see, and the one way by which
+// anything in the VMM follows a guest address (Space.Slices).
+//
+// All guest-physical memory is one host mapping, the arena, in four parts:
+//
+//	control   pages that the VMM shares with the guest or with its own ring-0 stubs
+//	tables    page tables, never mapped in the guest, never used for anything else
+//	ram       frames given to the guest when it first touches a page
+//	image     the ELF's segments, mapped privately from the file
+//
+// Nothing is resident before it is needed. What counts against the memory
+// limit are frames, tables and the image.
+//
+// KVM keeps its own translation of the tables (shadow pages, or the TLB) and
+// does not see the host write to them. Adding a permission is safe: the guest
+// faults on the stale entry and KVM walks the tables anew. To take one away,
+// the frame behind the page must leave: MADV_DONTNEED on it makes the host tell
+// KVM to forget every translation to it. So a page that is unmapped gives up
+// its frame, and one that loses a permission but keeps its contents moves to
+// another frame.
+package space
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"ringo.dev/ringo/vmm/abi"
+)
+
+// Base is the guest-physical address of the arena. Below it no memory is.
+const Base = 4 << 30
+
+// blockPages is the unit of demand paging, in pages: 64 KiB.
+const (
+	page       = abi.PageSize
+	blockPages = 16
+	blockSize  = blockPages * page
+)
+
+// Supervisor marks a mapping that only ring 0 may use; it is added to the
+// protection bits of package abi.
+const Supervisor = 0x80
+
+// Errors of memory accesses.
+var (
+	// ErrFault: the address is not mapped, or not for that kind of access.
+	ErrFault = errors.New("bad guest address")
+	// ErrNoMemory: the guest's memory limit is reached.
+	ErrNoMemory = errors.New("guest memory exhausted")
+)
+
+// Config says how large the parts of the arena are, in bytes.
+type Config struct {
+	Memory    uint64 // what the guest may use in all
+	Control   uint64
+	Image     uint64
+	Low, High uint64 // guest-virtual range within which the guest may map
+}
+
+// Space is a guest's address space. Its methods may be called from any
+// goroutine, except those that build it up, which come before the guest runs.
+type Space struct {
+	low, high  uint64
+	arena      []byte
+	control    span // what is left of the control part
+	image      span // what is left of the image part
+	tables     span // what is left of the tables part
+	imageStart uint64
+
+	mu      sync.Mutex
+	root    *table
+	regions []region
+	frames  frames
+	budget  uint64  // pages still to be given
+	total   uint64  // pages, all in all
+	used    *uint64 // where the guest is told; see charge
+	faults  uint64
+}
+
+// span is a range of offsets into the arena.
+type span struct{ next, end uint64 }
+
+func (s *span) take(n uint64) (off uint64, ok bool) {
+	if n > s.end-s.next {
+		return 0, false
+	}
+	off = s.next
+	s.next += n
+	return off, true
+}
+
+// New reserves the arena.
+func New(c Config) (*Space, error) {
+	memory, control, image := c.Memory&^(page-1), roundUp(c.Control), roundUp(c.Image)
+	tables := roundUp(memory/8) + 64*page
+	if image/page+64 > memory/page {
+		return nil, ErrNoMemory
+	}
+	arena, err := unix.Mmap(-1, 0, int(control+tables+memory+image), unix.PROT_READ|unix.PROT_WRITE,
+		unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
+	if err != nil {
+		return nil, fmt.Errorf("reserving %d MiB of address space: %w", (tables+memory)>>20, err)
+	}
+	if err := unix.Madvise(arena, unix.MADV_NOHUGEPAGE); err != nil && err != unix.EINVAL {
+		unix.Munmap(arena)
+		return nil, fmt.Errorf("MADV_NOHUGEPAGE: %w", err)
+	}
+	s := &Space{
+		low: c.Low, high: c.High, arena: arena,
+		control:    span{0, control},
+		tables:     span{control, control + tables},
+		image:      span{control + tables + memory, uint64(len(arena))},
+		imageStart: control + tables + memory,
+		total:      memory / page,
+		budget:     memory / page,
+		used:       new(uint64),
+	}
+	s.frames = newFrames(control+tables, memory/page)
+	root, err := s.newTable()
+	if err != nil {
+		unix.Munmap(arena)
+		return nil, err
+	}
+	s.root = s.tableAt(root)
+	return s, nil
+}
+
+// Close unmaps the arena. Nothing may use it any more.
+func (s *Space) Close() error { return unix.Munmap(s.arena) }
+
+// Arena is the host memory to be put at Base. Its first table, for CR3, is at Root.
+func (s *Space) Arena() []byte { return s.arena }
+
+// Root is the guest-physical address of the top-level page table.
+func (s *Space) Root() uint64 { return s.gpa(s.root) }
+
+// MapControl maps n bytes of the control part at va and returns their host
+// memory, which stays in place.
+func (s *Space) MapControl(va, n uint64, prot int) ([]byte, error) {
+	n = roundUp(n)
+	off, ok := s.control.take(n)
+	if !ok {
+		return nil, ErrNoMemory
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.arena[off:][:n:n], s.mapRange(va, off, n, prot)
+}
+
+// MapDevice maps one page at va to a guest-physical address without memory, so
+// that accesses to it leave the guest.
+func (s *Space) MapDevice(va, gpa uint64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, err := s.makeLeaf(va)
+	if err == nil {
+		*e = gpa | entryFlags(abi.ProtRead|abi.ProtWrite)
+	}
+	return err
+}
+
+// MapFile maps n bytes of f from offset off at va, both page aligned, as a
+// private copy: all of it counts as memory in use, but nothing is read before
+// the guest needs it. Bytes after n in the last page read as zero.
+func (s *Space) MapFile(va uint64, f *os.File, off int64, n uint64, prot int) error {
+	size := roundUp(n)
+	at, ok := s.image.take(size)
+	if !ok || size/page > s.budget {
+		return ErrNoMemory
+	}
+	s.charge(int64(size / page))
+	host := s.arena[at:][:size]
+	if _, err := unix.MmapPtr(int(f.Fd()), off, unsafe.Pointer(&host[0]), uintptr(size),
+		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED); err != nil {
+		return fmt.Errorf("mapping %s: %w", f.Name(), err)
+	}
+	if prot&abi.ProtWrite != 0 {
+		clear(host[n:])
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mapRange(va, at, size, prot)
+}
+
+// PublishUsage keeps *p at the number of bytes in use from now on.
+func (s *Space) PublishUsage(p *uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used = p
+	s.charge(0)
+}
+
+// charge takes n pages from the budget, or gives -n back.
+func (s *Space) charge(n int64) {
+	s.budget -= uint64(n)
+	atomic.StoreUint64(s.used, (s.total-s.budget)*page)
+}
+
+// Reserve adds a region that the guest itself cannot change: zero pages, given
+// when first touched.
+func (s *Space) Reserve(va, n uint64, prot int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.setRegion(va, va+n, prot)
+}
+
+// Slices implements device.Memory.
+func (s *Space) Slices(dst [][]byte, addr, n uint64, write bool) ([][]byte, error) {
+	need := abi.ProtRead
+	if write {
+		need |= abi.ProtWrite
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	base := len(dst)
+	var start, end uint64 // arena offsets of the last piece
+	for n > 0 {
+		off, err := s.translate(addr, need)
+		if err != nil {
+			return dst[:base], err
+		}
+		if len(dst) == base || off != end {
+			dst, start = append(dst, nil), off
+		}
+		k := min(n, page-addr%page)
+		end = off + k
+		dst[len(dst)-1] = s.arena[start:end:end]
+		addr += k
+		n -= k
+	}
+	return dst, nil
+}
+
+// Usage is how much memory a guest uses, in bytes.
+type Usage struct {
+	Limit    uint64 // what it may use
+	Mapped   uint64 // what it has been given: frames, page tables, and all of the image
+	Resident uint64 // what of it is in the host's memory, without the image
+	Faults   uint64 // page faults that gave it a page
+}
+
+// Usage reports the present usage.
+func (s *Space) Usage() Usage {
+	s.mu.Lock()
+	u := Usage{Limit: s.total * page, Mapped: (s.total - s.budget) * page, Faults: s.faults}
+	s.mu.Unlock()
+	vec := make([]byte, s.imageStart/page)
+	if _, _, e := unix.Syscall(unix.SYS_MINCORE, uintptr(unsafe.Pointer(&s.arena[0])), uintptr(s.imageStart), uintptr(unsafe.Pointer(&vec[0]))); e == 0 {
+		for _, v := range vec {
+			u.Resident += uint64(v&1) * page
+		}
+	}
+	return u
+}
+
+func roundUp(n uint64) uint64 { return (n + page - 1) &^ (page - 1) }

@@ -1,0 +1,123 @@
+package virtio
+
+import (
+	"encoding/binary"
+	"os"
+	"sync/atomic"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	driver "ringo.dev/ringo/drivers/virtio"
+	"ringo.dev/ringo/drivers/virtio/spec"
+	"ringo.dev/ringo/rt"
+	"ringo.dev/ringo/vmm/abi"
+	"ringo.dev/ringo/vmm/device"
+)
+
+// These are the parts by which tests connect the guest's drivers to the device
+// models in one process: the host's memory is the guest's.
+
+// ownMemory is a device.Memory in which every address of this process is valid.
+type ownMemory struct{}
+
+func (ownMemory) Slices(dst [][]byte, addr, n uint64, write bool) ([][]byte, error) {
+	for n > 0 {
+		step := min(n, abi.PageSize-addr%abi.PageSize)
+		dst = append(dst, unsafe.Slice((*byte)(rt.Pointer(uintptr(addr))), step))
+		addr += step
+		n -= step
+	}
+	return dst, nil
+}
+
+// registers is the register page of a device, with its doorbells.
+type registers struct {
+	d     device.Device
+	bells []*os.File
+	rings atomic.Int64 // doorbells rung
+}
+
+func (r *registers) Load32(off uintptr) uint32 { return uint32(r.d.ReadRegister(uint64(off), 4)) }
+
+func (r *registers) Store32(off uintptr, v uint32) {
+	if off != device.QueueNotify {
+		r.d.WriteRegister(uint64(off), 4, uint64(v))
+		return
+	}
+	r.rings.Add(1)
+	r.bells[v].Write(binary.NativeEndian.AppendUint64(nil, 1))
+}
+
+// newHost returns what a VM would give to device d.
+func newHost(t testing.TB, d device.Device, m device.Memory) *device.Host {
+	t.Helper()
+	h := &device.Host{
+		Memory:    m,
+		Interrupt: func() {},
+		Fail:      func(err error) { t.Error(err) },
+	}
+	for range d.Queues() {
+		fd, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Doorbells = append(h.Doorbells, os.NewFile(uintptr(fd), "doorbell"))
+	}
+	t.Cleanup(func() {
+		for _, b := range h.Doorbells {
+			b.Close()
+		}
+	})
+	return h
+}
+
+// connect starts d and returns the transport by which a driver reaches it.
+func connect(t testing.TB, d device.Device) (driver.Transport, *registers) {
+	t.Helper()
+	h := newHost(t, d, ownMemory{})
+	if err := d.Start(h); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.Stop)
+	r := &registers{d: d, bells: h.Doorbells}
+	tr, err := driver.NewMMIO(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tr, r
+}
+
+func TestRNG(t *testing.T) {
+	tr, _ := connect(t, NewRNG())
+	r, err := driver.OpenRNG(tr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 1000)
+	if _, err := r.Read(b); err != nil {
+		t.Fatal(err)
+	}
+	var seen [256]bool
+	distinct := 0
+	for _, v := range b {
+		if !seen[v] {
+			seen[v] = true
+			distinct++
+		}
+	}
+	if distinct < 200 {
+		t.Errorf("1000 random bytes have only %d values", distinct)
+	}
+}
+
+func TestWrongDriver(t *testing.T) {
+	tr, _ := connect(t, NewRNG())
+	if _, err := driver.OpenNet(tr); err == nil {
+		t.Error("the network driver took an entropy source")
+	}
+	if tr.DeviceID() != spec.DeviceRNG {
+		t.Error("wrong device ID")
+	}
+}
