@@ -40,7 +40,7 @@ func start() error {
 		if d.ID != spec.DeviceNet {
 			continue
 		}
-		t, err := virtio.NewMMIO(uintptr(d.Addr))
+		t, err := virtio.NewMMIO(virtio.Page(d.Addr))
 		if err != nil {
 			return err
 		}
