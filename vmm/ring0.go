@@ -140,12 +140,15 @@ func userSegments(s *kvm.Sregs) {
 	s.SS = kvm.Segment{Limit: 0xffffffff, Selector: selUserData, Type: 3, Present: 1, DPL: 3, DB: 1, S: 1, G: 1}
 }
 
+// syscallEntry is the address of the stub of the SYSCALL instruction.
+func (r *ring0) syscallEntry() uint64 { return r.codeAddr + stubs + abi.VectorSyscall*stubSize }
+
 // syscallMSRs makes the SYSCALL instruction enter its stub.
 func (r *ring0) syscallMSRs() []kvm.MSR {
 	const star, lstar, fmask = 0xc0000081, 0xc0000082, 0xc0000084
 	return []kvm.MSR{
 		{Index: star, Data: (selUserData-8)<<48 | selKernel<<32},
-		{Index: lstar, Data: r.codeAddr + stubs + abi.VectorSyscall*stubSize},
+		{Index: lstar, Data: r.syscallEntry()},
 		{Index: fmask, Data: 0x47700}, // AC, NT, DF, IF, TF
 	}
 }

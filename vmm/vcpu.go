@@ -139,8 +139,12 @@ func (v *vcpu) configure(c *kvm.VCPU, rip, rsp uint64) error {
 	return nil
 }
 
-// rflags are the flags that a vCPU starts with: IOPL 3, for OUT.
-const rflags = 0x3002
+// rflags are the flags that a vCPU starts with: IOPL 3, for OUT. userFlags are
+// those that are the guest's own: ID, AC, OF, DF, IF, TF, SF, ZF, AF, PF, CF.
+const (
+	rflags    = 0x3002
+	userFlags = 0x240fd5
+)
 
 // run is the vCPU's life.
 func (v *vcpu) run() {
@@ -241,8 +245,12 @@ func (v *vcpu) trap() {
 			return
 		}
 	}
-	const resumeFlag = 1 << 16
-	r.RIP, r.RSP, r.RFLAGS = f.RIP, f.RSP, f.RFLAGS&^resumeFlag
+	if f.RIP == vm.ring0.syscallEntry() {
+		// A KVM that emulates ring 0 goes on at the stub without leaving CPL 3,
+		// and faults there.
+		vector, f.Error, f.RIP, f.RFLAGS = abi.VectorSyscall, 0, r.RCX, r.R11
+	}
+	r.RIP, r.RSP, r.RFLAGS = f.RIP, f.RSP, f.RFLAGS&userFlags|rflags
 	userSegments(&v.kvm.Sregs)
 	v.kvm.DirtyRegs = kvm.SyncRegs | kvm.SyncSregs
 	if vector == vectorPF {

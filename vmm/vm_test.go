@@ -63,9 +63,10 @@ func TestHello(t *testing.T) {
 func TestGuests(t *testing.T) {
 	for name, g := range map[string]testguest.Guest{
 		"trap": testguest.Trap, "paging": testguest.Paging, "tick": testguest.Tick,
+		"syscall": testguest.Syscall, "wait": testguest.Wait, "kick": testguest.Kick,
 	} {
 		t.Run(name, func(t *testing.T) {
-			vm, _ := newVM(t, g, nil)
+			vm, _ := newVM(t, g, func(c *Config) { c.CPUs = 2 })
 			s, err := run(t, vm)
 			if err != nil || s.Code != 0 {
 				t.Errorf("got %v, %v", s, err)

@@ -20,6 +20,9 @@ const (
 	Trap
 	Paging
 	Tick
+	Syscall
+	Wait
+	Kick
 	guests
 )
 

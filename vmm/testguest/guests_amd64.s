@@ -151,8 +151,109 @@ done:
 	MOVQ	$0, DI
 	EXIT
 
+// syscall executes SYSCALL and expects it in its handler, or an exception where
+// the processor does not allow it. Exits with 0 in the first case.
+TEXT ·syscall(SB), NOSPLIT|NOFRAME, $0
+	ON_TRAP
+	MOVL	$0, vcpu_Masked(GS)
+	MOVQ	$39, AX
+	SYSCALL
+	MOVQ	$1, DI
+	EXIT
+handler:
+	MOVQ	vcpu_TrapVector(GS), DI
+	SUBQ	$256, DI
+	JNE	done
+	CMPQ	AX, $39
+	JNE	bad
+	MOVQ	vcpu_TrapRIP(GS), BX
+	CMPW	-2(BX), $0x050f	// the instruction before is SYSCALL
+	JEQ	done
+bad:
+	MOVQ	$2, DI
+done:
+	EXIT
+
+// wait sleeps 20 ms, then with a doorbell rung before, then until vCPU 1, which
+// it starts, rings. vCPU 1 is told where to store a word, in its RSP.
+TEXT ·wait(SB), NOSPLIT|NOFRAME, $0
+	MOVL	vcpu_ID(GS), AX
+	TESTL	AX, AX
+	JNE	second
+	MOVQ	DI, R12
+	MOVQ	$1, R14
+	CLOCK
+	MOVQ	(boot_Clock+16)(DI), DI	// Clock.Mono
+	MOVQ	DI, R15
+	ADDQ	$20000000, DI
+	WAIT
+	CLOCK
+	MOVQ	(boot_Clock+16)(R12), AX
+	SUBQ	R15, AX
+	CMPQ	AX, $20000000
+	JLT	fail
+	MOVQ	$2, R14
+	MOVQ	$0x100, DX	// PortWake
+	OUTB
+	MOVQ	$-1, DI
+	WAIT
+	MOVQ	$3, R14
+	MOVQ	$1, DI
+	MOVQ	$0x401000, SI	// CodeAddr
+	LEAQ	-64(SP), R10
+	START
+	TESTQ	AX, AX
+	JNE	fail
+	MOVQ	$-1, DI
+	WAIT
+	CMPQ	-64(SP), $42
+	JNE	fail
+	MOVQ	$4, R14
+	MOVQ	$1, DI
+	START			// it runs already
+	CMPQ	AX, $-16
+	JNE	fail
+	MOVQ	$0, R14
+fail:
+	MOVQ	R14, DI
+	EXIT
+second:
+	MOVQ	$42, (SP)
+	MOVQ	$0x100, DX
+	OUTB
+	MOVQ	$-1, DI
+	WAIT
+	JMP	second
+
+// kick starts vCPU 1, which spins until an upcall comes and then ends the VM.
+TEXT ·kick(SB), NOSPLIT|NOFRAME, $0
+	ON_UPCALL
+	MOVL	vcpu_ID(GS), AX
+	TESTL	AX, AX
+	JNE	second
+	MOVQ	$1, DI
+	MOVQ	$ENTRY, SI
+	MOVQ	SP, R10
+	START
+	KICK
+sleep:
+	MOVQ	$-1, DI
+	WAIT
+	JMP	sleep
+second:
+	MOVL	$0, vcpu_Masked(GS)
+spin:
+	JMP	spin
+handler:
+	MOVL	vcpu_ID(GS), DI	// 1
+	SUBL	vcpu_Masked(GS), DI
+	EXIT
+
 DATA ·entries+0(SB)/8, $·hello(SB)
 DATA ·entries+8(SB)/8, $·trap(SB)
 DATA ·entries+16(SB)/8, $·paging(SB)
 DATA ·entries+24(SB)/8, $·tick(SB)
-GLOBL ·entries(SB), RODATA, $32
+DATA ·entries+32(SB)/8, $·syscall(SB)
+DATA ·entries+40(SB)/8, $·wait(SB)
+DATA ·entries+48(SB)/8, $·kick(SB)
+GLOBL ·entries(SB), RODATA, $56
