@@ -82,6 +82,9 @@ func (l *loader) addPackage(pkg string) error {
 	if err != nil {
 		return err
 	}
+	if len(p.GoFiles) == 0 {
+		return errors.New("it has no files for guests")
+	}
 	for _, base := range p.GoFiles {
 		if strings.HasSuffix(base, omitted) {
 			continue

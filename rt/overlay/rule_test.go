@@ -1,0 +1,102 @@
+package overlay
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+func TestRuleCount(t *testing.T) {
+	src := fstest.MapFS{"p/a.s": {Data: []byte("\tX\n\tX\n\tY\n")}}
+	rule := Rule{File: "p/a.s", Match: regexp.MustCompile(`(?m)^\tX$`), Replace: "\tZ $$0", Count: 2, Counts: map[string]int{"go1.27": 3}, Why: "test"}
+
+	files, err := patch(src, []Rule{rule}, "go1.26")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := string(files["p/a.s"]), "\tZ $0\n\tZ $0\n\tY\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+
+	_, err = patch(src, []Rule{rule}, "go1.27")
+	if err == nil {
+		t.Fatal("a rule that matches too seldom is no error")
+	}
+	for _, part := range []string{"go1.27", "p/a.s", "matches 2 times", "must match 3 times", "test"} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("%q does not say %q", err, part)
+		}
+	}
+}
+
+func TestRuleMissingFile(t *testing.T) {
+	rule := Rule{File: "p/none.go", Match: regexp.MustCompile(`x`), Count: 1, Why: "test"}
+	if _, err := patch(fstest.MapFS{}, []Rule{rule}, "go1.26"); err == nil {
+		t.Error("a rule for a file that does not exist is no error")
+	}
+}
+
+// TestSyscallSites applies the rules to the Go release that runs the test, and
+// checks that no SYSCALL is left without its dispatch, and that no jump that
+// counts instructions leads over one.
+func TestSyscallSites(t *testing.T) {
+	minor, err := minorRelease(runtime.Version())
+	if err != nil {
+		t.Skip(err)
+	}
+	files, err := patch(os.DirFS(filepath.Join(runtime.GOROOT(), "src")), rules, minorName(minor))
+	if err != nil {
+		t.Fatal(err)
+	}
+	jump := regexp.MustCompile(`^J[A-Z]+\s+(-?\d+)\(PC\)$`)
+	sites := 0
+	for name, data := range files {
+		if !strings.HasSuffix(name, ".s") {
+			continue
+		}
+		insts := instructions(string(data))
+		for i, inst := range insts {
+			if inst == "SYSCALL" {
+				sites++
+				if i == 0 || insts[i-1] != "JMP\t2(PC)" {
+					t.Errorf("%s: a SYSCALL follows %q", name, insts[max(0, i-1)])
+				}
+			}
+			m := jump.FindStringSubmatch(inst)
+			if m == nil || inst == "JMP\t2(PC)" && insts[i+1] == "SYSCALL" || inst == "JEQ\t3(PC)" && insts[i+3] == "SYSCALL" {
+				continue
+			}
+			n, err := strconv.Atoi(m[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			// The dispatch is passed as a whole, and not entered in the middle.
+			if to := i + n; insts[to] == "SYSCALL" || strings.HasPrefix(insts[to], "CALL\truntime·ringoSyscall") {
+				t.Errorf("%s: %q leads into a system call", name, inst)
+			}
+			if n < 0 && !strings.HasPrefix(insts[i+n], "MOVL\t$111, DI") {
+				t.Errorf("%s: %q leads to %q", name, inst, insts[i+n])
+			}
+		}
+	}
+	if sites != 46 {
+		t.Errorf("%d sites, want 46", sites)
+	}
+}
+
+// instructions returns the instructions of an assembly file.
+func instructions(src string) []string {
+	var list []string
+	for line := range strings.Lines(src) {
+		line, _, _ = strings.Cut(line, "//")
+		if strings.HasPrefix(line, "\t") && strings.TrimSpace(line) != "" {
+			list = append(list, strings.TrimSpace(line))
+		}
+	}
+	return list
+}
