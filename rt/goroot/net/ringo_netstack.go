@@ -1,0 +1,7 @@
+//go:build ringo
+
+package net
+
+import "ringo.dev/ringo/netstack"
+
+func init() { netstack.Start() }
