@@ -44,6 +44,7 @@ const (
 	ringoSysClone         = 56
 	ringoSysExit          = 60
 	ringoSysKill          = 62
+	ringoSysFcntl         = 72
 	ringoSysGettimeofday  = 96
 	ringoSysSigaltstack   = 131
 	ringoSysPrctl         = 157
@@ -193,6 +194,11 @@ func ringoAnswer(t *ringoThread, f *ringoFrame, num, a1, a2, a3, a4, a5 uintptr)
 		return int64(a2)
 	case ringoSysOpenat:
 		return -ringoENOENT // the runtime's own look-ups of tunables, before the kernel
+	case ringoSysFcntl: // the runtime's look at the standard descriptors
+		if a1 <= 2 {
+			return 0
+		}
+		return -ringoEBADF
 	case ringoSysRead, ringoSysClose:
 		return -ringoEBADF
 	case ringoSysPrctl:
