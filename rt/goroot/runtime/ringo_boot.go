@@ -61,6 +61,7 @@ func ringoUpcall()
 func ringoTrap()
 func ringoThreadStart()
 func ringoIdleStart()
+func ringoCPUStart()
 func ringoExitThread()
 func ringoClockGettime()
 func ringoSwitch(save *uintptr, to uintptr)
@@ -144,7 +145,7 @@ func ringoBoot(boot *ringoabi.Boot) {
 		}
 		c.thread = c.idle
 		c.kstack = c.idle.kstack
-		ringoPlatStart(n, abi.FuncPCABI0(ringoIdleStart), c.idle.kstack-ringoStackSize/8)
+		ringoPlatStart(n, abi.FuncPCABI0(ringoCPUStart), c.idle.kstack-ringoStackSize/8)
 	}
 }
 

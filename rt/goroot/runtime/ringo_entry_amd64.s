@@ -256,13 +256,22 @@ TEXT runtime·ringoThreadStart(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 	MOVQ	8(SP), SP
 	JMP	runtime·ringoReturn(SB)
 
-// ringoIdleStart is where a virtual CPU's idle thread begins, with its ringoCPU
-// page already set up. On CPUs other than the first the platform enters here.
+// ringoIdleStart is where a virtual CPU's idle thread begins when it is first
+// switched to.
 TEXT runtime·ringoIdleStart(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
-	MOVL	$1, CPU_masked
 	KERNELG
 	XORL	BP, BP
 	MOVQ	$runtime·ringoIdle<ABIInternal>(SB), CX
+	CALL	CX
+	INT	$3
+
+// ringoCPUStart is where the platform enters on a virtual CPU other than the
+// first, as its idle thread.
+TEXT runtime·ringoCPUStart(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
+	MOVL	$1, CPU_masked
+	KERNELG
+	XORL	BP, BP
+	MOVQ	$runtime·ringoCPUEnter<ABIInternal>(SB), CX
 	CALL	CX
 	INT	$3
 

@@ -369,13 +369,21 @@ func ringoYield(t *ringoThread) {
 // machine: about what the telling costs.
 const ringoSpinTime = 20_000
 
-// ringoIdle is what a CPU does when no thread is ready: it never returns.
+// ringoCPUEnter is the first that a CPU other than the first runs.
+//
+//go:nowritebarrierrec
+func ringoCPUEnter() {
+	ringoSched.lock.lock()
+	ringoIdle()
+}
+
+// ringoIdle is what a CPU does when no thread is ready. It holds the scheduler's
+// lock when it begins, as whatever is switched to, and never returns.
 //
 //go:nowritebarrierrec
 func ringoIdle() {
 	c := ringoMe()
 	spun := false
-	ringoSched.lock.lock()
 	for {
 		now := ringoNanotime()
 		ringoHousekeep(now)
