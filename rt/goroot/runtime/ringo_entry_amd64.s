@@ -85,7 +85,7 @@ TEXT runtime·ringoEntry(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 	MOVB	$1, runtime·ringoBare(SB)
 	MOVQ	SP, CPU_usersp
 	LEAQ	runtime·ringoBootStack(SB), BX
-	LEAQ	(const_ringoBootStackSize)(BX), SP
+	LEAQ	(const_ringoBootStackSize-16)(BX), SP	// room for the callee to spill its argument
 	LEAQ	runtime·ringoThread1(SB), R14
 	LEAQ	ringoThread_g(R14), R14
 	LEAQ	const_stackGuard(BX), CX
@@ -119,8 +119,10 @@ TEXT runtime·ringoSyscall(SB),NOSPLIT|NOFRAME,$0
 	KERNELG
 	XORL	BP, BP
 	MOVQ	SP, AX
+	SUBQ	$16, SP	// room for the callee to spill its argument
 	MOVQ	$runtime·ringoSyscallEnter<ABIInternal>(SB), CX
 	CALL	CX
+	ADDQ	$16, SP
 	TESTB	AX, AX
 	JNE	full
 	// Nothing happened but the call: the fast way back.
@@ -201,7 +203,7 @@ TEXT runtime·ringoInterrupted(SB),NOSPLIT|NOFRAME,$0
 	KERNELG
 	XORL	BP, BP
 	MOVQ	BX, AX
-	SUBQ	$16, SP
+	SUBQ	$16, SP	// the frame's address, and room for the callee to spill it
 	MOVQ	BX, 8(SP)
 	CALL	CX
 	MOVQ	8(SP), SP
@@ -281,6 +283,7 @@ TEXT runtime·ringoCPUStart(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 TEXT runtime·ringoExitThread(SB),NOSPLIT|NOFRAME,$0
 	MOVL	$1, CPU_masked
 	MOVQ	CPU_kstack, SP
+	SUBQ	$16, SP
 	KERNELG
 	XORL	BP, BP
 	MOVQ	$runtime·ringoThreadExit<ABIInternal>(SB), CX
