@@ -126,12 +126,15 @@ func (n *Stack) applyStatic(nic tcpip.NICID, c *config) error {
 
 // configure sets a card up by the configuration: at once what is static, in the
 // background what has to be asked for.
-func (n *Stack) configure(nic tcpip.NICID, c *config) error {
+func (n *Stack) configure(nic tcpip.NICID, l *link, c *config) error {
 	if err := n.applyStatic(nic, c); err != nil {
 		return err
 	}
 	go n.handleNDP(nic)
-	if !c.dhcp || c.ip4.IsValid() {
+	if c.dhcp {
+		go newDHCPClient(n, nic, l, c.hostname, c.verbose).run(nil)
+	}
+	if c.ip4.IsValid() || !c.dhcp {
 		n.gate.open()
 	}
 	return nil

@@ -56,7 +56,10 @@ type link struct {
 	dispatcher stack.NetworkDispatcher
 	serving    bool
 
-	// These belong to the goroutine that serves rx.
+	// udpTap, if set, takes datagrams that the stack is not to see.
+	udpTap atomic.Pointer[udpTap]
+
+	// gro belongs to the goroutine that serves rx.
 	gro gro.GRO
 
 	// validated is whether the packet being delivered needs no verification:
@@ -269,6 +272,9 @@ func (l *link) Packet(h *virtio.NetHeader, parts []virtio.RxPart) {
 	}
 	pkt.NetworkProtocolNumber = eth.Type()
 	pkt.RXChecksumValidated = h.Flags&(spec.NetNeedsCSum|spec.NetDataValid) != 0
+	if t := l.udpTap.Load(); t != nil && t.take(eth.SourceAddress(), pkt) {
+		return
+	}
 	switch verify(pkt) {
 	case checksumGood:
 		pkt.RXChecksumValidated = true

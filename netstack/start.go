@@ -48,12 +48,13 @@ func start() error {
 		if err != nil {
 			return err
 		}
-		nic, err := n.addCard(fmt.Sprintf("eth%d", cards), newLink(dev, dev.Tx, dev.Rx))
+		l := newLink(dev, dev.Tx, dev.Rx)
+		nic, err := n.addCard(fmt.Sprintf("eth%d", cards), l)
 		if err != nil {
 			return err
 		}
 		if cards == 0 {
-			if err := n.configure(nic, &c); err != nil {
+			if err := n.configure(nic, l, &c); err != nil {
 				return err
 			}
 		}

@@ -158,7 +158,8 @@ func newHost(t testing.TB, c *testCard, n byte) *host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nic, err := s.addCard("eth0", newLink(c, c, c))
+	l := newLink(c, c, c)
+	nic, err := s.addCard("eth0", l)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +169,7 @@ func newHost(t testing.TB, c *testCard, n byte) *host {
 		ip6: netip.AddrFrom16([16]byte{0: 0xfd, 1: 0x01, 15: n}),
 	}
 	cfg := config{ip4: netip.PrefixFrom(h.ip4, 24), ip6: netip.PrefixFrom(h.ip6, 64)}
-	if err := s.configure(nic, &cfg); err != nil {
+	if err := s.configure(nic, l, &cfg); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
