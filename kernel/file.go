@@ -33,9 +33,14 @@ type File interface {
 	Queue() *Queue
 	// Stat fills st.
 	Stat(st *syscall.Stat_t) Errno
-	// Close is called once, when the last descriptor is gone.
+	// Close is called once, when the last descriptor is gone. Other calls may
+	// still be under way then, or even come later: they must not fail worse
+	// than with an error.
 	Close() Errno
 }
+
+// The abilities that only some files have. A call that needs a missing one
+// answers as Linux does for such a file (ESPIPE, EINVAL, ENOTTY).
 
 // ReaderAt and WriterAt are implemented by files that have positions (pread(2)).
 type ReaderAt interface {
@@ -45,6 +50,39 @@ type ReaderAt interface {
 // WriterAt is the counterpart of ReaderAt.
 type WriterAt interface {
 	WriteAt(p []byte, off int64) (int, Errno)
+}
+
+// Seeker is implemented by files whose own position can be set (lseek(2)).
+type Seeker interface {
+	SeekTo(off int64, whence int) (int64, Errno)
+}
+
+// Truncater is implemented by files whose length can be set (ftruncate(2)).
+type Truncater interface {
+	Truncate(size int64) Errno
+}
+
+// Allocater is implemented by files that can reserve or punch space; mode is
+// that of fallocate(2).
+type Allocater interface {
+	Allocate(mode int, off, n int64) Errno
+}
+
+// Syncer is implemented by files that may hold data which is not yet durable.
+type Syncer interface {
+	Sync() Errno
+}
+
+// FlagSetter is implemented by files to which O_APPEND matters. They are told
+// of the status flags at each F_SETFL.
+type FlagSetter interface {
+	SetFlags(flags int)
+}
+
+// Ioctler answers ioctl(2). arg is the raw argument: a number, or the address
+// of memory to be reached through User.
+type Ioctler interface {
+	Ioctl(request, arg uintptr) (uintptr, Errno)
 }
 
 // Message is what sendmsg and recvmsg transfer. Data is filled or sent in order.
@@ -82,5 +120,6 @@ type Socket interface {
 	Ioctl(request, arg uintptr) (uintptr, Errno)
 }
 
-// SocketFamily makes sockets of one address family.
+// SocketFamily makes sockets of one address family. typ is without
+// SOCK_NONBLOCK and SOCK_CLOEXEC.
 type SocketFamily func(typ, protocol int) (Socket, Errno)

@@ -3,4 +3,105 @@
 // stat, poll events) but know nothing of system call numbers: package syscalls
 // holds the table. It is linked through package os, so it and all it imports
 // must not import os (nor fmt, log, net).
+//
+// The pieces, and where to start reading:
+//
+//   - file.go: File, what a descriptor refers to, and its optional abilities.
+//   - description.go, table.go: open file descriptions and the descriptor table.
+//   - queue.go, wait.go, poll.go, epoll.go: readiness, from a file's Queue to a
+//     blocked call, the runtime's network poller, poll, select and epoll.
+//   - vfs.go, walk.go, open.go, path.go: inodes, mounts, path resolution and the
+//     calls that take paths. File systems are packages beside this one (tmpfs,
+//     procfs); devices are in package dev.
+//   - pipe.go, eventfd.go, timerfd.go, unix*.go: files without a file system.
+//   - user.go: the one way to the program's memory.
 package kernel
+
+import (
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// Kernel is one process and its view of the machine. Create it with New.
+type Kernel struct {
+	files  table
+	vfs    namespace
+	locks  lockTable
+	unix   unixNames
+	ident  identity
+	limits limits
+	start  time.Time
+
+	families sync.Map // domain int → SocketFamily
+	devices  sync.Map // device number uint64 → OpenDevice
+	procs    sync.Map // path below /proc → func() []byte
+
+	// temp is where memfd_create makes its files.
+	temp atomic.Pointer[TempDirectory]
+}
+
+// New returns a kernel whose root directory is that of fs.
+func New(fs FileSystem) *Kernel {
+	k := &Kernel{start: time.Now()}
+	k.files.init()
+	k.vfs.init(fs)
+	k.limits.init()
+	k.ident.init()
+	return k
+}
+
+// Started returns when the kernel was made, which is when the machine booted.
+func (k *Kernel) Started() time.Time { return k.start }
+
+// SetTemp sets the directory in which memfd_create makes unnamed files.
+func (k *Kernel) SetTemp(d TempDirectory) { k.temp.Store(&d) }
+
+// current is the kernel of this program, for the parts of the guest that are
+// linked separately and configure it (netstack).
+var current atomic.Pointer[Kernel]
+
+// Install makes k the kernel that RegisterFamily, RegisterProc, WriteFile and
+// SetHostname mean.
+func Install(k *Kernel) { current.Store(k) }
+
+// RegisterFamily lets f make the sockets of an address family (AF_*).
+func RegisterFamily(domain int, f SocketFamily) {
+	if k := current.Load(); k != nil {
+		k.families.Store(domain, f)
+	}
+}
+
+// RegisterProc adds a file below /proc, such as "net/dev", whose content is
+// made by generate when it is opened.
+func RegisterProc(name string, generate func() []byte) {
+	if k := current.Load(); k != nil {
+		k.procs.Store(name, generate)
+	}
+}
+
+// WriteFile replaces the content of a file, which it creates with permissions
+// perm if it is missing. The directory must exist.
+func WriteFile(name string, data []byte, perm uint32) Errno {
+	k := current.Load()
+	if k == nil {
+		return syscall.ENOSYS
+	}
+	return k.WriteFile(name, data, perm)
+}
+
+// SetHostname sets the name that uname(2) and /proc/sys/kernel/hostname show.
+func SetHostname(name string) {
+	if k := current.Load(); k != nil {
+		k.SetHostname(name)
+	}
+}
+
+// EachProc calls f for every file added with RegisterProc, in no order.
+func (k *Kernel) EachProc(f func(name string, generate func() []byte)) {
+	k.procs.Range(func(name, generate any) bool {
+		f(name.(string), generate.(func() []byte))
+		return true
+	})
+}

@@ -1,0 +1,382 @@
+package kernel
+
+import (
+	"syscall"
+	"time"
+)
+
+// Read is read(2).
+func (k *Kernel) Read(fd int, p []byte) (int, Errno) {
+	d := k.files.get(fd)
+	if d == nil {
+		return -1, syscall.EBADF
+	}
+	return d.read(p)
+}
+
+// Write is write(2).
+func (k *Kernel) Write(fd int, p []byte) (int, Errno) {
+	d := k.files.get(fd)
+	if d == nil {
+		return -1, syscall.EBADF
+	}
+	return d.write(p)
+}
+
+// Readv is readv(2).
+func (k *Kernel) Readv(fd int, bufs [][]byte) (int, Errno) {
+	d, err := k.file(fd)
+	if err != 0 {
+		return 0, err
+	}
+	return vector(bufs, func(p []byte) (int, Errno) {
+		return d.read(p)
+	})
+}
+
+// Writev is writev(2).
+func (k *Kernel) Writev(fd int, bufs [][]byte) (int, Errno) {
+	d, err := k.file(fd)
+	if err != 0 {
+		return 0, err
+	}
+	if s, ok := d.File.(Socket); ok {
+		return k.send(d, s, &Message{Data: bufs}, 0)
+	}
+	return vector(bufs, func(p []byte) (int, Errno) {
+		return d.write(p)
+	})
+}
+
+// vector transfers buffers in order until one is not filled. Once something
+// was transferred, an error ends the transfer and is not reported.
+func vector(bufs [][]byte, transfer func(p []byte) (int, Errno)) (int, Errno) {
+	total := 0
+	for _, b := range bufs {
+		if len(b) == 0 {
+			continue
+		}
+		n, err := transfer(b)
+		total += max(n, 0)
+		if err != 0 && total == 0 {
+			return 0, err
+		}
+		if err != 0 || n < len(b) {
+			break
+		}
+	}
+	return total, 0
+}
+
+// Pread is pread64(2).
+func (k *Kernel) Pread(fd int, p []byte, off int64) (int, Errno) {
+	d, err := k.file(fd)
+	switch {
+	case err != 0:
+		return -1, err
+	case off < 0:
+		return -1, syscall.EINVAL
+	case !d.readable():
+		return -1, syscall.EBADF
+	}
+	r, ok := d.File.(ReaderAt)
+	if !ok {
+		return -1, notPositioned(d)
+	}
+	return r.ReadAt(p, off)
+}
+
+// Pwrite is pwrite64(2).
+func (k *Kernel) Pwrite(fd int, p []byte, off int64) (int, Errno) {
+	d, err := k.file(fd)
+	switch {
+	case err != 0:
+		return -1, err
+	case off < 0:
+		return -1, syscall.EINVAL
+	case !d.writable():
+		return -1, syscall.EBADF
+	}
+	w, ok := d.File.(WriterAt)
+	if !ok {
+		return -1, notPositioned(d)
+	}
+	return w.WriteAt(p, off)
+}
+
+// notPositioned is the error of a transfer at an offset where there are none.
+func notPositioned(d *Description) Errno {
+	if _, ok := d.File.(*directoryFile); ok {
+		return syscall.EISDIR
+	}
+	return syscall.ESPIPE
+}
+
+// Preadv and Pwritev are preadv(2) and pwritev(2).
+func (k *Kernel) Preadv(fd int, bufs [][]byte, off int64) (int, Errno) {
+	return vector(bufs, func(p []byte) (int, Errno) {
+		n, err := k.Pread(fd, p, off)
+		off += int64(max(n, 0))
+		return n, err
+	})
+}
+
+// Pwritev is the counterpart of Preadv.
+func (k *Kernel) Pwritev(fd int, bufs [][]byte, off int64) (int, Errno) {
+	return vector(bufs, func(p []byte) (int, Errno) {
+		n, err := k.Pwrite(fd, p, off)
+		off += int64(max(n, 0))
+		return n, err
+	})
+}
+
+// Seek is lseek(2).
+func (k *Kernel) Seek(fd int, off int64, whence int) (int64, Errno) {
+	d, err := k.file(fd)
+	if err != 0 {
+		return -1, err
+	}
+	s, ok := d.File.(Seeker)
+	if !ok {
+		return -1, syscall.ESPIPE
+	}
+	return s.SeekTo(off, whence)
+}
+
+// Ftruncate is ftruncate(2).
+func (k *Kernel) Ftruncate(fd int, size int64) Errno {
+	d, err := k.file(fd)
+	if err != 0 {
+		return err
+	}
+	t, ok := d.File.(Truncater)
+	if !ok || size < 0 || !d.writable() {
+		return syscall.EINVAL
+	}
+	return t.Truncate(size)
+}
+
+// Fallocate is fallocate(2).
+func (k *Kernel) Fallocate(fd, mode int, off, n int64) Errno {
+	d, err := k.file(fd)
+	switch {
+	case err != 0:
+		return err
+	case off < 0 || n <= 0:
+		return syscall.EINVAL
+	case off+n < 0:
+		return syscall.EFBIG
+	case !d.writable():
+		return syscall.EBADF
+	}
+	if a, ok := d.File.(Allocater); ok {
+		return a.Allocate(mode, off, n)
+	}
+	if d.File.Queue() != nil {
+		return syscall.ESPIPE
+	}
+	return syscall.ENODEV
+}
+
+// Fsync is fsync(2) and fdatasync(2).
+func (k *Kernel) Fsync(fd int) Errno {
+	d, err := k.file(fd)
+	if err != 0 {
+		return err
+	}
+	if s, ok := d.File.(Syncer); ok {
+		return s.Sync()
+	}
+	return syscall.EINVAL
+}
+
+// copyChunk is how much a copy between descriptors holds at a time.
+const copyChunk = 64 << 10
+
+// transfer copies up to n bytes by read and write, which return 0 at the end.
+func transfer(n int64, read, write func(p []byte) (int, Errno)) (int64, Errno) {
+	buf := make([]byte, min(n, copyChunk))
+	total := int64(0)
+	for total < n {
+		m, err := read(buf[:min(n-total, copyChunk)])
+		if m <= 0 || err != 0 {
+			if total > 0 {
+				err = 0
+			}
+			return total, err
+		}
+		for done := 0; done < m; {
+			w, err := write(buf[done:m])
+			done += max(w, 0)
+			if err != 0 || w <= 0 {
+				if total += int64(done); total > 0 {
+					err = 0
+				}
+				return total, err
+			}
+		}
+		total += int64(m)
+	}
+	return total, 0
+}
+
+// CopyRange is copy_file_range(2); an offset of nil is the descriptor's own
+// position, another one is moved.
+func (k *Kernel) CopyRange(in int, inOff *int64, out int, outOff *int64, n int64) (int64, Errno) {
+	src, err := k.file(in)
+	if err != 0 {
+		return -1, err
+	}
+	dst, err := k.file(out)
+	if err != 0 {
+		return -1, err
+	}
+	if _, ok := src.origin.Node.(Directory); ok {
+		return -1, syscall.EISDIR
+	}
+	if _, ok := src.origin.Node.(Regular); !ok {
+		return -1, syscall.EINVAL
+	}
+	if _, ok := dst.origin.Node.(Regular); !ok {
+		return -1, syscall.EINVAL
+	}
+	if !src.readable() || !dst.writable() || dst.Flags()&syscall.O_APPEND != 0 {
+		return -1, syscall.EBADF
+	}
+	if n < 0 {
+		return -1, syscall.EOVERFLOW
+	}
+	from, to, err := int64(0), int64(0), Errno(0)
+	if from, err = k.position(in, inOff); err != 0 {
+		return -1, err
+	}
+	if to, err = k.position(out, outOff); err != 0 {
+		return -1, err
+	}
+	if src.origin.Node == dst.origin.Node && from < to+n && to < from+n {
+		return -1, syscall.EINVAL
+	}
+	start := from
+	read := func(p []byte) (int, Errno) {
+		m, err := k.Pread(in, p, from)
+		from += int64(max(m, 0))
+		return m, err
+	}
+	write := func(p []byte) (int, Errno) {
+		m, err := k.Pwrite(out, p, to)
+		to += int64(max(m, 0))
+		return m, err
+	}
+	total, err := transfer(n, read, write)
+	if err == 0 {
+		err = k.advance(in, inOff, start+total)
+	}
+	if err == 0 {
+		err = k.advance(out, outOff, to)
+	}
+	return total, err
+}
+
+// position returns *off, or without off the position of fd.
+func (k *Kernel) position(fd int, off *int64) (int64, Errno) {
+	if off == nil {
+		return k.Seek(fd, 0, 1)
+	}
+	if *off < 0 {
+		return 0, syscall.EINVAL
+	}
+	return *off, 0
+}
+
+// advance stores what position will return.
+func (k *Kernel) advance(fd int, off *int64, to int64) Errno {
+	if off == nil {
+		_, err := k.Seek(fd, to, 0)
+		return err
+	}
+	*off = to
+	return 0
+}
+
+// Sendfile is sendfile(2) from a file with positions; from others it answers
+// EINVAL. What the destination does not take stays unread.
+func (k *Kernel) Sendfile(out, in int, off *int64, n int64) (int64, Errno) {
+	src, err := k.file(in)
+	if err != 0 {
+		return -1, err
+	}
+	dst, err := k.file(out)
+	if err != 0 {
+		return -1, err
+	}
+	if _, ok := src.origin.Node.(Regular); !ok {
+		return -1, syscall.EINVAL
+	}
+	if !src.readable() || !dst.writable() {
+		return -1, syscall.EBADF
+	}
+	from, err := k.position(in, off)
+	if err != 0 {
+		return -1, err
+	}
+	start := from
+	total, err := transfer(n, func(p []byte) (int, Errno) {
+		m, err := k.Pread(in, p, from)
+		from += int64(max(m, 0))
+		return m, err
+	}, dst.write)
+	if err == 0 {
+		err = k.advance(in, off, start+total)
+	}
+	return total, err
+}
+
+// Ioctl is ioctl(2).
+func (k *Kernel) Ioctl(fd int, request, arg uintptr) (uintptr, Errno) {
+	const fioNBIO, fioCLEX, fioNCLEX = 0x5421, 0x5451, 0x5450
+	d, err := k.file(fd)
+	if err != 0 {
+		return 0, err
+	}
+	switch request {
+	case fioNBIO:
+		on, err := UserValue[int32](arg, false)
+		if err != 0 {
+			return 0, err
+		}
+		if *on != 0 {
+			d.setFlags(d.Flags() | syscall.O_NONBLOCK)
+		} else {
+			d.setFlags(d.Flags() &^ syscall.O_NONBLOCK)
+		}
+		return 0, 0
+	case fioCLEX, fioNCLEX:
+		on := 0
+		if request == fioCLEX {
+			on = syscall.FD_CLOEXEC
+		}
+		_, err := k.Fcntl(fd, syscall.F_SETFD, on)
+		return 0, err
+	}
+	switch f := d.File.(type) {
+	case Socket:
+		return f.Ioctl(request, arg)
+	case Ioctler:
+		return f.Ioctl(request, arg)
+	}
+	return 0, syscall.ENOTTY
+}
+
+// timeout converts the value of SO_RCVTIMEO and SO_SNDTIMEO.
+func timeout(tv *syscall.Timeval) (time.Duration, Errno) {
+	if tv.Usec < 0 || tv.Usec >= 1e6 {
+		return 0, syscall.EDOM
+	}
+	if tv.Sec < 0 {
+		return 0, 0
+	}
+	if tv.Sec > 1<<33 {
+		return 0, 0 // longer than any machine runs: for ever
+	}
+	return time.Duration(tv.Sec)*time.Second + time.Duration(tv.Usec)*time.Microsecond, 0
+}

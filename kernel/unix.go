@@ -1,0 +1,4 @@
+package kernel
+
+// unixNames will hold AF_UNIX names.
+type unixNames struct{}

@@ -1,0 +1,111 @@
+package syscalls
+
+import (
+	"strconv"
+
+	"ringo.dev/ringo/kernel"
+	"ringo.dev/ringo/kernel/dev"
+	"ringo.dev/ringo/kernel/tmpfs"
+	"ringo.dev/ringo/rt"
+)
+
+// fillRoot makes the directories of the root, and has the files in them made
+// when they are first looked for. It returns the directory for unnamed files.
+func fillRoot(top *tmpfs.Dir, k *kernel.Kernel) kernel.TempDirectory {
+	top.AddDir("dev", 0o755).Later(dev.Fill)
+	top.AddDir("etc", 0o755).Later(func(d *tmpfs.Dir) { fillEtc(d, k) })
+	top.AddDir("proc", 0o555)
+	top.AddDir("root", 0o700)
+	top.AddDir("run", 0o755)
+	top.AddDir("sys", 0o555).Later(fillSys)
+	tmp := top.AddDir("tmp", 0o1777)
+	top.AddDir("var", 0o755).Later(func(d *tmpfs.Dir) {
+		d.AddDir("tmp", 0o1777)
+		d.AddDir("log", 0o755)
+		d.AddLink("run", "/run")
+	})
+	return tmp
+}
+
+// fillEtc makes the files that package net, os/user, mime and others look for.
+// resolv.conf and hosts are replaced when the network is configured.
+func fillEtc(d *tmpfs.Dir, k *kernel.Kernel) {
+	name := k.Hostname()
+	for _, f := range []struct{ name, content string }{
+		{"group", "root:x:0:\nnogroup:x:65534:\n"},
+		{"hostname", name + "\n"},
+		{"hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t" + name + "\n"},
+		{"mime.types", mimeTypes},
+		{"nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n"},
+		{"os-release", "NAME=Ringo\nID=ringo\nPRETTY_NAME=Ringo\n"},
+		{"passwd", "root:x:0:0:root:/root:/\nnobody:x:65534:65534:nobody:/:/\n"},
+		{"protocols", "ip\t0\tIP\nicmp\t1\tICMP\ntcp\t6\tTCP\nudp\t17\tUDP\nipv6-icmp\t58\tIPv6-ICMP\n"},
+		{"resolv.conf", ""},
+		{"services", services},
+	} {
+		d.AddFile(f.name, f.content, 0o644)
+	}
+}
+
+// mimeTypes are types that package mime does not know by itself.
+const mimeTypes = `application/gzip gz
+application/vnd.ms-fontobject eot
+application/x-tar tar
+application/zip zip
+audio/mpeg mp3
+font/otf otf
+font/ttf ttf
+font/woff woff
+font/woff2 woff2
+image/x-icon ico
+text/csv csv
+text/markdown md markdown
+text/plain txt
+video/mp4 mp4
+video/webm webm
+`
+
+// services are the names that programs dial by.
+const services = `ftp 21/tcp
+ssh 22/tcp
+telnet 23/tcp
+smtp 25/tcp
+domain 53/tcp
+domain 53/udp
+http 80/tcp
+pop3 110/tcp
+ntp 123/udp
+imap2 143/tcp
+snmp 161/udp
+ldap 389/tcp
+https 443/tcp
+https 443/udp
+submission 587/tcp
+ldaps 636/tcp
+imaps 993/tcp
+pop3s 995/tcp
+mysql 3306/tcp
+postgresql 5432/tcp
+amqp 5672/tcp
+`
+
+// fillSys makes the few files of /sys that the Go runtime and programs which
+// count processors read.
+func fillSys(d *tmpfs.Dir) {
+	d.AddDir("kernel", 0o755).AddDir("mm", 0o755).AddDir("transparent_hugepage", 0o755).
+		AddFile("hpage_pmd_size", "2097152\n", 0o444)
+	d.AddDir("fs", 0o755).AddDir("cgroup", 0o755)
+	cpu := d.AddDir("devices", 0o755).AddDir("system", 0o755).AddDir("cpu", 0o755)
+	for _, name := range []string{"online", "possible", "present"} {
+		cpu.AddFile(name, cpuList(), 0o444)
+	}
+	d.AddDir("class", 0o755).AddDir("net", 0o755)
+}
+
+// cpuList returns the numbers of the processors as a line, such as "0-3".
+func cpuList() string {
+	if n := rt.CPUs(); n > 1 {
+		return "0-" + strconv.Itoa(n-1) + "\n"
+	}
+	return "0\n"
+}

@@ -1,0 +1,89 @@
+package syscalls
+
+import (
+	"strings"
+	"syscall"
+
+	"ringo.dev/ringo/kernel"
+	"ringo.dev/ringo/kernel/dev"
+	"ringo.dev/ringo/kernel/procfs"
+	"ringo.dev/ringo/kernel/tmpfs"
+	"ringo.dev/ringo/rt"
+)
+
+// typed are the typed calls of the running kernel; nil when hosted, and when
+// calls are traced, since only those that pass through Table are seen.
+var typed *Typed
+
+// Started returns the typed calls for package syscall, or nil if every call
+// shall go through rt.Kernel.Syscall.
+func Started() *Typed { return typed }
+
+// Start puts the kernel together and hands it to rt. As a process of the
+// host's kernel it does nothing. The boot configuration may say
+//
+//	hostname=NAME  the host name
+//	strace=1       print every call on the console
+//	tty=1          the console is a terminal
+func Start() {
+	if !rt.Bare() {
+		return
+	}
+	config := parseConfig(rt.Config())
+	k, err := Build(config)
+	if err != 0 {
+		rt.ConsoleWrite([]byte("ringo: the kernel does not start: " + err.Error() + "\n"))
+		rt.Exit(startFailed)
+	}
+	kernel.Install(k)
+	trace := config["strace"] == "1"
+	if !trace {
+		typed = NewTyped(k)
+	}
+	table := NewTable(k, trace)
+	rt.SetKernel(&rt.Kernel{Syscall: table.Syscall, PollOpen: k.PollOpen, PollClose: k.PollClose})
+}
+
+// startFailed is the machine's exit status for an error of ringo's own.
+const startFailed = 125
+
+// parseConfig splits lines of key=value.
+func parseConfig(text string) map[string]string {
+	config := map[string]string{}
+	for line := range strings.Lines(text) {
+		if key, value, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "="); ok {
+			config[key] = value
+		}
+	}
+	return config
+}
+
+// Build makes a kernel with its file systems, devices and the descriptors 0 to
+// 2. Nothing that a program may never look at is made before it does.
+func Build(config map[string]string) (*kernel.Kernel, kernel.Errno) {
+	total, _ := rt.Memory()
+	const share = 2 // of the memory, files may take one part in so many
+	store := tmpfs.NewStore(int64(total / share))
+	root := tmpfs.New(store, 0o755)
+	k := kernel.New(root)
+	if name := config["hostname"]; name != "" {
+		k.SetHostname(name)
+	}
+	k.SetProgram(programArgs(), syscall.Environ())
+
+	top := root.Root().(*tmpfs.Dir)
+	shm := fillRoot(top, k)
+	k.SetTemp(shm)
+	if err := k.Mount(procfs.New(k), "/proc", "proc", false); err != 0 {
+		return nil, err
+	}
+
+	console := dev.NewConsole(config["tty"] == "1")
+	dev.Register(k, console)
+	for range 3 {
+		if _, err := k.OpenFile(console, syscall.O_RDWR); err != 0 {
+			return nil, err
+		}
+	}
+	return k, 0
+}

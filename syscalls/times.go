@@ -1,0 +1,54 @@
+package syscalls
+
+import (
+	"syscall"
+
+	"ringo.dev/ringo/kernel"
+)
+
+func sysEventfd(t *task) (uintptr, Errno)  { return result(t.k.EventFD(t.uint32(0), 0)) }
+func sysEventfd2(t *task) (uintptr, Errno) { return result(t.k.EventFD(t.uint32(0), t.int(1))) }
+
+func sysTimerfdCreate(t *task) (uintptr, Errno) {
+	return result(t.k.TimerFD(t.int(0), t.int(1)))
+}
+
+func sysTimerfdSettime(t *task) (uintptr, Errno) {
+	in, err := need[kernel.Itimerspec](t, 2, false)
+	if err != 0 {
+		return 0, err
+	}
+	out, err := value[kernel.Itimerspec](t, 3, true)
+	if err != 0 {
+		return 0, err
+	}
+	old, err := t.k.TimerFDSet(t.int(0), t.int(1), in)
+	if err == 0 && out != nil {
+		*out = old
+	}
+	return 0, err
+}
+
+func sysTimerfdGettime(t *task) (uintptr, Errno) {
+	out, err := need[kernel.Itimerspec](t, 1, true)
+	if err != 0 {
+		return 0, err
+	}
+	now, err := t.k.TimerFDGet(t.int(0))
+	if err == 0 {
+		*out = now
+	}
+	return 0, err
+}
+
+func sysClockGetres(t *task) (uintptr, Errno) {
+	const clocks = 12
+	if t.uint32(0) >= clocks {
+		return 0, syscall.EINVAL
+	}
+	out, err := value[syscall.Timespec](t, 1, true)
+	if err == 0 && out != nil {
+		*out = syscall.Timespec{Nsec: 1}
+	}
+	return 0, err
+}
