@@ -87,44 +87,48 @@ type VM struct {
 }
 
 // New loads the image. Nothing runs before Run; Close releases the VM.
-func New(c Config) (vm *VM, err error) {
+func New(c Config) (*VM, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	vm = &VM{cfg: c, calls: &hypercalls, done: make(chan struct{})}
+	vm := &VM{cfg: c, calls: &hypercalls, done: make(chan struct{})}
 	vm.ticker.wake = make(chan struct{}, 1)
-	defer func() {
-		if err != nil {
-			vm.Close()
-		}
-	}()
-	if vm.image, err = openImage(c.Image); err != nil {
+	if err := vm.build(); err != nil {
+		vm.Close()
 		return nil, err
+	}
+	return vm, nil
+}
+
+func (vm *VM) build() (err error) {
+	c := &vm.cfg
+	if vm.image, err = openImage(c.Image); err != nil {
+		return err
 	}
 	if need := int64(vm.image.size()) + minMemory; c.Memory < need {
-		return nil, fmt.Errorf("%w: -m %s is too little; %s needs at least -m %dM", ErrMemory, megabytes(c.Memory), c.Image, (need+1<<20-1)>>20)
+		return fmt.Errorf("%w: -m %s is too little; %s needs at least -m %dM", ErrMemory, megabytes(c.Memory), c.Image, (need+1<<20-1)>>20)
 	}
 	if err := vm.openKVM(); err != nil {
-		return nil, err
+		return err
 	}
-	if vm.layout, err = load(&c, vm.image, vm.cpuid.Find(1, 0).EDX); err != nil {
-		return nil, err
+	if vm.layout, err = load(c, vm.image, vm.cpuid.Find(1, 0).EDX); err != nil {
+		return err
 	}
 	if err := vm.kvm.SetMemory(0, space.Base, vm.Arena()); err != nil {
-		return nil, err
+		return err
 	}
 	for n := range c.CPUs {
 		v, err := newVCPU(vm, n)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		vm.cpus = append(vm.cpus, v)
 	}
 	vm.console = &console{ring: vm.layout.console, w: c.Console, fail: vm.guestFailed}
 	if vm.console.bell, err = vm.newBell("console"); err != nil {
-		return nil, err
+		return err
 	}
-	return vm, vm.kvm.PortDoorbell(abi.PortConsoleBell, int(vm.console.bell.Fd()))
+	return vm.kvm.PortDoorbell(abi.PortConsoleBell, int(vm.console.bell.Fd()))
 }
 
 func (c *Config) check() error {
