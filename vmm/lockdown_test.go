@@ -1,0 +1,109 @@
+package vmm
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"ringo.dev/ringo/vmm/testguest"
+)
+
+// lockedActs are what a locked-down process does in TestLockdown, and whether
+// that has to kill it.
+var lockedActs = map[string]struct {
+	act  func() error
+	dies bool
+}{
+	"nothing": {act: func() error { return nil }},
+	"listen and dial": {act: func() error {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer l.Close()
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			return err
+		}
+		return c.Close()
+	}},
+	"resolve": {act: func() error {
+		_, err := (&net.Resolver{PreferGo: true}).LookupHost(context.Background(), "localhost")
+		return err
+	}},
+	"signals": {act: func() error {
+		c := make(chan os.Signal, 1)
+		signal.Notify(c, syscall.SIGUSR1)
+		unix.Kill(os.Getpid(), unix.SIGUSR1)
+		<-c
+		return nil
+	}},
+	"write a file": {act: func() error {
+		if err := os.WriteFile(os.TempDir()+"/ringo-locked", nil, 0o600); !errors.Is(err, os.ErrPermission) {
+			return errors.New("writing was not refused: " + err.Error())
+		}
+		return nil
+	}},
+	"exec":          {act: func() error { return unix.Exec("/bin/true", []string{"true"}, nil) }, dies: true},
+	"ptrace":        {act: func() error { return unix.PtraceAttach(1) }, dies: true},
+	"fork":          {act: func() error { _, err := syscall.ForkExec("/bin/true", nil, nil); return err }, dies: true},
+	"remove a file": {act: func() error { return os.Remove("/nowhere") }, dies: true},
+	"executable pages": {act: func() error {
+		_, err := unix.Mmap(-1, 0, 4096, unix.PROT_EXEC, unix.MAP_ANON|unix.MAP_PRIVATE)
+		return err
+	}, dies: true},
+	"signal others": {act: func() error { return unix.Kill(os.Getppid(), 0) }, dies: true},
+	"unix socket":   {act: func() error { _, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0); return err }, dies: true},
+}
+
+const lockedEnv = "RINGO_TEST_LOCKED"
+
+// TestLockdown runs a guest in a locked-down process, which then does one act.
+func TestLockdown(t *testing.T) {
+	for name, a := range lockedActs {
+		t.Run(name, func(t *testing.T) {
+			cmd := exec.Command(os.Args[0], "-test.run=^TestLockedProcess$", "-test.v")
+			cmd.Env = append(os.Environ(), lockedEnv+"="+name, "TMPDIR="+t.TempDir())
+			out, err := cmd.CombinedOutput()
+			if !strings.Contains(string(out), "the guest ran") {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			var exit *exec.ExitError
+			killed := errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGSYS
+			if killed != a.dies || !a.dies && err != nil {
+				t.Errorf("ended with %v, killed %v, want %v\n%s", err, killed, a.dies, out)
+			}
+		})
+	}
+}
+
+// TestLockedProcess is the process of TestLockdown.
+func TestLockedProcess(t *testing.T) {
+	a, ok := lockedActs[os.Getenv(lockedEnv)]
+	if !ok {
+		t.Skip("only a part of TestLockdown")
+	}
+	vm, out := newVM(t, testguest.Hello, nil)
+	if err := Lockdown(); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := run(t, vm); err != nil || s.Code != 7 || out.String() != "hello\n" {
+		t.Fatalf("got %v, %v, %q", s, err, out)
+	}
+	t.Log("the guest ran")
+	err := a.act()
+	os.Stdout.WriteString("done\n")
+	if err != nil {
+		os.Stdout.WriteString(err.Error() + "\n")
+		os.Exit(1)
+	}
+	os.Exit(0) // before the removal of files, which is refused here
+}
