@@ -1,0 +1,41 @@
+//go:build ringo
+
+package syscall
+
+import "unsafe"
+
+// The calls that matter for speed do not go through raw system calls on a
+// machine of its own: the kernel's functions are set here when it starts, and
+// the wrappers in zsyscall_linux_amd64.go call them, with arguments that still
+// have their types (rules in rt/overlay). Nothing is parked or copied.
+var (
+	ringoRead     func(fd int, p []byte) (int, Errno)
+	ringoWrite    func(fd int, p []byte) (int, Errno)
+	ringoPread    func(fd int, p []byte, off int64) (int, Errno)
+	ringoPwrite   func(fd int, p []byte, off int64) (int, Errno)
+	ringoSeek     func(fd int, off int64, whence int) (int64, Errno)
+	ringoClose    func(fd int) Errno
+	ringoOpenat   func(dirfd int, path string, flags int, mode uint32) (int, Errno)
+	ringoFstat    func(fd int, st *Stat_t) Errno
+	ringoAccept4  func(fd int, addr *RawSockaddrAny, n *uint32, flags int) (int, Errno)
+	ringoRecvfrom func(fd int, p []byte, flags int, from *RawSockaddrAny, n *uint32) (int, Errno)
+	ringoSendto   func(fd int, p []byte, flags int, to unsafe.Pointer, n uint32) (int, Errno)
+	ringoRecvmsg  func(fd int, m *Msghdr, flags int) (int, Errno)
+	ringoSendmsg  func(fd int, m *Msghdr, flags int) (int, Errno)
+)
+
+// ringoResult converts a typed call's result to a wrapper's.
+func ringoResult(n int, e Errno) (int, error) {
+	if e != 0 {
+		return -1, errnoErr(e)
+	}
+	return n, nil
+}
+
+// ringoError is ringoResult for calls that return no number.
+func ringoError(e Errno) error {
+	if e != 0 {
+		return errnoErr(e)
+	}
+	return nil
+}
