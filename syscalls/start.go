@@ -11,14 +11,6 @@ import (
 	"ringo.dev/ringo/rt"
 )
 
-// typed are the typed calls of the running kernel; nil when hosted, and when
-// calls are traced, since only those that pass through Table are seen.
-var typed *Typed
-
-// Started returns the typed calls for package syscall, or nil if every call
-// shall go through rt.Kernel.Syscall.
-func Started() *Typed { return typed }
-
 // Start puts the kernel together and hands it to rt. As a process of the
 // host's kernel it does nothing. The boot configuration may say
 //
@@ -37,8 +29,8 @@ func Start() {
 	}
 	kernel.Install(k)
 	trace := config["strace"] == "1"
-	if !trace {
-		typed = NewTyped(k)
+	if !trace { // only those calls are seen that pass through Table
+		NewTyped(k).install()
 	}
 	table := NewTable(k, trace)
 	rt.SetKernel(&rt.Kernel{Syscall: table.Syscall, PollOpen: k.PollOpen, PollClose: k.PollClose})

@@ -123,7 +123,7 @@ func TestFilesOfStd(t *testing.T) {
 		"/proc/filesystems":              "tmpfs",
 		"/sys/kernel/mm/transparent_hugepage/hpage_pmd_size": "2097152",
 		"/sys/devices/system/cpu/online":                     "0",
-		"/dev/null": "",
+		"/dev/null":                                          "",
 	} {
 		if got := m.readFile(path); !strings.Contains(got, want) {
 			t.Errorf("%s holds %q, want %q", path, got, want)

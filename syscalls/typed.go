@@ -13,43 +13,19 @@ import (
 // nothing to copy. The signatures are those of package syscall's wrappers; a
 // call may block its goroutine.
 type Typed struct {
-	Read        func(fd int, p []byte) (int, Errno)
-	Write       func(fd int, p []byte) (int, Errno)
-	Pread       func(fd int, p []byte, off int64) (int, Errno)
-	Pwrite      func(fd int, p []byte, off int64) (int, Errno)
-	Readv       func(fd int, iov []syscall.Iovec) (int, Errno)
-	Writev      func(fd int, iov []syscall.Iovec) (int, Errno)
-	Close       func(fd int) Errno
-	Seek        func(fd int, off int64, whence int) (int64, Errno)
-	Fcntl       func(fd, cmd, arg int) (int, Errno) // not for record locks
-	Fsync       func(fd int) Errno
-	Ftruncate   func(fd int, size int64) Errno
-	Sendfile    func(out, in int, off *int64, n int) (int, Errno)
-	Pipe2       func(fds *[2]int32, flags int) Errno
-	Openat      func(dirfd int, path string, flags int, mode uint32) (int, Errno)
-	Fstat       func(fd int, st *syscall.Stat_t) Errno
-	Fstatat     func(dirfd int, path string, st *syscall.Stat_t, flags int) Errno
-	Getdents    func(fd int, buf []byte) (int, Errno)
-	Mkdirat     func(dirfd int, path string, mode uint32) Errno
-	Unlinkat    func(dirfd int, path string, flags int) Errno
-	Renameat    func(oldfd int, oldpath string, newfd int, newpath string) Errno
-	Readlinkat  func(dirfd int, path string, buf []byte) (int, Errno)
-	Socket      func(domain, typ, protocol int) (int, Errno)
-	Bind        func(fd int, addr unsafe.Pointer, n uint32) Errno
-	Connect     func(fd int, addr unsafe.Pointer, n uint32) Errno
-	Listen      func(fd, backlog int) Errno
-	Accept4     func(fd int, addr *syscall.RawSockaddrAny, n *uint32, flags int) (int, Errno)
-	Getsockname func(fd int, addr *syscall.RawSockaddrAny, n *uint32) Errno
-	Getpeername func(fd int, addr *syscall.RawSockaddrAny, n *uint32) Errno
-	Getsockopt  func(fd, level, name int, value unsafe.Pointer, n *uint32) Errno
-	Setsockopt  func(fd, level, name int, value unsafe.Pointer, n uintptr) Errno
-	Shutdown    func(fd, how int) Errno
-	Recvfrom    func(fd int, p []byte, flags int, from *syscall.RawSockaddrAny, n *uint32) (int, Errno)
-	Sendto      func(fd int, p []byte, flags int, to unsafe.Pointer, n uint32) (int, Errno)
-	Recvmsg     func(fd int, m *syscall.Msghdr, flags int) (int, Errno)
-	Sendmsg     func(fd int, m *syscall.Msghdr, flags int) (int, Errno)
-	EpollCtl    func(epfd, op, fd int, ev *syscall.EpollEvent) Errno
-	EpollWait   func(epfd int, events []syscall.EpollEvent, msec int) (int, Errno)
+	Read     func(fd int, p []byte) (int, Errno)
+	Write    func(fd int, p []byte) (int, Errno)
+	Pread    func(fd int, p []byte, off int64) (int, Errno)
+	Pwrite   func(fd int, p []byte, off int64) (int, Errno)
+	Close    func(fd int) Errno
+	Seek     func(fd int, off int64, whence int) (int64, Errno)
+	Openat   func(dirfd int, path string, flags int, mode uint32) (int, Errno)
+	Fstat    func(fd int, st *syscall.Stat_t) Errno
+	Accept4  func(fd int, addr *syscall.RawSockaddrAny, n *uint32, flags int) (int, Errno)
+	Recvfrom func(fd int, p []byte, flags int, from *syscall.RawSockaddrAny, n *uint32) (int, Errno)
+	Sendto   func(fd int, p []byte, flags int, to unsafe.Pointer, n uint32) (int, Errno)
+	Recvmsg  func(fd int, m *syscall.Msghdr, flags int) (int, Errno)
+	Sendmsg  func(fd int, m *syscall.Msghdr, flags int) (int, Errno)
 }
 
 // NewTyped returns the typed calls of a kernel.
@@ -59,70 +35,15 @@ func NewTyped(k *kernel.Kernel) *Typed {
 		Write:  k.Write,
 		Pread:  k.Pread,
 		Pwrite: k.Pwrite,
-		Readv: func(fd int, iov []syscall.Iovec) (int, Errno) {
-			return k.Readv(fd, buffers(iov))
-		},
-		Writev: func(fd int, iov []syscall.Iovec) (int, Errno) {
-			return k.Writev(fd, buffers(iov))
-		},
-		Close:     k.Close,
-		Seek:      k.Seek,
-		Fcntl:     k.Fcntl,
-		Fsync:     k.Fsync,
-		Ftruncate: k.Ftruncate,
-		Sendfile: func(out, in int, off *int64, n int) (int, Errno) {
-			done, err := k.Sendfile(out, in, off, int64(n))
-			return int(done), err
-		},
-		Pipe2: func(fds *[2]int32, flags int) Errno {
-			p, err := k.Pipe(flags)
-			if err == 0 {
-				*fds = [2]int32{int32(p[0]), int32(p[1])}
-			}
-			return err
-		},
-		Openat:   k.Open,
-		Fstat:    k.Fstat,
-		Fstatat:  k.Stat,
-		Getdents: k.Getdents,
-		Mkdirat:  k.Mkdir,
-		Unlinkat: k.Unlink,
-		Renameat: func(oldfd int, oldpath string, newfd int, newpath string) Errno {
-			return k.Rename(oldfd, oldpath, newfd, newpath, 0)
-		},
-		Readlinkat: k.Readlink,
-		Socket:     k.Socket,
-		Bind: func(fd int, addr unsafe.Pointer, n uint32) Errno {
-			return k.Bind(fd, bytesAt(addr, n))
-		},
-		Connect: func(fd int, addr unsafe.Pointer, n uint32) Errno {
-			return k.Connect(fd, bytesAt(addr, n))
-		},
-		Listen: k.Listen,
+		Close:  k.Close,
+		Seek:   k.Seek,
+		Openat: k.Open,
+		Fstat:  k.Fstat,
 		Accept4: func(fd int, addr *syscall.RawSockaddrAny, n *uint32, flags int) (int, Errno) {
 			newfd, size, err := k.Accept(fd, sockaddrBytes(addr, n), flags)
 			setLength(n, size, err)
 			return newfd, err
 		},
-		Getsockname: func(fd int, addr *syscall.RawSockaddrAny, n *uint32) Errno {
-			size, err := k.Getsockname(fd, sockaddrBytes(addr, n))
-			setLength(n, size, err)
-			return err
-		},
-		Getpeername: func(fd int, addr *syscall.RawSockaddrAny, n *uint32) Errno {
-			size, err := k.Getpeername(fd, sockaddrBytes(addr, n))
-			setLength(n, size, err)
-			return err
-		},
-		Getsockopt: func(fd, level, name int, value unsafe.Pointer, n *uint32) Errno {
-			size, err := k.Getsockopt(fd, level, name, bytesAt(value, *n))
-			setLength(n, size, err)
-			return err
-		},
-		Setsockopt: func(fd, level, name int, value unsafe.Pointer, n uintptr) Errno {
-			return k.Setsockopt(fd, level, name, bytesAt(value, uint32(n)))
-		},
-		Shutdown: k.Shutdown,
 		Recvfrom: func(fd int, p []byte, flags int, from *syscall.RawSockaddrAny, n *uint32) (int, Errno) {
 			size, fromLen, err := k.Recvfrom(fd, p, flags, sockaddrBytes(from, n))
 			setLength(n, fromLen, err)
@@ -142,10 +63,6 @@ func NewTyped(k *kernel.Kernel) *Typed {
 		Sendmsg: func(fd int, h *syscall.Msghdr, flags int) (int, Errno) {
 			m := message(h)
 			return k.Sendmsg(fd, &m, flags)
-		},
-		EpollCtl: k.EpollCtl,
-		EpollWait: func(epfd int, events []syscall.EpollEvent, msec int) (int, Errno) {
-			return k.EpollWait(epfd, events, milliseconds(msec))
 		},
 	}
 }
