@@ -40,19 +40,23 @@ func HostFiles() []string { return []string{"/etc/resolv.conf", "/etc/hosts", "/
 // resolver answers DNS queries: names in the host's /etc/hosts itself, others
 // by asking the host's resolvers, whose answers it passes on as they are.
 type resolver struct {
-	hosts   net.Resolver    // of /etc/hosts only
+	hosts   *net.Resolver   // of /etc/hosts only
 	servers func() []string // the host's resolvers
 	active  atomic.Int32    // queries
+}
+
+// newHostsResolver returns a resolver that finds what is in /etc/hosts.
+func newHostsResolver() *net.Resolver {
+	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		return nil, errNoNetwork
+	}}
 }
 
 var errNoNetwork = errors.New("only /etc/hosts is to be used")
 
 // serveDNS serves DNS over UDP and TCP.
 func (g *Gateway) serveDNS() error {
-	g.resolver.hosts = net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
-		return nil, errNoNetwork
-	}}
-	g.resolver.servers = nameservers
+	g.resolver.hosts, g.resolver.servers = newHostsResolver(), nameservers
 	for _, a := range []netip.Addr{DNS4, DNS6} {
 		c, err := g.listenUDP(a, dnsPort)
 		if err != nil {
@@ -172,7 +176,8 @@ func (r *resolver) fromHosts(ctx context.Context, h dnsmessage.Header, q dnsmess
 	if q.Class != dnsmessage.ClassINET || q.Type != dnsmessage.TypeA && q.Type != dnsmessage.TypeAAAA {
 		return nil
 	}
-	addrs, err := r.hosts.LookupNetIP(ctx, "ip", q.Name.String())
+	// The file's names have no final dot.
+	addrs, err := r.hosts.LookupNetIP(ctx, "ip", strings.TrimSuffix(q.Name.String(), "."))
 	if err != nil {
 		return nil
 	}

@@ -202,6 +202,9 @@ func (l *link) deliver(pkt *stack.PacketBuffer) bool {
 	}
 	var head [spec.NetHeaderLen]byte
 	h := netHeader(pkt)
+	if h.Flags == 0 && l.features.Load()&spec.NetGuestCSum != 0 {
+		h.Flags = spec.NetDataValid // nothing on this wire could have changed it
+	}
 	h.Encode(head[:])
 	w := cursor{pieces: mem}
 	w.write(head[:])
