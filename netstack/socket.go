@@ -131,8 +131,13 @@ func (s *socket) Ready() kernel.Events {
 
 // Stat implements kernel.File.
 func (s *socket) Stat(st *syscall.Stat_t) kernel.Errno {
-	*st = syscall.Stat_t{Mode: syscall.S_IFSOCK | 0o777, Ino: s.inode, Nlink: 1, Blksize: 4096}
+	statSocket(st, s.inode)
 	return 0
+}
+
+// statSocket fills st for a socket.
+func statSocket(st *syscall.Stat_t, inode uint64) {
+	*st = syscall.Stat_t{Mode: syscall.S_IFSOCK | 0o777, Ino: inode, Nlink: 1, Blksize: 4096}
 }
 
 // Close implements kernel.File. With SO_LINGER it waits for the connection's
