@@ -285,14 +285,7 @@ func (c *dhcpClient) apply(r *dhcpReply) {
 		c.n.ip.SetNICMTU(c.nic, uint32(r.mtu))
 	}
 	c.n.setRoutes(routeSource{c.nic, "dhcp"}, c.routes(r, a.Subnet()))
-	c.n.names.update(func() {
-		if r.domain != "" && len(c.n.names.search) == 0 {
-			c.n.names.search = []string{r.domain}
-		}
-		if c.n.names.host == "" {
-			c.n.names.host = r.hostname
-		}
-	})
+	c.n.names.learn(r.hostname, r.domain)
 	var dns []tcpip.Address
 	for _, s := range r.dns {
 		dns = append(dns, address(s))

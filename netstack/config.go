@@ -17,7 +17,7 @@ import (
 //	net.dns=10.0.2.3,fd00::3  name servers, instead of DHCP's
 //	net.search=example.org    domains that the resolver tries, separated by commas
 //	net.dhcp=0                no DHCP; 1: DHCP although there is an address
-//	net.hostname=web          the machine's name
+//	hostname=web              the machine's name, instead of DHCP's
 //	net.verbose=1             report on the console when the network is up
 type config struct {
 	ip4      netip.Prefix
@@ -52,7 +52,7 @@ func parseConfig(text string) (config, error) {
 			c.search = splitList(value)
 		case "net.dhcp":
 			dhcp = value
-		case "net.hostname":
+		case "hostname":
 			c.hostname = value
 		case "net.verbose":
 			c.verbose = value != "0"

@@ -122,7 +122,7 @@ type dhcpGuest struct {
 	client *dhcpClient
 
 	mu      sync.Mutex
-	files   map[string]string
+	host    string
 	reports []string
 }
 
@@ -133,12 +133,11 @@ func newDHCPGuest(t *testing.T, c *testCard) *dhcpGuest {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &dhcpGuest{Stack: s, files: make(map[string]string)}
-	s.names.write = func(path string, data []byte) error {
+	g := &dhcpGuest{Stack: s}
+	s.names.setHost = func(name string) {
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		g.files[path] = string(data)
-		return nil
+		g.host = name
 	}
 	l := newLink(c, c, c)
 	if g.nic, err = s.addCard("eth0", l); err != nil {
@@ -184,12 +183,6 @@ func (g *dhcpGuest) has(a netip.Addr) bool {
 	return false
 }
 
-func (g *dhcpGuest) file(path string) string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.files[path]
-}
-
 // hasRoute reports whether dst is routed by the gateway.
 func (g *dhcpGuest) hasRoute(dst, gateway string) bool {
 	for _, r := range g.ip.GetRouteTable() {
@@ -214,11 +207,13 @@ func TestDHCP(t *testing.T) {
 	if !g.hasRoute("10.9.0.0/16", "") || !g.hasRoute("0.0.0.0/0", "10.9.0.1") {
 		t.Errorf("routes: %v", g.ip.GetRouteTable())
 	}
-	if got, want := g.file("/etc/resolv.conf"), "search example.org\nnameserver 10.9.0.3\nnameserver 10.9.0.4\n"; got != want {
+	if got, want := string(g.procPnp()), "search example.org\nnameserver 10.9.0.3\nnameserver 10.9.0.4\n"; got != want {
 		t.Errorf("resolv.conf: %q, want %q", got, want)
 	}
-	if got := g.file("/etc/hosts"); !strings.Contains(got, "127.0.0.1\tlocalhost\n") || !strings.Contains(got, "\tweb\n") {
-		t.Errorf("hosts: %q", got)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.host != "web" {
+		t.Errorf("host name %q", g.host)
 	}
 	if got := g.ip.NICInfo()[g.nic].MTU; got != 1400 {
 		t.Errorf("MTU %d", got)

@@ -1,17 +1,17 @@
 package netstack
 
 import (
-	"bytes"
 	"fmt"
 	"sync"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 )
 
-// names holds what the resolver reads from files, and writes them.
+// names holds what programs learn about names: the resolver's configuration
+// and the machine's own name.
 type names struct {
-	// write replaces a file. It is set before the first use.
-	write func(path string, data []byte) error
+	// setHost makes a name the machine's. It may be nil.
+	setHost func(name string)
 
 	mu      sync.Mutex
 	fixed   []tcpip.Address // from the boot configuration: instead of all others
@@ -31,41 +31,38 @@ const maxServers = 3
 
 // setServers replaces the servers that a source gave.
 func (n *names) setServers(source routeSource, servers []tcpip.Address) {
-	n.update(func() {
-		for i := range n.sources {
-			if n.sources[i].source == source {
-				n.sources[i].servers = servers
-				return
-			}
-		}
-		n.sources = append(n.sources, nameSource{source, servers})
-	})
-}
-
-// update changes n and writes the files if that changed them.
-func (n *names) update(change func()) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	oldResolv, oldHosts := n.resolvConf(), n.hosts()
-	change()
-	if resolv := n.resolvConf(); !bytes.Equal(resolv, oldResolv) {
-		n.store("/etc/resolv.conf", resolv)
+	for i := range n.sources {
+		if n.sources[i].source == source {
+			n.sources[i].servers = servers
+			return
+		}
 	}
-	if hosts := n.hosts(); !bytes.Equal(hosts, oldHosts) {
-		n.store("/etc/hosts", hosts)
+	n.sources = append(n.sources, nameSource{source, servers})
+}
+
+// learn takes what a DHCP server says about names, unless the boot
+// configuration said it.
+func (n *names) learn(host, domain string) {
+	n.mu.Lock()
+	if domain != "" && len(n.search) == 0 {
+		n.search = []string{domain}
+	}
+	isNew := host != "" && n.host == ""
+	if isNew {
+		n.host = host
+	}
+	n.mu.Unlock()
+	if isNew && n.setHost != nil {
+		n.setHost(host)
 	}
 }
 
-// store writes a file. The program can do without; it may have made /etc
-// read-only.
-func (n *names) store(path string, data []byte) {
-	if n.write != nil {
-		_ = n.write(path, data)
-	}
-}
-
-// resolvConf returns /etc/resolv.conf (resolv.conf(5)).
+// resolvConf returns the content of /etc/resolv.conf (resolv.conf(5)).
 func (n *names) resolvConf() []byte {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	servers := n.fixed
 	if len(servers) == 0 {
 		for _, s := range n.sources {
@@ -73,26 +70,15 @@ func (n *names) resolvConf() []byte {
 		}
 	}
 	var b []byte
-	for i, d := range n.search {
-		if i == 0 {
-			b = append(b, "search"...)
+	if len(n.search) > 0 {
+		b = append(b, "search"...)
+		for _, d := range n.search {
+			b = append(append(b, ' '), d...)
 		}
-		b = append(append(b, ' '), d...)
-	}
-	if b != nil {
 		b = append(b, '\n')
 	}
 	for _, s := range servers[:min(len(servers), maxServers)] {
 		b = fmt.Appendf(b, "nameserver %s\n", s)
-	}
-	return b
-}
-
-// hosts returns /etc/hosts.
-func (n *names) hosts() []byte {
-	b := []byte("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n")
-	if n.host != "" {
-		b = fmt.Appendf(b, "127.0.1.1\t%s\n", n.host)
 	}
 	return b
 }

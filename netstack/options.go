@@ -31,9 +31,6 @@ const (
 // msgMore is MSG_MORE.
 const msgMore = 0x8000
 
-// timevalSize is the size of a struct timeval.
-const timevalSize = 16
-
 // ifNameSize is IFNAMSIZ.
 const ifNameSize = 16
 
@@ -44,12 +41,11 @@ const (
 	timestampNano
 )
 
-// localOptions are options that concern the socket, not its endpoint.
+// localOptions are options that concern the socket, not its endpoint. Timeouts
+// are not among them: who waits for a socket keeps them.
 type localOptions struct {
-	timestamp      atomic.Int32 // SO_TIMESTAMP, SO_TIMESTAMPNS
-	priority       atomic.Int32
-	receiveTimeout atomic.Int64 // ns; whoever waits for the socket heeds it
-	sendTimeout    atomic.Int64
+	timestamp atomic.Int32 // SO_TIMESTAMP, SO_TIMESTAMPNS
+	priority  atomic.Int32
 }
 
 // intValue reads an int, the value of most options.
@@ -120,10 +116,6 @@ func (s *socket) setSocketOption(name int, value []byte) kernel.Errno {
 			Timeout: time.Duration(int32(binary.NativeEndian.Uint32(value[4:]))) * time.Second,
 		})
 		return 0
-	case syscall.SO_RCVTIMEO:
-		return setTimeout(&s.opts.receiveTimeout, value)
-	case syscall.SO_SNDTIMEO:
-		return setTimeout(&s.opts.sendTimeout, value)
 	case syscall.SO_BINDTODEVICE:
 		device, _, _ := bytes.Cut(value, []byte{0})
 		var nic tcpip.NICID
@@ -200,31 +192,6 @@ func bufferSize(v int, low, high int64, force bool) int64 {
 	return max(2*size, low)
 }
 
-// setTimeout stores a struct timeval.
-func setTimeout(to *atomic.Int64, b []byte) kernel.Errno {
-	if len(b) < timevalSize {
-		return syscall.EINVAL
-	}
-	sec := int64(binary.NativeEndian.Uint64(b))
-	usec := int64(binary.NativeEndian.Uint64(b[8:]))
-	if usec < 0 || usec >= int64(time.Second/time.Microsecond) {
-		return syscall.EDOM
-	}
-	if sec < 0 || sec >= math.MaxInt64/int64(time.Second) {
-		sec, usec = 0, 0 // for ever
-	}
-	to.Store(sec*int64(time.Second) + usec*int64(time.Microsecond))
-	return 0
-}
-
-// putTimeout stores a duration in ns as a struct timeval.
-func putTimeout(b []byte, ns int64) int {
-	var full [timevalSize]byte
-	binary.NativeEndian.PutUint64(full[:], uint64(ns/int64(time.Second)))
-	binary.NativeEndian.PutUint64(full[8:], uint64(ns%int64(time.Second)/int64(time.Microsecond)))
-	return copy(b, full[:])
-}
-
 func (s *socket) socketOption(name int, b []byte) (int, kernel.Errno) {
 	so := s.ep.SocketOptions()
 	switch name {
@@ -264,10 +231,6 @@ func (s *socket) socketOption(name int, b []byte) (int, kernel.Errno) {
 		return putInt(b, int(min(so.GetSendBufferSize(), math.MaxInt32))), 0
 	case syscall.SO_RCVBUF:
 		return putInt(b, int(min(so.GetReceiveBufferSize(), math.MaxInt32))), 0
-	case syscall.SO_RCVTIMEO:
-		return putTimeout(b, s.opts.receiveTimeout.Load()), 0
-	case syscall.SO_SNDTIMEO:
-		return putTimeout(b, s.opts.sendTimeout.Load()), 0
 	case syscall.SO_TIMESTAMP:
 		return putBool(b, s.opts.timestamp.Load() == timestampMicro), 0
 	case syscall.SO_TIMESTAMPNS:

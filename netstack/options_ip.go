@@ -302,16 +302,19 @@ func (s *socket) setMembership(join bool, o tcpip.MembershipOption) kernel.Errno
 	if o.NIC == 0 {
 		s.net.gate.wait()
 	}
+	g := s.groupOf(o)
+	var terr tcpip.Error
 	if join {
 		add := tcpip.AddMembershipOption(o)
-		terr := s.ep.SetSockOpt(&add)
-		if _, ok := terr.(*tcpip.ErrPortInUse); ok {
-			return syscall.EADDRINUSE // already a member
-		}
-		return errnoOf(terr)
+		terr = s.ep.SetSockOpt(&add)
+	} else {
+		remove := tcpip.RemoveMembershipOption(o)
+		terr = s.ep.SetSockOpt(&remove)
 	}
-	remove := tcpip.RemoveMembershipOption(o)
-	return errnoOf(s.ep.SetSockOpt(&remove))
+	if terr == nil {
+		s.joined(g, join)
+	}
+	return errnoOf(terr)
 }
 
 func (s *socket) setMulticastTTL(v int) kernel.Errno {

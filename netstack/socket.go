@@ -1,6 +1,7 @@
 package netstack
 
 import (
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -34,8 +35,10 @@ type socket struct {
 	in  inbound
 	out outbound
 
-	// Options that the endpoint does not keep.
 	opts localOptions
+
+	groupsMu sync.Mutex
+	groups   []membership // for /proc
 }
 
 var _ kernel.Socket = (*socket)(nil)
@@ -144,6 +147,7 @@ func statSocket(st *syscall.Stat_t, inode uint64) {
 // end, as close(2) does even on a non-blocking socket.
 func (s *socket) Close() kernel.Errno {
 	s.wq.EventUnregister(&s.entry)
+	s.leaveAll()
 	ep, ok := s.ep.(*tcp.Endpoint)
 	if !ok {
 		s.ep.Close()

@@ -27,6 +27,7 @@ type Stack struct {
 	gate   gate        // opens when the first card has an address
 	ndp    ndpEvents
 	names  names
+	groups memberships
 
 	mu     sync.Mutex
 	cards  int

@@ -2,9 +2,11 @@ package netstack
 
 import (
 	"fmt"
+	"syscall"
 
 	"ringo.dev/ringo/drivers/virtio"
 	"ringo.dev/ringo/drivers/virtio/spec"
+	"ringo.dev/ringo/kernel"
 	"ringo.dev/ringo/rt"
 )
 
@@ -29,12 +31,16 @@ func start() error {
 	if err != nil {
 		return err
 	}
-	n.names.update(func() {
-		n.names.host, n.names.search = c.hostname, c.search
-		for _, a := range c.dns {
-			n.names.fixed = append(n.names.fixed, address(a))
-		}
-	})
+	n.names.host, n.names.search, n.names.setHost = c.hostname, c.search, setHost
+	for _, a := range c.dns {
+		n.names.fixed = append(n.names.fixed, address(a))
+	}
+	kernel.RegisterFamily(syscall.AF_INET, n.Inet(syscall.AF_INET))
+	kernel.RegisterFamily(syscall.AF_INET6, n.Inet(syscall.AF_INET6))
+	kernel.RegisterFamily(syscall.AF_NETLINK, n.Netlink)
+	for name, generate := range n.procFiles() {
+		kernel.RegisterProc(name, generate)
+	}
 	cards := 0
 	for _, d := range rt.Devices() {
 		if d.ID != spec.DeviceNet {
@@ -64,4 +70,12 @@ func start() error {
 		n.gate.open() // nothing to wait for
 	}
 	return nil
+}
+
+// setHost makes a name that DHCP gave the machine's own.
+func setHost(name string) {
+	kernel.SetHostname(name)
+	hosts := fmt.Appendf(nil, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t%s\n", name)
+	// Programs can do without, and may have made the file their own.
+	_ = kernel.WriteFile("/etc/hosts", hosts, 0o644)
 }

@@ -28,7 +28,8 @@ func fillRoot(top *tmpfs.Dir, k *kernel.Kernel) kernel.TempDirectory {
 }
 
 // fillEtc makes the files that package net, os/user, mime and others look for.
-// resolv.conf and hosts are replaced when the network is configured.
+// As where Linux itself configures the network, resolv.conf is /proc/net/pnp;
+// hosts is replaced when a DHCP server names the machine.
 func fillEtc(d *tmpfs.Dir, k *kernel.Kernel) {
 	name := k.Hostname()
 	for _, f := range []struct{ name, content string }{
@@ -40,11 +41,11 @@ func fillEtc(d *tmpfs.Dir, k *kernel.Kernel) {
 		{"os-release", "NAME=Ringo\nID=ringo\nPRETTY_NAME=Ringo\n"},
 		{"passwd", "root:x:0:0:root:/root:/\nnobody:x:65534:65534:nobody:/:/\n"},
 		{"protocols", "ip\t0\tIP\nicmp\t1\tICMP\ntcp\t6\tTCP\nudp\t17\tUDP\nipv6-icmp\t58\tIPv6-ICMP\n"},
-		{"resolv.conf", ""},
 		{"services", services},
 	} {
 		d.AddFile(f.name, f.content, 0o644)
 	}
+	d.AddLink("resolv.conf", "/proc/net/pnp")
 }
 
 // mimeTypes are types that package mime does not know by itself.

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
 	"ringo.dev/ringo/kernel"
 )
@@ -81,13 +82,14 @@ func (fs *FS) newInode(path string, mode uint32) inode {
 }
 
 // Stat fills st. Sizes are 0, as in Linux: contents are not known before they
-// are read.
+// are read. Times are the present one: contents may have changed since the last
+// look.
 func (n *inode) Stat(st *syscall.Stat_t) kernel.Errno {
 	st.Ino = n.ino
 	st.Mode = n.mode
 	st.Nlink = 1
 	st.Blksize = 1024
-	t := syscall.NsecToTimespec(n.fs.kernel.Started().UnixNano())
+	t := syscall.NsecToTimespec(time.Now().UnixNano())
 	st.Atim, st.Mtim, st.Ctim = t, t, t
 	return 0
 }
