@@ -8,6 +8,20 @@ import "unsafe"
 // machine of its own: the kernel's functions are set here when it starts, and
 // the wrappers in zsyscall_linux_amd64.go call them, with arguments that still
 // have their types (rules in rt/overlay). Nothing is parked or copied.
+//
+//go:linkname ringoRead
+//go:linkname ringoWrite
+//go:linkname ringoPread
+//go:linkname ringoPwrite
+//go:linkname ringoSeek
+//go:linkname ringoClose
+//go:linkname ringoOpenat
+//go:linkname ringoFstat
+//go:linkname ringoAccept4
+//go:linkname ringoRecvfrom
+//go:linkname ringoSendto
+//go:linkname ringoRecvmsg
+//go:linkname ringoSendmsg
 var (
 	ringoRead     func(fd int, p []byte) (int, Errno)
 	ringoWrite    func(fd int, p []byte) (int, Errno)

@@ -1,0 +1,5 @@
+//go:build ringo
+
+package os
+
+import _ "ringo.dev/ringo/syscalls/autostart"
