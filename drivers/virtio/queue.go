@@ -241,11 +241,19 @@ func (q *queue) next() (head uint16, n uint32, ok bool) {
 	return head, n, true
 }
 
-// await is next, but waits for a chain. It fails only if the device is broken.
-func (q *queue) await() (head uint16, n uint32, err error) {
+// request gives b to the device, as the only chain that it has, and waits until
+// it comes back. n is the number of bytes written to it.
+func (q *queue) request(b []byte, flags uint16) (n uint32, err error) {
+	if q.err != nil {
+		return 0, q.err
+	}
+	q.begin()
+	q.append(b, flags)
+	q.submit()
+	q.kick()
 	for {
-		if head, n, ok := q.next(); ok || q.err != nil {
-			return head, n, q.err
+		if _, n, ok := q.next(); ok || q.err != nil {
+			return n, q.err
 		}
 		q.wait(1)
 	}

@@ -41,11 +41,7 @@ func (r *RNG) Read(p []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for done := 0; done < len(p); {
-		r.q.begin()
-		r.q.append(r.buf[:min(len(p)-done, len(r.buf))], spec.DescWrite)
-		r.q.submit()
-		r.q.kick()
-		_, n, err := r.q.await()
+		n, err := r.q.request(r.buf[:min(len(p)-done, len(r.buf))], spec.DescWrite)
 		if err != nil {
 			return done, err
 		}

@@ -1,8 +1,11 @@
 package virtio
 
 import (
+	"bytes"
 	"encoding/binary"
+	"io"
 	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"unsafe"
@@ -110,6 +113,53 @@ func TestRNG(t *testing.T) {
 	if distinct < 200 {
 		t.Errorf("1000 random bytes have only %d values", distinct)
 	}
+}
+
+func TestConsole(t *testing.T) {
+	var out bytes.Buffer
+	in := strings.NewReader(strings.Repeat("0123456789", 1000))
+	d := NewConsole(in, &out)
+	tr, _ := connect(t, d)
+	c, err := driver.OpenConsole(tr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(c)
+	if err != nil || string(got) != strings.Repeat("0123456789", 1000) {
+		t.Errorf("read %d bytes: %v", len(got), err)
+	}
+	want := strings.Repeat("hello, console\n", 500)
+	if n, err := io.WriteString(c, want); n != len(want) || err != nil {
+		t.Errorf("wrote %d bytes: %v", n, err)
+	}
+	if out.String() != want {
+		t.Errorf("%d bytes arrived", out.Len())
+	}
+}
+
+// TestConsoleStop stops a console while the guest waits for input.
+func TestConsoleStop(t *testing.T) {
+	r, w := io.Pipe()
+	defer w.Close()
+	d := NewConsole(r, nil)
+	h := newHost(t, d, ownMemory{})
+	if err := d.Start(h); err != nil {
+		t.Fatal(err)
+	}
+	tr, err := driver.NewMMIO(&registers{d: d, bells: h.Doorbells})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := driver.OpenConsole(tr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go w.Write([]byte("x"))
+	b := make([]byte, 10)
+	if n, err := c.Read(b); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	d.Stop()
 }
 
 func TestWrongDriver(t *testing.T) {

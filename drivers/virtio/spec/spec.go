@@ -58,3 +58,9 @@ const (
 
 	MMIOMagic = 0x74726976 // "virt"
 )
+
+// Queues of a console with one port (5.3.2).
+const (
+	ConsoleQueueRX = 0
+	ConsoleQueueTX = 1
+)
