@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -33,13 +34,14 @@ import (
 	"gvisor.dev/gvisor/pkg/waiter"
 
 	"ringo.dev/ringo/drivers/virtio/spec"
+	vmmnet "ringo.dev/ringo/vmm/net"
 )
 
 // guest is a network stack at the other end of a gateway's wire, in the place
 // of a virtual machine. It implements net.Card.
 type guest struct {
 	*stack.Stack
-	g    *Gateway
+	g    vmmnet.Backend
 	ch   *channel.Endpoint
 	buf  [2 * maxDatagram]byte
 	in   chan *stack.PacketBuffer
@@ -49,7 +51,7 @@ type guest struct {
 
 // newGuest attaches a guest to g. offload says whether its card takes part in
 // checksum and segmentation offload.
-func newGuest(t testing.TB, g *Gateway, offload bool) *guest {
+func newGuest(t testing.TB, g vmmnet.Backend, offload bool) *guest {
 	t.Helper()
 	const mac = tcpip.LinkAddress("\x02\x00\x00\x00\x00\x15")
 	v := &guest{g: g, ch: channel.New(4096, mtu, mac), in: make(chan *stack.PacketBuffer, 1<<16)}
@@ -136,27 +138,30 @@ func (v *guest) receive(ctx context.Context) {
 	}
 }
 
-// newGateway returns a gateway that is closed at the end of the test, and with
-// it all its goroutines.
+// newGateway returns a gateway that is closed at the end of the test.
 func newGateway(t testing.TB, forwards ...Forward) *Gateway {
 	t.Helper()
-	before := runtime.NumGoroutine()
 	g, err := New(forwards)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		g.Close()
-		for range 200 {
-			if runtime.NumGoroutine() <= before {
-				return
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		b := make([]byte, 1<<16)
-		t.Errorf("%d goroutines are left, of %d:\n%s", runtime.NumGoroutine(), before, b[:runtime.Stack(b, true)])
-	})
+	t.Cleanup(func() { g.Close() })
 	return g
+}
+
+// TestMain checks that no gateway leaves goroutines behind.
+func TestMain(m *testing.M) {
+	before := runtime.NumGoroutine()
+	code := m.Run()
+	for range 200 {
+		if runtime.NumGoroutine() <= before || code != 0 {
+			os.Exit(code)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	b := make([]byte, 1<<16)
+	fmt.Printf("%d goroutines are left, of %d:\n%s", runtime.NumGoroutine(), before, b[:runtime.Stack(b, true)])
+	os.Exit(1)
 }
 
 // serveEcho serves TCP connections in the guest: what comes is sent back, and
@@ -230,6 +235,31 @@ func TestForwardTCP(t *testing.T) {
 				}
 				c.Close()
 			}
+		})
+	}
+}
+
+// TestFaults sends data both ways over a bad link.
+func TestFaults(t *testing.T) {
+	for name, f := range map[string]vmmnet.Faults{
+		"loss and reordering": {Drop: 0.05, Reorder: 0.05, ReorderBy: 2 * time.Millisecond, Seed: 1},
+		"corruption":          {Corrupt: 0.02, Duplicate: 0.05, Seed: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // they mostly wait
+			g := newGateway(t, Forward{Guest: 7})
+			v := newGuest(t, vmmnet.WithFaults(g, f), false)
+			v.serveEcho(t, 7)
+			c, err := net.Dial("tcp", local(t, g, 0))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			start := time.Now()
+			if err := exchangeData(c.(*net.TCPConn), 300<<10); err != nil {
+				t.Error(err)
+			}
+			t.Log(time.Since(start))
 		})
 	}
 }
