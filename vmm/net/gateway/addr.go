@@ -17,10 +17,6 @@ func toAddr(a tcpip.Address) netip.Addr {
 	return n
 }
 
-func toAddrPort(a tcpip.FullAddress) netip.AddrPort {
-	return netip.AddrPortFrom(toAddr(a.Addr), a.Port)
-}
-
 func fromAddrPort(a netip.AddrPort) tcpip.FullAddress {
 	return tcpip.FullAddress{NIC: nicID, Addr: fromAddr(a.Addr()), Port: a.Port()}
 }

@@ -34,9 +34,6 @@ const (
 	hostsTTL = 5
 )
 
-// HostFiles are the files of the host that the gateway reads while it works.
-func HostFiles() []string { return []string{"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf"} }
-
 // resolver answers DNS queries: names in the host's /etc/hosts itself, others
 // by asking the host's resolvers, whose answers it passes on as they are.
 type resolver struct {

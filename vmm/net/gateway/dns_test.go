@@ -157,7 +157,7 @@ func FuzzDNS(f *testing.F) {
 }
 
 func FuzzInspect(f *testing.F) {
-	f.Add(uint16(0x86dd), routerAdvert(fromAddr(Guest6)))
+	f.Add(uint16(0x86dd), routerAdvert(fromAddr(Router6)))
 	f.Add(uint16(0x0800), make([]byte, 40))
 	f.Fuzz(func(t *testing.T, proto uint16, b []byte) {
 		if v, reply := inspect(tcpip.NetworkProtocolNumber(proto), b); v == answer && len(reply) == 0 {

@@ -2,7 +2,7 @@
 // and a DNS server on gVisor's network stack, in this process and without any
 // privilege.
 //
-//	guest   10.0.2.15, fd52:696e:676f::15   (by router advertisement: another of that prefix)
+//	guest   10.0.2.15, fd52:696e:676f::…    by DHCP; by router advertisement
 //	router  10.0.2.2,  fd52:696e:676f::2    also stands for the host's loopback
 //	DNS     10.0.2.3,  fd52:696e:676f::3    the host's names and resolvers
 //
@@ -43,17 +43,19 @@ var (
 	Router4  = netip.MustParseAddr("10.0.2.2")
 	DNS4     = netip.MustParseAddr("10.0.2.3")
 	Prefix6  = netip.MustParsePrefix("fd52:696e:676f::/64")
-	Guest6   = netip.MustParseAddr("fd52:696e:676f::15")
 	Router6  = netip.MustParseAddr("fd52:696e:676f::2")
 	DNS6     = netip.MustParseAddr("fd52:696e:676f::3")
 	routerLL = netip.MustParseAddr("fe80::2")
 )
 
-// BootConfig returns lines of boot configuration (see package netstack) that
-// give a guest its addresses at once. Without them it asks for the same by DHCP.
-func BootConfig() string {
-	return fmt.Sprintf("net.ip=%v\nnet.ip6=%v\nnet.gateway=%v\nnet.gateway=%v\nnet.dns=%v,%v\n",
-		netip.PrefixFrom(Guest4, Prefix4.Bits()), netip.PrefixFrom(Guest6, Prefix6.Bits()), Router4, Router6, DNS4, DNS6)
+// Settings returns boot configuration (see package netstack) that gives a guest
+// its IPv4 address at once. Without it, the guest gets the same by DHCP.
+func Settings() map[string]string {
+	return map[string]string{
+		"net.ip":      netip.PrefixFrom(Guest4, Prefix4.Bits()).String(),
+		"net.gateway": Router4.String(),
+		"net.dns":     DNS4.String() + "," + DNS6.String(),
+	}
 }
 
 const (

@@ -63,7 +63,7 @@ func inspect6(b []byte) (verdict, []byte) {
 		return drop, nil
 	}
 	dst := toAddr(h.DestinationAddress())
-	if h.TransportProtocol() == header.ICMPv6ProtocolNumber {
+	if h.NextHeader() == uint8(header.ICMPv6ProtocolNumber) {
 		return inspectICMPv6(dst, header.ICMPv6(h.Payload()), h.SourceAddress())
 	}
 	switch {
