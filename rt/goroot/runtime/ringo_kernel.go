@@ -160,6 +160,7 @@ func ringoWork() {
 	w := (*ringoWorker)(getg().param)
 	for {
 		ringoKernel.syscall((*ringoCall)(unsafe.Pointer(w.call)))
+		getg().param = unsafe.Pointer(w) // whatever the call waited for has used it
 		mcall(ringoHandBack)
 	}
 }
