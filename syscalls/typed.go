@@ -13,19 +13,21 @@ import (
 // nothing to copy. The signatures are those of package syscall's wrappers; a
 // call may block its goroutine.
 type Typed struct {
-	Read     func(fd int, p []byte) (int, Errno)
-	Write    func(fd int, p []byte) (int, Errno)
-	Pread    func(fd int, p []byte, off int64) (int, Errno)
-	Pwrite   func(fd int, p []byte, off int64) (int, Errno)
-	Close    func(fd int) Errno
-	Seek     func(fd int, off int64, whence int) (int64, Errno)
-	Openat   func(dirfd int, path string, flags int, mode uint32) (int, Errno)
-	Fstat    func(fd int, st *syscall.Stat_t) Errno
-	Accept4  func(fd int, addr *syscall.RawSockaddrAny, n *uint32, flags int) (int, Errno)
-	Recvfrom func(fd int, p []byte, flags int, from *syscall.RawSockaddrAny, n *uint32) (int, Errno)
-	Sendto   func(fd int, p []byte, flags int, to unsafe.Pointer, n uint32) (int, Errno)
-	Recvmsg  func(fd int, m *syscall.Msghdr, flags int) (int, Errno)
-	Sendmsg  func(fd int, m *syscall.Msghdr, flags int) (int, Errno)
+	Read        func(fd int, p []byte) (int, Errno)
+	Write       func(fd int, p []byte) (int, Errno)
+	Pread       func(fd int, p []byte, off int64) (int, Errno)
+	Pwrite      func(fd int, p []byte, off int64) (int, Errno)
+	Close       func(fd int) Errno
+	Seek        func(fd int, off int64, whence int) (int64, Errno)
+	Openat      func(dirfd int, path string, flags int, mode uint32) (int, Errno)
+	Fstat       func(fd int, st *syscall.Stat_t) Errno
+	Accept4     func(fd int, addr *syscall.RawSockaddrAny, n *uint32, flags int) (int, Errno)
+	Getsockname func(fd int, addr *syscall.RawSockaddrAny, n *uint32) Errno
+	Setsockopt  func(fd, level, name int, value unsafe.Pointer, n uintptr) Errno
+	Recvfrom    func(fd int, p []byte, flags int, from *syscall.RawSockaddrAny, n *uint32) (int, Errno)
+	Sendto      func(fd int, p []byte, flags int, to unsafe.Pointer, n uint32) (int, Errno)
+	Recvmsg     func(fd int, m *syscall.Msghdr, flags int) (int, Errno)
+	Sendmsg     func(fd int, m *syscall.Msghdr, flags int) (int, Errno)
 }
 
 // NewTyped returns the typed calls of a kernel.
@@ -43,6 +45,14 @@ func NewTyped(k *kernel.Kernel) *Typed {
 			newfd, size, err := k.Accept(fd, sockaddrBytes(addr, n), flags)
 			setLength(n, size, err)
 			return newfd, err
+		},
+		Getsockname: func(fd int, addr *syscall.RawSockaddrAny, n *uint32) Errno {
+			size, err := k.Getsockname(fd, sockaddrBytes(addr, n))
+			setLength(n, size, err)
+			return err
+		},
+		Setsockopt: func(fd, level, name int, value unsafe.Pointer, n uintptr) Errno {
+			return k.Setsockopt(fd, level, name, bytesAt(value, uint32(n)))
 		},
 		Recvfrom: func(fd int, p []byte, flags int, from *syscall.RawSockaddrAny, n *uint32) (int, Errno) {
 			size, fromLen, err := k.Recvfrom(fd, p, flags, sockaddrBytes(from, n))

@@ -60,6 +60,8 @@ var typedRules = []Rule{
 	typed("recvfrom(fd int, p []byte, flags int, from *RawSockaddrAny, fromlen *_Socklen) (n int, err error)", "ringoRecvfrom", "ringoResult(ringoRecvfrom(fd, p, flags, from, (*uint32)(fromlen)))"),
 	typed("recvmsg(s int, msg *Msghdr, flags int) (n int, err error)", "ringoRecvmsg", "ringoResult(ringoRecvmsg(s, msg, flags))"),
 	typed("sendmsg(s int, msg *Msghdr, flags int) (n int, err error)", "ringoSendmsg", "ringoResult(ringoSendmsg(s, msg, flags))"),
+	typed("getsockname(fd int, rsa *RawSockaddrAny, addrlen *_Socklen) (err error)", "ringoGetsockname", "ringoError(ringoGetsockname(fd, rsa, (*uint32)(addrlen)))"),
+	typed("setsockopt(s int, level int, name int, val unsafe.Pointer, vallen uintptr) (err error)", "ringoSetsockopt", "ringoError(ringoSetsockopt(s, level, name, val, vallen))"),
 	{
 		File:    "syscall/zsyscall_linux_amd64.go",
 		Match:   typedFunc("Seek(fd int, offset int64, whence int) (off int64, err error)"),

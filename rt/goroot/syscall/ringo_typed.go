@@ -22,20 +22,24 @@ import "unsafe"
 //go:linkname ringoSendto
 //go:linkname ringoRecvmsg
 //go:linkname ringoSendmsg
+//go:linkname ringoGetsockname
+//go:linkname ringoSetsockopt
 var (
-	ringoRead     func(fd int, p []byte) (int, Errno)
-	ringoWrite    func(fd int, p []byte) (int, Errno)
-	ringoPread    func(fd int, p []byte, off int64) (int, Errno)
-	ringoPwrite   func(fd int, p []byte, off int64) (int, Errno)
-	ringoSeek     func(fd int, off int64, whence int) (int64, Errno)
-	ringoClose    func(fd int) Errno
-	ringoOpenat   func(dirfd int, path string, flags int, mode uint32) (int, Errno)
-	ringoFstat    func(fd int, st *Stat_t) Errno
-	ringoAccept4  func(fd int, addr *RawSockaddrAny, n *uint32, flags int) (int, Errno)
-	ringoRecvfrom func(fd int, p []byte, flags int, from *RawSockaddrAny, n *uint32) (int, Errno)
-	ringoSendto   func(fd int, p []byte, flags int, to unsafe.Pointer, n uint32) (int, Errno)
-	ringoRecvmsg  func(fd int, m *Msghdr, flags int) (int, Errno)
-	ringoSendmsg  func(fd int, m *Msghdr, flags int) (int, Errno)
+	ringoRead        func(fd int, p []byte) (int, Errno)
+	ringoWrite       func(fd int, p []byte) (int, Errno)
+	ringoPread       func(fd int, p []byte, off int64) (int, Errno)
+	ringoPwrite      func(fd int, p []byte, off int64) (int, Errno)
+	ringoSeek        func(fd int, off int64, whence int) (int64, Errno)
+	ringoClose       func(fd int) Errno
+	ringoOpenat      func(dirfd int, path string, flags int, mode uint32) (int, Errno)
+	ringoFstat       func(fd int, st *Stat_t) Errno
+	ringoAccept4     func(fd int, addr *RawSockaddrAny, n *uint32, flags int) (int, Errno)
+	ringoRecvfrom    func(fd int, p []byte, flags int, from *RawSockaddrAny, n *uint32) (int, Errno)
+	ringoSendto      func(fd int, p []byte, flags int, to unsafe.Pointer, n uint32) (int, Errno)
+	ringoRecvmsg     func(fd int, m *Msghdr, flags int) (int, Errno)
+	ringoSendmsg     func(fd int, m *Msghdr, flags int) (int, Errno)
+	ringoGetsockname func(fd int, addr *RawSockaddrAny, n *uint32) Errno
+	ringoSetsockopt  func(fd, level, name int, value unsafe.Pointer, n uintptr) Errno
 )
 
 // ringoResult converts a typed call's result to a wrapper's.
