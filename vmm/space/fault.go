@@ -2,6 +2,8 @@ package space
 
 import (
 	"sync/atomic"
+
+	"golang.org/x/sys/unix"
 )
 
 // userEnd is where the lower half of the address space ends, the only one used.
@@ -60,6 +62,11 @@ func (s *Space) populate(addr uint64, need int) (*uint64, error) {
 	if end-start == blockSize && s.empty(start) {
 		if off, ok := s.frames.block(); ok {
 			s.charge(blockPages)
+			if s.given(start-page) || s.given(end) {
+				// The guest works through memory in order: faulting in the whole
+				// block at once costs half as much as page by page.
+				unix.Madvise(s.arena[off:off+blockSize], unix.MADV_POPULATE_WRITE)
+			}
 			return first, s.mapRange(start, off, blockSize, r.prot)
 		}
 	}
@@ -78,6 +85,12 @@ func (s *Space) populate(addr uint64, need int) (*uint64, error) {
 		return nil, ErrNoMemory
 	}
 	return first, nil
+}
+
+// given reports whether the page at va has a frame.
+func (s *Space) given(va uint64) bool {
+	e := s.leaf(va)
+	return e != nil && *e != 0
 }
 
 // empty reports whether no page of the block at start has a frame.

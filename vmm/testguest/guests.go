@@ -23,6 +23,8 @@ const (
 	Syscall
 	Wait
 	Kick
+	Calls
+	Touch
 	guests
 )
 

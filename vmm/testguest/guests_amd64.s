@@ -249,6 +249,36 @@ handler:
 	SUBL	vcpu_Masked(GS), DI
 	EXIT
 
+// calls makes Guest[0] hypercalls that do nothing.
+TEXT ·calls(SB), NOSPLIT|NOFRAME, $0
+	MOVQ	vcpu_Guest(GS), CX
+loop:
+	FLUSH
+	DECQ	CX
+	JNE	loop
+	MOVQ	$0, DI
+	EXIT
+
+// touch maps Guest[0] bytes and writes one word to each page.
+TEXT ·touch(SB), NOSPLIT|NOFRAME, $0
+	MOVQ	boot_MapLow(DI), DI
+	MOVQ	vcpu_Guest(GS), SI
+	MOVQ	$3, R10
+	MAP
+	TESTQ	AX, AX
+	JNE	bad
+	ADDQ	DI, SI
+loop:
+	MOVQ	SI, -8(SI)
+	SUBQ	$4096, SI
+	CMPQ	SI, DI
+	JNE	loop
+	MOVQ	$0, DI
+	EXIT
+bad:
+	MOVQ	$1, DI
+	EXIT
+
 DATA ·entries+0(SB)/8, $·hello(SB)
 DATA ·entries+8(SB)/8, $·trap(SB)
 DATA ·entries+16(SB)/8, $·paging(SB)
@@ -256,4 +286,6 @@ DATA ·entries+24(SB)/8, $·tick(SB)
 DATA ·entries+32(SB)/8, $·syscall(SB)
 DATA ·entries+40(SB)/8, $·wait(SB)
 DATA ·entries+48(SB)/8, $·kick(SB)
-GLOBL ·entries(SB), RODATA, $56
+DATA ·entries+56(SB)/8, $·calls(SB)
+DATA ·entries+64(SB)/8, $·touch(SB)
+GLOBL ·entries(SB), RODATA, $72
