@@ -59,8 +59,14 @@ func ringoPend(t *ringoThread, sig, code int32) {
 	}
 }
 
-// ringoPendProcess makes a signal pending for some thread that does not block it.
+// ringoPendProcess makes a signal pending for some thread that does not block
+// it: the running one, if it can, for then a program that signals itself has
+// the signal before kill(2) returns.
 func ringoPendProcess(sig, code int32) {
+	if c := ringoMe(); c.thread != c.idle && c.thread.sigmask&ringoBit(sig) == 0 {
+		ringoPend(c.thread, sig, code)
+		return
+	}
 	for t := ringoSched.threads; t != nil; t = t.all {
 		if t.sigmask&ringoBit(sig) == 0 {
 			ringoPend(t, sig, code)
