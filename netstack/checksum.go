@@ -52,7 +52,7 @@ func verify(pkt *stack.PacketBuffer) verdict {
 			return checksumBad
 		}
 		ip := header.IPv6(b)
-		if ip.TransportProtocol() != header.TCPProtocolNumber {
+		if ip.NextHeader() != uint8(header.TCPProtocolNumber) {
 			return checksumLater
 		}
 		return verifyTCP(pkt, ip, header.IPv6MinimumSize, header.IPv6MinimumSize+int(ip.PayloadLength()))

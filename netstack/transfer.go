@@ -10,9 +10,6 @@ import (
 	"ringo.dev/ringo/kernel"
 )
 
-// Flags of send(2) and recv(2) that package syscall lacks.
-const msgNoSignal = syscall.MSG_NOSIGNAL
-
 // inbound is a socket's receiving half: one transfer at a time.
 type inbound struct {
 	mu   sync.Mutex

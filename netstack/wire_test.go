@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
 
 	"ringo.dev/ringo/drivers/virtio"
 	"ringo.dev/ringo/drivers/virtio/spec"
@@ -197,3 +198,11 @@ func newLocal(t testing.TB) *Stack {
 	t.Cleanup(s.ip.Close)
 	return s
 }
+
+func frameOf(h virtio.NetHeader, data []byte) frame { return frame{h, data} }
+
+// discardNetwork is a stack that drops everything.
+type discardNetwork struct{}
+
+func (discardNetwork) DeliverNetworkPacket(tcpip.NetworkProtocolNumber, *stack.PacketBuffer) {}
+func (discardNetwork) DeliverLinkPacket(tcpip.NetworkProtocolNumber, *stack.PacketBuffer)    {}
