@@ -32,3 +32,5 @@ func get32(b []byte) (v uint32) {
 	}
 	return v
 }
+
+func get16(b []byte) uint16 { return uint16(b[0]) | uint16(b[1])<<8 }

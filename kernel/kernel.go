@@ -49,6 +49,7 @@ func New(fs FileSystem) *Kernel {
 	k.vfs.init(fs)
 	k.limits.init()
 	k.ident.init()
+	k.families.Store(syscall.AF_UNIX, SocketFamily(k.newUnixSocket))
 	return k
 }
 

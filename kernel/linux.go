@@ -20,21 +20,16 @@ const (
 	utimeNow  = 0x3fffffff
 	utimeOmit = 0x3ffffffe
 
-	fDupFDCloexec  = 1030
-	fSetPipeSize   = 1031
-	fGetPipeSize   = 1032
-	fAddSeals      = 1033
-	fGetSeals      = 1034
-	fSetOwn        = 8
-	fGetOwn        = 9
-	fOFDGetLock    = 36
-	fOFDSetLock    = 37
-	fOFDSetLockW   = 38
-	seekData       = 3
-	seekHole       = 4
-	fallocKeepSize = 1
-	fallocPunch    = 2
-	fallocZero     = 16
+	fDupFDCloexec = 1030
+	fSetPipeSize  = 1031
+	fGetPipeSize  = 1032
+	fGetSeals     = 1034
+	fSetOwn       = 8
+	fGetOwn       = 9
+	seekData      = 3
+	seekHole      = 4
+
+	fioNRead = 0x541b // FIONREAD
 
 	maxPath    = 4096
 	maxName    = 255

@@ -23,8 +23,15 @@ func (k *Kernel) Open(dirfd int, path string, flags int, mode uint32) (int, Errn
 		return k.openTemp(dirfd, path, flags, mode)
 	}
 	exclusive := flags&(syscall.O_CREAT|syscall.O_EXCL) == syscall.O_CREAT|syscall.O_EXCL
+	step := follow
+	if flags&syscall.O_NOFOLLOW != 0 || exclusive {
+		step = noFollow
+	}
+	if flags&syscall.O_CREAT != 0 {
+		step |= newFile
+	}
 	for {
-		p, err := k.walk(dirfd, path, flags&syscall.O_NOFOLLOW == 0 && !exclusive)
+		p, err := k.walk(dirfd, path, step)
 		if err != 0 {
 			return -1, err
 		}
@@ -32,9 +39,6 @@ func (k *Kernel) Open(dirfd int, path string, flags int, mode uint32) (int, Errn
 		if p.at.Node == nil {
 			if flags&syscall.O_CREAT == 0 {
 				return -1, syscall.ENOENT
-			}
-			if p.slash {
-				return -1, syscall.EISDIR
 			}
 			if flags&syscall.O_DIRECTORY != 0 {
 				return -1, syscall.EINVAL
@@ -187,7 +191,7 @@ func (k *Kernel) openTemp(dirfd int, path string, flags int, mode uint32) (int, 
 	if flags&syscall.O_DIRECTORY == 0 || flags&oAccMode == syscall.O_RDONLY {
 		return -1, syscall.EINVAL
 	}
-	at, err := k.lookup(dirfd, path, true)
+	at, err := k.lookup(dirfd, path, follow)
 	if err != 0 {
 		return -1, err
 	}

@@ -15,7 +15,7 @@ const FDCWD = atFDCWD
 // missing resolves a path whose last component is to be made. Only a directory
 // may be named with a slash at the end.
 func (k *Kernel) missing(dirfd int, path string, directory bool) (place, Directory, Errno) {
-	p, err := k.walk(dirfd, path, false)
+	p, err := k.walk(dirfd, path, entry)
 	if err != 0 {
 		return p, nil, err
 	}
@@ -100,7 +100,7 @@ func (k *Kernel) Unlink(dirfd int, path string, flags int) Errno {
 	if flags&^atRemoveDir != 0 {
 		return syscall.EINVAL
 	}
-	p, err := k.walk(dirfd, path, false)
+	p, err := k.walk(dirfd, path, entry)
 	if err != 0 {
 		return err
 	}
@@ -133,6 +133,8 @@ func (k *Kernel) Unlink(dirfd int, path string, flags int) Errno {
 		return dir.Rmdir(p.name)
 	case isDir:
 		return syscall.EISDIR
+	case p.slash:
+		return syscall.ENOTDIR
 	}
 	return dir.Unlink(p.name)
 }
@@ -150,34 +152,41 @@ func (k *Kernel) Rename(oldfd int, oldpath string, newfd int, newpath string, fl
 	if flags&^(renameNoReplace|renameExchange) != 0 || flags == renameNoReplace|renameExchange {
 		return syscall.EINVAL
 	}
-	from, err := k.walk(oldfd, oldpath, false)
+	from, err := k.walk(oldfd, oldpath, entry)
 	if err != 0 {
 		return err
 	}
-	to, err := k.walk(newfd, newpath, false)
+	to, err := k.walk(newfd, newpath, entry)
 	if err != 0 {
 		return err
-	}
-	if from.name == "" || to.name == "" {
-		return syscall.EBUSY
-	}
-	if from.at.Node == nil || flags&renameExchange != 0 && to.at.Node == nil {
-		return syscall.ENOENT
-	}
-	if flags&renameNoReplace != 0 && to.at.Node != nil {
-		return syscall.EEXIST
 	}
 	if from.dir.Mount != to.dir.Mount {
 		return syscall.EXDEV
 	}
+	exchange := flags&renameExchange != 0
+	switch {
+	case from.name == "":
+		return syscall.EBUSY
+	case to.name == "" && flags&renameNoReplace != 0:
+		return syscall.EEXIST
+	case to.name == "":
+		return syscall.EBUSY
+	}
 	if err := to.dir.writable(); err != 0 {
 		return err
 	}
-	if from.at.Mount != from.dir.Mount || to.at.Node != nil && to.at.Mount != to.dir.Mount {
-		return syscall.EBUSY // something is mounted there
-	}
-	if _, isDir := from.at.Node.(Directory); to.slash && !isDir {
+	_, fromDir := from.at.Node.(Directory)
+	_, toDir := to.at.Node.(Directory)
+	switch {
+	case from.at.Node == nil, exchange && to.at.Node == nil:
+		return syscall.ENOENT
+	case flags&renameNoReplace != 0 && to.at.Node != nil:
+		return syscall.EEXIST
+	case exchange && to.slash && !toDir,
+		!fromDir && (from.slash || to.slash && !exchange):
 		return syscall.ENOTDIR
+	case from.at.Mount != from.dir.Mount, to.at.Node != nil && to.at.Mount != to.dir.Mount:
+		return syscall.EBUSY // something is mounted there
 	}
 	return from.dir.Node.(Directory).Rename(from.name, to.dir.Node.(Directory), to.name, flags)
 }
@@ -192,7 +201,10 @@ func (k *Kernel) Readlink(dirfd int, path string, buf []byte) (int, Errno) {
 		return 0, err
 	}
 	link, ok := l.Node.(Symlink)
-	if !ok {
+	switch {
+	case !ok && path == "":
+		return 0, syscall.ENOENT
+	case !ok:
 		return 0, syscall.EINVAL
 	}
 	target, err := link.Readlink()
@@ -295,7 +307,7 @@ func (k *Kernel) Truncate(path string, size int64) Errno {
 	if size < 0 {
 		return syscall.EINVAL
 	}
-	l, err := k.lookup(atFDCWD, path, true)
+	l, err := k.lookup(atFDCWD, path, follow)
 	if err == 0 {
 		if _, ok := l.Node.(Directory); ok {
 			return syscall.EISDIR
@@ -340,7 +352,7 @@ func (k *Kernel) Access(dirfd int, path string, mode uint32, flags int) Errno {
 
 // Statfs is statfs(2).
 func (k *Kernel) Statfs(path string, st *syscall.Statfs_t) Errno {
-	l, err := k.lookup(atFDCWD, path, true)
+	l, err := k.lookup(atFDCWD, path, follow)
 	if err != 0 {
 		return err
 	}
@@ -381,7 +393,7 @@ func (k *Kernel) Getcwd() (string, Errno) {
 
 // Chdir is chdir(2).
 func (k *Kernel) Chdir(path string) Errno {
-	l, err := k.lookup(atFDCWD, path, true)
+	l, err := k.lookup(atFDCWD, path, follow)
 	return k.setPlace(&k.vfs.cwd, l, err)
 }
 
@@ -396,7 +408,7 @@ func (k *Kernel) Fchdir(fd int) Errno {
 
 // Chroot is chroot(2).
 func (k *Kernel) Chroot(path string) Errno {
-	l, err := k.lookup(atFDCWD, path, true)
+	l, err := k.lookup(atFDCWD, path, follow)
 	return k.setPlace(&k.vfs.root, l, err)
 }
 

@@ -241,7 +241,6 @@ func (p *pipe) leave(readers, writers int) {
 
 // Ioctl answers FIONREAD.
 func (p *pipe) Ioctl(request, arg uintptr) (uintptr, Errno) {
-	const fioNRead = 0x541b
 	if request != fioNRead {
 		return 0, syscall.ENOTTY
 	}

@@ -150,6 +150,18 @@ func (k *Kernel) installLocked(d *Description, min int, cloexec bool) (int, Errn
 	return fd, 0
 }
 
+// hold returns the description of fd with one more reference.
+func (k *Kernel) hold(fd int) (*Description, Errno) {
+	k.files.mu.Lock()
+	defer k.files.mu.Unlock()
+	d := k.files.get(fd)
+	if d == nil {
+		return nil, syscall.EBADF
+	}
+	d.refs.Add(1)
+	return d, 0
+}
+
 // OpenFile gives f a descriptor. flags are those of open(2): the access mode,
 // O_NONBLOCK, O_CLOEXEC. If there is no room, f is closed.
 func (k *Kernel) OpenFile(f File, flags int) (int, Errno) {

@@ -226,7 +226,7 @@ func (ns *namespace) places() (root, cwd Location) {
 
 // Mount mounts fs at a directory.
 func (k *Kernel) Mount(fs FileSystem, path, source string, readOnly bool) Errno {
-	at, err := k.lookup(atFDCWD, path, true)
+	at, err := k.lookup(atFDCWD, path, follow)
 	if err != 0 {
 		return err
 	}
@@ -247,7 +247,7 @@ func (k *Kernel) Mount(fs FileSystem, path, source string, readOnly bool) Errno 
 // Unmount undoes Mount. It does not look for files that are still open: they
 // stay usable.
 func (k *Kernel) Unmount(path string) Errno {
-	at, err := k.lookup(atFDCWD, path, true)
+	at, err := k.lookup(atFDCWD, path, follow)
 	if err != 0 {
 		return err
 	}

@@ -38,10 +38,24 @@ func (k *Kernel) startAt(dirfd int, path string) (Location, Errno) {
 	return d.origin.Location, 0
 }
 
-// walk resolves a path. follow tells whether a symbolic link in the last
-// component is followed (one before a trailing slash always is). Everything
-// but the last component must exist.
-func (k *Kernel) walk(dirfd int, path string, follow bool) (place, Errno) {
+// lastStep says what happens to the last component of a path. Without any of
+// the bits a symbolic link is left, but before a trailing slash.
+type lastStep int
+
+const (
+	// follow a symbolic link.
+	follow lastStep = 1 << iota
+	// entry wants the name in its directory, as calls do that make or remove
+	// names: a link is left, and a trailing slash is only noted.
+	entry
+	// newFile may make a file there, hence refuses a trailing slash (EISDIR).
+	newFile
+
+	noFollow lastStep = 0
+)
+
+// walk resolves a path. Everything but the last component must exist.
+func (k *Kernel) walk(dirfd int, path string, step lastStep) (place, Errno) {
 	if path == "" {
 		return place{}, syscall.ENOENT
 	}
@@ -84,6 +98,9 @@ func (k *Kernel) walk(dirfd int, path string, follow bool) (place, Errno) {
 			return place{}, syscall.ENAMETOOLONG
 		}
 		last := strings.TrimLeft(rest, "/") == ""
+		if last && rest != "" && step&newFile != 0 {
+			return place{}, syscall.EISDIR
+		}
 		node, err := dir.Lookup(name)
 		if err == syscall.ENOENT && last {
 			return place{dir: cur, name: name, slash: rest != ""}, 0
@@ -91,7 +108,7 @@ func (k *Kernel) walk(dirfd int, path string, follow bool) (place, Errno) {
 		if err != 0 {
 			return place{}, err
 		}
-		if link, ok := node.(Symlink); ok && (!last || follow || rest != "") {
+		if link, ok := node.(Symlink); ok && (!last || step&follow != 0 || step&entry == 0 && rest != "") {
 			if links++; links > maxLinks {
 				return place{}, syscall.ELOOP
 			}
@@ -121,7 +138,7 @@ func (k *Kernel) walk(dirfd int, path string, follow bool) (place, Errno) {
 		}
 		p = place{at: k.vfs.up(Location{cur.Mount, node}), dir: cur, name: name}
 	}
-	if p.slash {
+	if p.slash && step&entry == 0 {
 		if _, ok := p.at.Node.(Directory); !ok {
 			return place{}, syscall.ENOTDIR
 		}
@@ -130,8 +147,8 @@ func (k *Kernel) walk(dirfd int, path string, follow bool) (place, Errno) {
 }
 
 // lookup resolves a path that must exist.
-func (k *Kernel) lookup(dirfd int, path string, follow bool) (Location, Errno) {
-	p, err := k.walk(dirfd, path, follow)
+func (k *Kernel) lookup(dirfd int, path string, step lastStep) (Location, Errno) {
+	p, err := k.walk(dirfd, path, step)
 	if err == 0 && p.at.Node == nil {
 		err = syscall.ENOENT
 	}
@@ -153,7 +170,11 @@ func (k *Kernel) lookupFlags(dirfd int, path string, flags int) (Location, *Desc
 		}
 		return d.origin.Location, d, 0
 	}
-	l, err := k.lookup(dirfd, path, flags&atSymlinkNofollow == 0)
+	step := follow
+	if flags&atSymlinkNofollow != 0 {
+		step = noFollow
+	}
+	l, err := k.lookup(dirfd, path, step)
 	return l, nil, err
 }
 

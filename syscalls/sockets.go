@@ -14,6 +14,18 @@ func sysSocket(t *task) (uintptr, Errno) {
 	return result(t.k.Socket(t.int(0), t.int(1), t.int(2)))
 }
 
+func sysSocketpair(t *task) (uintptr, Errno) {
+	out, err := need[[2]int32](t, 3, true)
+	if err != 0 {
+		return 0, err
+	}
+	fds, err := t.k.Socketpair(t.int(0), t.int(1), t.int(2))
+	if err == 0 {
+		*out = [2]int32{int32(fds[0]), int32(fds[1])}
+	}
+	return 0, err
+}
+
 // sockaddr returns the address at argument i whose length is argument n.
 func (t *task) sockaddr(i, n int) ([]byte, Errno) {
 	if t.isNil(i) {

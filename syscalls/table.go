@@ -105,7 +105,7 @@ var calls = [...]call{
 	{50, "listen", args{fd, num}, byTyped, sysListen, full, ""},
 	{51, "getsockname", args{fd, ptr, ptr}, byTyped, sysGetsockname, full, ""},
 	{52, "getpeername", args{fd, ptr, ptr}, byTyped, sysGetpeername, full, ""},
-	{53, "socketpair", nil, byKernel, nil, absent, ""},
+	{53, "socketpair", args{num, num, num, ptr}, byKernel, sysSocketpair, full, ""},
 	{54, "setsockopt", args{fd, num, num, ptr, num}, byTyped, sysSetsockopt, full, ""},
 	{55, "getsockopt", args{fd, num, num, ptr, ptr}, byTyped, sysGetsockopt, full, ""},
 	{56, "clone", args{hex, ptr, ptr, ptr, ptr}, byRT, nil, full, ""},

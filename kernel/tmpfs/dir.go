@@ -296,6 +296,8 @@ func (d *Dir) Rename(oldName string, dir kernel.Directory, newName string, flags
 		return 0 // two names of one file: nothing happens (rename(2))
 	case below(to, src.node) || flags&exchange != 0 && below(d, dst.node):
 		return syscall.EINVAL
+	case flags&exchange == 0 && dst != nil && below(d, dst.node):
+		return syscall.ENOTEMPTY
 	}
 	if flags&exchange != 0 {
 		src.node, dst.node = dst.node, src.node
