@@ -110,6 +110,9 @@ func (f *file) resize(size int64) {
 
 // punch makes [from, to) read as zeroes and gives whole pages back. f.mu is held.
 func (f *file) punch(from, to int64) {
+	if from >= to {
+		return
+	}
 	if from < int64(len(f.head)) {
 		clear(f.head[from:min(to, int64(len(f.head)))])
 	}
