@@ -26,33 +26,44 @@ var ErrNoGuest = errors.New("it was not built by ringo")
 // Finish finishes the executable in the named file. It returns warnings for
 // the user.
 func Finish(name string) (warnings []string, err error) {
-	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	if data, warnings, err = finish(data); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	// The file stays the same one, with its mode.
+	f, err := os.OpenFile(name, os.O_WRONLY, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	img, err := readImage(f)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	note, err := img.marker()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	desc, err := binary.Append(nil, binary.LittleEndian, note)
-	if err != nil {
-		return nil, err
-	}
-	if err := img.addNote(".note.ringo", abi.NoteName, abi.NoteType, desc); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	if warnings, err = img.redirectSyscalls(); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	if err := img.writeTo(f); err != nil {
+	if _, err := f.WriteAt(data, 0); err != nil {
 		return nil, err
 	}
 	return warnings, f.Close()
+}
+
+// finish changes an executable, and returns it longer.
+func finish(data []byte) (finished []byte, warnings []string, err error) {
+	img, err := readImage(data)
+	if err != nil {
+		return nil, nil, err
+	}
+	note, err := img.marker()
+	if err != nil {
+		return nil, nil, err
+	}
+	desc, err := binary.Append(nil, le, note)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := img.addNote(".note.ringo", abi.NoteName, abi.NoteType, desc); err != nil {
+		return nil, nil, err
+	}
+	warnings, err = img.redirectSyscalls()
+	return img.data, warnings, err
 }
 
 //go:embed *.go

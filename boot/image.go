@@ -5,8 +5,6 @@ import (
 	"debug/elf"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 
 	"ringo.dev/ringo/vmm/abi"
 )
@@ -19,15 +17,7 @@ type image struct {
 }
 
 // readImage reads an executable for linux/amd64.
-func readImage(f *os.File) (*image, error) {
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	data := make([]byte, info.Size())
-	if _, err := io.ReadFull(f, data); err != nil {
-		return nil, err
-	}
+func readImage(data []byte) (*image, error) {
 	file, err := elf.NewFile(bytes.NewReader(data))
 	if err != nil {
 		return nil, fmt.Errorf("%w: it is no ELF file: %w", ErrNoGuest, err)
@@ -36,12 +26,6 @@ func readImage(f *os.File) (*image, error) {
 		return nil, fmt.Errorf("%w: it is for %s", ErrNoGuest, file.Machine)
 	}
 	return &image{File: file, data: data, size: len(data)}, nil
-}
-
-// writeTo writes the image back to its file.
-func (img *image) writeTo(f *os.File) error {
-	_, err := f.WriteAt(img.data, 0)
-	return err
 }
 
 // segment returns the loaded segment that holds an address, and the bytes from
@@ -67,21 +51,16 @@ var markerMagic = bytes.Join([][]byte{[]byte("RINGO"), []byte("GUEST"), []byte("
 // marker returns the note's descriptor from package runtime's data. This works
 // for executables without symbol tables, too.
 func (img *image) marker() (*abi.Note, error) {
-	rodata := img.Section(".rodata")
-	if rodata == nil || rodata.Type != elf.SHT_PROGBITS {
-		return nil, ErrNoGuest
-	}
-	_, data := img.segment(rodata.Addr)
-	i := bytes.Index(data, markerMagic)
+	i := bytes.Index(img.data, markerMagic)
 	if i < 0 {
 		return nil, ErrNoGuest
 	}
-	note, err := decodeNote(data[i+len(markerMagic):])
-	if err != nil {
-		return nil, err
-	}
 	if img.Type != elf.ET_EXEC {
 		return nil, errors.New("it is position independent; build it without -buildmode=pie")
+	}
+	note, err := decodeNote(img.data[i+len(markerMagic):])
+	if err != nil {
+		return nil, err
 	}
 	if p, _ := img.segment(note.Entry); p == nil || p.Flags&elf.PF_X == 0 {
 		return nil, fmt.Errorf("its entry point for guests, %#x, is not in its code", note.Entry)
