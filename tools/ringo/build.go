@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -36,19 +35,5 @@ func build(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := t.Check(ctx, args); err != nil {
-		return err
-	}
-	cmd, err := t.Command(ctx, append([]string{"build"}, args...)...)
-	if err != nil {
-		return err
-	}
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	if err := cmd.Run(); err != nil {
-		if cgo := t.UsesCgo(ctx, args); cgo != nil {
-			return cgo
-		}
-		return fmt.Errorf("go build: %w", err)
-	}
-	return nil
+	return t.Build(ctx, args)
 }

@@ -28,12 +28,13 @@ func rootCommand() *cobra.Command {
 		Args:          cobra.NoArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(buildCommand(), envCommand(), doctorCommand(), versionCommand())
+	root.AddCommand(buildCommand(), runCommand(), envCommand(), doctorCommand(), versionCommand())
 	return root
 }
 

@@ -31,10 +31,10 @@ func cutDir(args []string) (dir string, flag, rest []string) {
 	return ".", args, nil
 }
 
-// Check looks at the arguments of a go build for what cannot become a guest,
+// check looks at the arguments of a go build for what cannot become a guest,
 // and returns an error that says what to do about it. What it does not find out
 // is left to the go command.
-func (t *Target) Check(ctx context.Context, args []string) error {
+func (t *Target) check(ctx context.Context, args []string) error {
 	for _, arg := range args {
 		name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
 		if strings.HasPrefix(arg, "-") && (name == "overlay" || name == "toolexec") {
@@ -52,7 +52,7 @@ func (t *Target) Check(ctx context.Context, args []string) error {
 		case len(field) != 3:
 			return nil
 		case field[2] != "":
-			return t.UsesCgo(ctx, args)
+			return t.usesCgo(ctx, args)
 		case field[0] == "main":
 			return nil
 		}
@@ -64,8 +64,8 @@ func (t *Target) Check(ctx context.Context, args []string) error {
 	return fmt.Errorf("%s is not a program; name a package whose clause is package main", strings.Join(libraries, ", "))
 }
 
-// UsesCgo returns an error if the packages, or what they import, use cgo.
-func (t *Target) UsesCgo(ctx context.Context, args []string) error {
+// usesCgo returns an error if the packages, or what they import, use cgo.
+func (t *Target) usesCgo(ctx context.Context, args []string) error {
 	out, err := t.list(ctx, args, []string{"-e", "-deps", "-f", "{{if and .CgoFiles (not .Standard)}}{{.ImportPath}}{{end}}"}, "CGO_ENABLED=1")
 	if err != nil {
 		return nil

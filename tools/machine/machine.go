@@ -1,0 +1,152 @@
+// Package machine runs a program in a virtual machine for a user at a terminal:
+// it makes the VM's devices, hands signals on, and keeps time limits.
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/netip"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"ringo.dev/ringo/vmm"
+	"ringo.dev/ringo/vmm/device"
+	"ringo.dev/ringo/vmm/net/gateway"
+	"ringo.dev/ringo/vmm/virtio"
+)
+
+// Options say what to run, and how.
+type Options struct {
+	Image   string   // ELF file
+	Args    []string // argv
+	Env     []string // K=V
+	Memory  int64    // bytes
+	CPUs    int
+	Network Network
+	Timeout time.Duration // 0: none
+	Console io.Writer
+	Kernel  Kernel
+}
+
+// Kernel is what the guest's kernel is told.
+type Kernel struct {
+	Hostname string
+	Terminal bool // the console is a terminal
+	Verbose  bool // report on the console when the network is up
+	Trace    bool // report all system calls on the console
+}
+
+// settings returns the boot configuration (packages syscalls and netstack).
+func (k *Kernel) settings() map[string]string {
+	m := make(map[string]string)
+	if k.Hostname != "" {
+		m["hostname"], m["net.hostname"] = k.Hostname, k.Hostname
+	}
+	for key, on := range map[string]bool{"tty": k.Terminal, "net.verbose": k.Verbose, "strace": k.Trace} {
+		if on {
+			m[key] = "1"
+		}
+	}
+	return m
+}
+
+// Network says what the machine's network card is connected to.
+type Network struct {
+	Kind     string // "user", "tap:NAME" or "none"
+	Forwards []gateway.Forward
+	Static   Static
+}
+
+// Static is what the guest uses in place of DHCP.
+type Static struct {
+	Addresses []netip.Prefix // at most one of each family
+	Gateway   netip.Addr
+	DNS       []netip.Addr
+}
+
+// StatusTimeout is the exit status of a program that ran into the time limit,
+// which is timeout(1)'s.
+const StatusTimeout = 124
+
+// errTimeout ends a VM's context.
+var errTimeout = errors.New("time limit")
+
+// Run runs the program to its end and returns its exit status. An error means
+// that there was no program to have one. This process can do little else
+// afterwards: it is locked in (vmm.Lockdown).
+func Run(ctx context.Context, o Options) (status int, err error) {
+	card, err := connect(&o.Network)
+	if err != nil {
+		return 0, err
+	}
+	defer card.close()
+	settings := o.Kernel.settings()
+	maps.Copy(settings, card.settings)
+	vm, err := vmm.New(vmm.Config{
+		Image:    o.Image,
+		Args:     o.Args,
+		Env:      o.Env,
+		Memory:   o.Memory,
+		CPUs:     o.CPUs,
+		Settings: settings,
+		Devices:  append([]device.Device{virtio.NewRNG()}, card.devices...),
+		Console:  o.Console,
+	})
+	if err != nil {
+		return 0, err
+	}
+	defer vm.Close()
+
+	if o.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, o.Timeout, errTimeout)
+		defer cancel()
+	}
+	stop := handOn(vm)
+	defer stop()
+	if err := vmm.Lockdown(); err != nil {
+		return 0, fmt.Errorf("locking the VMM in: %w", err)
+	}
+	s, err := vm.Run(ctx)
+	if errors.Is(err, errTimeout) {
+		fmt.Fprintf(os.Stderr, "ringo: the program did not end within %v\n", o.Timeout)
+		return StatusTimeout, nil
+	}
+	return s.Code, err
+}
+
+// handOn hands signals on to the guest until the returned function is called.
+// A request to end becomes SIGTERM; the second one ends the VM.
+func handOn(vm *vmm.VM) (stop func()) {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM,
+		syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
+	done := make(chan struct{})
+	go func() {
+		ending := false
+		for {
+			select {
+			case <-done:
+				return
+			case s := <-signals:
+				sig := s.(syscall.Signal)
+				if sig == syscall.SIGINT || sig == syscall.SIGTERM {
+					if ending {
+						vm.Kill()
+					}
+					ending, sig = true, syscall.SIGTERM
+				}
+				vm.Signal(sig) // the signals above are valid ones
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(done)
+	}
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+	"ringo.dev/ringo/tools/machine"
+	"ringo.dev/ringo/tools/target"
+	"ringo.dev/ringo/vmm"
+	"ringo.dev/ringo/vmm/net/gateway"
+)
+
+// runFlags are the flags of ringo run.
+type runFlags struct {
+	forwards []string
+	memory   machine.Size
+	cpus     int
+	network  string
+	env      []string
+	vmm      string
+	timeout  time.Duration
+	ip       []string
+	gateway  string
+	dns      []string
+	hostname string
+	strace   bool
+	verbose  bool
+}
+
+func runCommand() *cobra.Command {
+	f := runFlags{memory: 64 << 20}
+	cmd := &cobra.Command{
+		Use:   "run [flags] PKG|ELF [-- ARGS...]",
+		Short: "Run a program in a virtual machine",
+		Long: "Run builds a Go package, or takes a file that ringo build made, and runs it in a\n" +
+			"virtual machine. The exit status is the program's; it is 125 for errors of\n" +
+			"ringo's own and 124 when the time limit is over. Ctrl-C and SIGTERM reach the\n" +
+			"program as SIGTERM, and end the virtual machine the second time.",
+		Example: "  ringo run -p 8080:8080 ./examples/web\n" +
+			"  ringo run --net none ./examples/hello -- --name gopher",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return run(cmd.Context(), &f, args, cmd.ArgsLenAtDash())
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringArrayVarP(&f.forwards, "publish", "p", nil, "forward a port to the guest: `[IP:]HOST:GUEST[/udp]` (repeatable)")
+	flags.VarP(&f.memory, "memory", "m", "memory of the guest")
+	flags.IntVar(&f.cpus, "smp", 1, "number of virtual CPUs")
+	flags.StringVar(&f.network, "net", "user", "network of the guest: `user|tap:NAME|none`")
+	flags.StringArrayVarP(&f.env, "env", "e", nil, "environment variable: `K=V`, or K for its value here (repeatable)")
+	flags.StringVar(&f.vmm, "vmm", "kvm", "where to run it: `kvm|process`")
+	flags.DurationVar(&f.timeout, "timeout", 0, "end the program after this time, such as 10s (0: never)")
+	flags.StringArrayVar(&f.ip, "ip", nil, "address of the guest on a tap, in place of DHCP: `ADDR/BITS` (once for IPv4, once for IPv6)")
+	flags.StringVar(&f.gateway, "gateway", "", "router of the guest on a tap: `ADDR`")
+	flags.StringArrayVar(&f.dns, "dns", nil, "name server of the guest on a tap: `ADDR` (repeatable)")
+	flags.StringVar(&f.hostname, "hostname", "", "the guest's `NAME`")
+	flags.BoolVar(&f.strace, "strace", false, "print the program's system calls on its console")
+	flags.BoolVarP(&f.verbose, "verbose", "v", false, "say more about what happens")
+	return cmd
+}
+
+// run runs what args name. dash is how many of them are before a "--", or -1.
+func run(ctx context.Context, f *runFlags, args []string, dash int) error {
+	if dash < 0 {
+		dash = len(args)
+	}
+	if dash != 1 {
+		return fmt.Errorf("name one package or file to run, and the program's arguments after --; see ringo run --help")
+	}
+	o, err := f.options()
+	if err != nil {
+		return err
+	}
+	if o.Image, err = image(ctx, args[0]); err != nil {
+		return err
+	}
+	o.Args = append([]string{filepath.Base(o.Image)}, args[1:]...)
+	runner := machine.Run
+	if f.vmm == "process" {
+		runner = machine.RunProcess
+	}
+	status, err := runner(ctx, o)
+	var guest *vmm.GuestError
+	if f.verbose && errors.As(err, &guest) {
+		fmt.Fprint(os.Stderr, guest.Registers())
+	}
+	switch {
+	case err != nil:
+		return err
+	case status != 0:
+		return exitError(status)
+	}
+	return nil
+}
+
+// options makes of the flags what package machine takes.
+func (f *runFlags) options() (o machine.Options, err error) {
+	if f.vmm != "kvm" && f.vmm != "process" {
+		return o, fmt.Errorf("--vmm %s: want kvm or process", f.vmm)
+	}
+	if f.timeout < 0 {
+		return o, fmt.Errorf("--timeout %v: want a positive time", f.timeout)
+	}
+	o = machine.Options{
+		Memory:  int64(f.memory),
+		CPUs:    f.cpus,
+		Network: machine.Network{Kind: f.network},
+		Timeout: f.timeout,
+		Console: os.Stdout,
+		Kernel: machine.Kernel{
+			Hostname: f.hostname,
+			Terminal: isTerminal(os.Stdout),
+			Verbose:  f.verbose,
+			Trace:    f.strace,
+		},
+	}
+	for _, e := range f.env {
+		name, _, ok := strings.Cut(e, "=")
+		if name == "" {
+			return o, fmt.Errorf("-e %s: want K=V", e)
+		}
+		if !ok {
+			value, set := os.LookupEnv(name)
+			if !set {
+				continue
+			}
+			e = name + "=" + value
+		}
+		o.Env = append(o.Env, e)
+	}
+	for _, p := range f.forwards {
+		forward, err := gateway.ParseForward(p)
+		if err != nil {
+			return o, fmt.Errorf("-p: %w", err)
+		}
+		o.Network.Forwards = append(o.Network.Forwards, forward)
+	}
+	o.Network.Static, err = f.static()
+	return o, err
+}
+
+// static parses the flags for networks without DHCP.
+func (f *runFlags) static() (s machine.Static, err error) {
+	for _, text := range f.ip {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return s, fmt.Errorf("--ip %s: want an address and the length of its network's prefix, such as 10.0.0.2/24", text)
+		}
+		s.Addresses = append(s.Addresses, p)
+	}
+	if f.gateway != "" {
+		if s.Gateway, err = netip.ParseAddr(f.gateway); err != nil {
+			return s, fmt.Errorf("--gateway: %w", err)
+		}
+	}
+	for _, text := range f.dns {
+		a, err := netip.ParseAddr(text)
+		if err != nil {
+			return s, fmt.Errorf("--dns: %w", err)
+		}
+		s.DNS = append(s.DNS, a)
+	}
+	return s, nil
+}
+
+// image returns the file to run: arg itself, or what the package arg is built to.
+func image(ctx context.Context, arg string) (string, error) {
+	info, err := os.Stat(arg)
+	switch {
+	case err == nil && info.Mode().IsRegular() && !strings.HasSuffix(arg, ".go"):
+		return arg, nil
+	case err != nil && (strings.HasPrefix(arg, ".") || filepath.IsAbs(arg)):
+		return "", fmt.Errorf("%w; name a Go package, or a file that ringo build made", err)
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	t, err := target.New(ctx, ".", exe)
+	if err != nil {
+		return "", err
+	}
+	return t.BuildCached(ctx, arg)
+}
+
+// isTerminal reports whether f is a terminal.
+func isTerminal(f *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
+}

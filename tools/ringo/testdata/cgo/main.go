@@ -1,0 +1,6 @@
+// Command cgo uses cgo.
+package main
+
+import "C"
+
+func main() {}
