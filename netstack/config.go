@@ -12,7 +12,7 @@ import (
 // config is what the boot configuration says about the network: lines
 //
 //	net.ip=10.0.2.15/24       the card's IPv4 address, instead of DHCP
-//	net.gateway=10.0.2.2      where other networks are, of either family; may be repeated
+//	net.gateway=10.0.2.2      where other networks are; one of each family at most
 //	net.ip6=fd00::15/64       an IPv6 address, beside those of router advertisements
 //	net.dns=10.0.2.3,fd00::3  name servers, instead of DHCP's
 //	net.search=example.org    domains that the resolver tries, separated by commas
@@ -43,9 +43,7 @@ func parseConfig(text string) (config, error) {
 		case "net.ip6":
 			c.ip6, err = parsePrefix(value, 16)
 		case "net.gateway":
-			var a netip.Addr
-			a, err = netip.ParseAddr(value)
-			c.gateways = append(c.gateways, a)
+			c.gateways, err = parseAddrs(value)
 		case "net.dns":
 			c.dns, err = parseAddrs(value)
 		case "net.search":

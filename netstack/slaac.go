@@ -34,14 +34,14 @@ type ndpEvents struct {
 	c chan ndpEvent
 }
 
-// ndpEvent is one of them: a prefix on the link, a router, an address of ours,
+// ndpEvent is one of them: a prefix on the link or a router, an address of ours,
 // or name servers.
 type ndpEvent struct {
-	nic     tcpip.NICID
-	route   tcpip.Route
-	gone    bool // the route is no longer valid
-	address bool // an address has been assigned
-	dns     []tcpip.Address
+	route     tcpip.Route
+	gone      bool          // the route is no longer valid
+	generated tcpip.Address // made from a router's prefix, to be checked
+	checked   tcpip.Address // nobody else uses it: it is ours
+	dns       []tcpip.Address
 }
 
 var _ ipv6.NDPDispatcher = (*ndpEvents)(nil)
@@ -60,35 +60,38 @@ func (e *ndpEvents) queue(ev ndpEvent) {
 }
 
 // OnDuplicateAddressDetectionResult implements ipv6.NDPDispatcher.
-func (e *ndpEvents) OnDuplicateAddressDetectionResult(nic tcpip.NICID, addr tcpip.Address, r stack.DADResult) {
-	if _, ok := r.(*stack.DADSucceeded); ok && !header.IsV6LinkLocalUnicastAddress(addr) {
-		e.queue(ndpEvent{nic: nic, address: true})
+func (e *ndpEvents) OnDuplicateAddressDetectionResult(_ tcpip.NICID, addr tcpip.Address, r stack.DADResult) {
+	if _, ok := r.(*stack.DADSucceeded); ok {
+		e.queue(ndpEvent{checked: addr})
 	}
 }
 
 // OnOffLinkRouteUpdated implements ipv6.NDPDispatcher.
 func (e *ndpEvents) OnOffLinkRouteUpdated(nic tcpip.NICID, dst tcpip.Subnet, router tcpip.Address, _ header.NDPRoutePreference) {
-	e.queue(ndpEvent{nic: nic, route: tcpip.Route{Destination: dst, Gateway: router, NIC: nic}})
+	e.queue(ndpEvent{route: tcpip.Route{Destination: dst, Gateway: router, NIC: nic}})
 }
 
 // OnOffLinkRouteInvalidated implements ipv6.NDPDispatcher.
 func (e *ndpEvents) OnOffLinkRouteInvalidated(nic tcpip.NICID, dst tcpip.Subnet, router tcpip.Address) {
-	e.queue(ndpEvent{nic: nic, route: tcpip.Route{Destination: dst, Gateway: router, NIC: nic}, gone: true})
+	e.queue(ndpEvent{route: tcpip.Route{Destination: dst, Gateway: router, NIC: nic}, gone: true})
 }
 
 // OnOnLinkPrefixDiscovered implements ipv6.NDPDispatcher.
 func (e *ndpEvents) OnOnLinkPrefixDiscovered(nic tcpip.NICID, prefix tcpip.Subnet) {
-	e.queue(ndpEvent{nic: nic, route: tcpip.Route{Destination: prefix, NIC: nic}})
+	e.queue(ndpEvent{route: tcpip.Route{Destination: prefix, NIC: nic}})
 }
 
 // OnOnLinkPrefixInvalidated implements ipv6.NDPDispatcher.
 func (e *ndpEvents) OnOnLinkPrefixInvalidated(nic tcpip.NICID, prefix tcpip.Subnet) {
-	e.queue(ndpEvent{nic: nic, route: tcpip.Route{Destination: prefix, NIC: nic}, gone: true})
+	e.queue(ndpEvent{route: tcpip.Route{Destination: prefix, NIC: nic}, gone: true})
 }
 
 // OnAutoGenAddress implements ipv6.NDPDispatcher. The address may be used when
 // duplicate address detection is through.
-func (e *ndpEvents) OnAutoGenAddress(tcpip.NICID, tcpip.AddressWithPrefix) stack.AddressDispatcher {
+func (e *ndpEvents) OnAutoGenAddress(_ tcpip.NICID, a tcpip.AddressWithPrefix) stack.AddressDispatcher {
+	if !header.IsV6LinkLocalUnicastAddress(a.Address) {
+		e.queue(ndpEvent{generated: a.Address})
+	}
 	return nil
 }
 
@@ -99,9 +102,9 @@ func (e *ndpEvents) OnAutoGenAddressDeprecated(tcpip.NICID, tcpip.AddressWithPre
 func (e *ndpEvents) OnAutoGenAddressInvalidated(tcpip.NICID, tcpip.AddressWithPrefix) {}
 
 // OnRecursiveDNSServerOption implements ipv6.NDPDispatcher.
-func (e *ndpEvents) OnRecursiveDNSServerOption(nic tcpip.NICID, servers []tcpip.Address, lifetime time.Duration) {
+func (e *ndpEvents) OnRecursiveDNSServerOption(_ tcpip.NICID, servers []tcpip.Address, lifetime time.Duration) {
 	if lifetime > 0 {
-		e.queue(ndpEvent{nic: nic, dns: servers})
+		e.queue(ndpEvent{dns: servers})
 	}
 }
 
@@ -111,14 +114,20 @@ func (e *ndpEvents) OnDNSSearchListOption(tcpip.NICID, []string, time.Duration) 
 // OnDHCPv6Configuration implements ipv6.NDPDispatcher. DHCPv6 is not spoken.
 func (e *ndpEvents) OnDHCPv6Configuration(tcpip.NICID, ipv6.DHCPv6ConfigurationFromNDPRA) {}
 
-// handleNDP applies the events of a card, for ever.
+// handleNDP applies the events of a card, for ever. A network without DHCP is up
+// when a router's prefix has given us an address.
 func (n *Stack) handleNDP(nic tcpip.NICID) {
 	source := routeSource{nic, "ndp"}
 	var routes []tcpip.Route
+	generated := make(map[tcpip.Address]bool)
 	for ev := range n.ndp.c {
 		switch {
-		case ev.address:
-			n.gate.open()
+		case ev.generated.Len() > 0:
+			generated[ev.generated] = true
+		case ev.checked.Len() > 0:
+			if generated[ev.checked] {
+				n.gate.open()
+			}
 		case ev.dns != nil:
 			n.names.setServers(source, ev.dns)
 		default:
