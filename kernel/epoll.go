@@ -194,7 +194,7 @@ func (k *Kernel) EpollCtl(epfd, op, fd int, ev *EpollEvent) Errno {
 			if ev.Events&epollExclusive != 0 {
 				return syscall.EINVAL
 			}
-			if inner.depth(s, 1) > epollDepth {
+			if inner.depth(s, 2) > epollDepth {
 				return syscall.ELOOP
 			}
 		}
@@ -214,8 +214,8 @@ func (k *Kernel) EpollCtl(epfd, op, fd int, ev *EpollEvent) Errno {
 	return syscall.EINVAL
 }
 
-// depth returns how deep the sets below s are nested, s included, or more than
-// is allowed if avoid is among them.
+// depth returns the level of the deepest set below s, which is on the given
+// level itself, or more than is allowed if avoid is among them.
 func (s *epollSet) depth(avoid *epollSet, level int) int {
 	if s == avoid || level > epollDepth {
 		return epollDepth + 1
@@ -297,10 +297,10 @@ func (s *epollSet) take(events []EpollEvent) int {
 	}
 	s.mu.Unlock()
 	n := 0
-	var again []*epollItem // are to be looked at next time
+	var rest, again []*epollItem // are to be looked at next time, in this order
 	for i, it := range items {
 		if n == len(events) {
-			again = append(again, items[i:]...)
+			rest = items[i:]
 			break
 		}
 		e := it.holds()
@@ -319,7 +319,7 @@ func (s *epollSet) take(events []EpollEvent) int {
 		s.mu.Unlock()
 	}
 	s.mu.Lock()
-	for _, it := range again {
+	for _, it := range append(rest, again...) {
 		if !it.queued && !it.gone {
 			it.queued = true
 			s.ready = append(s.ready, it)
