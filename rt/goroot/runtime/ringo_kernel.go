@@ -157,10 +157,12 @@ func ringoExchange(gp, next *g) {
 // ringoWork is the body of a worker. The name's prefix makes it one of the
 // runtime's own goroutines, which tracebacks and the deadlock detector pass over.
 func ringoWork() {
-	w := (*ringoWorker)(getg().param)
+	gp := getg()
+	w := (*ringoWorker)(gp.param)
 	for {
+		gp.param = nil // the call waits for things, which uses it
 		ringoKernel.syscall((*ringoCall)(unsafe.Pointer(w.call)))
-		getg().param = unsafe.Pointer(w) // whatever the call waited for has used it
+		gp.param = unsafe.Pointer(w)
 		mcall(ringoHandBack)
 	}
 }
