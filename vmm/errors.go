@@ -20,11 +20,14 @@ var (
 // GuestError says that the guest did what no guest may do, which ended it.
 type GuestError struct {
 	Reason string
-	VCPU   int
+	VCPU   int // which one did it; -1: none in particular, and no Regs
 	Regs   kvm.Regs
 }
 
 func (e *GuestError) Error() string {
+	if e.VCPU < 0 {
+		return "the guest ended itself: " + e.Reason
+	}
 	return fmt.Sprintf("the guest ended itself: %s (vCPU %d at %#x)", e.Reason, e.VCPU, e.Regs.RIP)
 }
 

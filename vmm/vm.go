@@ -263,7 +263,13 @@ func (vm *VM) end(s Status, err error) {
 }
 
 // guestFailed ends the VM for a reason that is not one vCPU's.
-func (vm *VM) guestFailed(err error) { vm.end(Status{}, &GuestError{Reason: err.Error()}) }
+func (vm *VM) guestFailed(err error) {
+	if errors.Is(err, space.ErrNoMemory) {
+		vm.noMemory()
+		return
+	}
+	vm.end(Status{}, &GuestError{Reason: err.Error(), VCPU: -1})
+}
 
 // noMemory ends a guest that reached its limit.
 func (vm *VM) noMemory() {

@@ -25,6 +25,15 @@ const (
 	Kick
 	Calls
 	Touch
+	Access
+	Revoke
+	Shootdown
+	Print
+	Bell
+	Overrun
+	Signals
+	Device
+	Hostile
 	guests
 )
 

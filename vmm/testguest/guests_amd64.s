@@ -279,6 +279,211 @@ bad:
 	MOVQ	$1, DI
 	EXIT
 
+// access reads (Guest[1] = 0), writes (1) or executes (2) at Guest[0]. It exits
+// with 0 if that was possible.
+TEXT ·access(SB), NOSPLIT|NOFRAME, $0
+	MOVQ	vcpu_Guest(GS), BX
+	MOVQ	(vcpu_Guest+8)(GS), CX
+	CMPQ	CX, $1
+	JLT	read
+	JEQ	write
+	JMP	BX
+read:
+	MOVQ	(BX), AX
+	JMP	done
+write:
+	MOVQ	AX, (BX)
+done:
+	MOVQ	$0, DI
+	EXIT
+
+// revoke takes permissions from a page that it uses, and expects an exception
+// at each use without permission, and the contents unchanged.
+TEXT ·revoke(SB), NOSPLIT|NOFRAME, $0
+	ON_TRAP
+	MOVQ	boot_MapLow(DI), DI
+	MOVQ	$4096, SI
+	MOVQ	$3, R10
+	MAP
+	MOVQ	$42, (DI)
+	MOVQ	$1, R10		// read only
+	MAP
+	CMPQ	(DI), $42
+	JNE	bad
+	MOVQ	$1, R15
+	MOVL	$0, vcpu_Masked(GS)
+	MOVQ	$0, (DI)	// has to fault
+	JMP	bad
+handler:
+	CMPQ	vcpu_TrapCR2(GS), DI
+	JNE	bad
+	CMPQ	R15, $2
+	JEQ	second
+	MOVQ	$0, R10		// no access
+	MAP
+	MOVQ	$2, R15
+	MOVL	$0, vcpu_Masked(GS)
+	MOVQ	(DI), AX	// has to fault
+	JMP	bad
+second:
+	MOVQ	$3, R10
+	MAP
+	CMPQ	(DI), $42
+	JNE	bad
+	MOVQ	$43, (DI)
+	MOVQ	$0, DI
+	EXIT
+bad:
+	MOVQ	$1, DI
+	EXIT
+
+// shootdown unmaps a page that vCPU 1 reads all the time, and waits for the
+// exception there.
+TEXT ·shootdown(SB), NOSPLIT|NOFRAME, $0
+	ON_TRAP
+	MOVL	vcpu_ID(GS), AX
+	TESTL	AX, AX
+	JNE	second
+	MOVQ	boot_MapLow(DI), R12
+	MOVQ	R12, DI
+	MOVQ	$4096, SI
+	MOVQ	$3, R10
+	MAP
+	MOVQ	$42, (DI)
+	MOVQ	$0, -64(SP)
+	MOVQ	R12, -56(SP)
+	MOVQ	$1, DI
+	MOVQ	$ENTRY, SI
+	LEAQ	-64(SP), R10
+	START
+reading:
+	CMPQ	-64(SP), $42	// vCPU 1 has read it
+	JNE	reading
+	MOVQ	R12, DI
+	MOVQ	$4096, SI
+	UNMAP
+faulting:
+	CMPQ	-64(SP), $43
+	JNE	faulting
+	MOVQ	$0, DI
+	EXIT
+second:
+	MOVQ	8(SP), BX
+	MOVL	$0, vcpu_Masked(GS)
+loop:
+	MOVQ	(BX), AX
+	MOVQ	AX, (SP)
+	JMP	loop
+handler:
+	MOVQ	$43, (SP)
+sleep:
+	MOVQ	$-1, DI
+	WAIT
+	JMP	sleep
+
+// print writes Guest[0] bytes, counting up, to the console, and makes the VMM
+// empty the ring when it is full.
+TEXT ·print(SB), NOSPLIT|NOFRAME, $0
+	MOVQ	boot_Console(DI), BX
+	MOVQ	vcpu_Guest(GS), CX
+	MOVL	$0, SI
+loop:
+	MOVL	SI, AX
+	SUBL	console_Tail(BX), AX
+	CMPL	AX, $65536
+	JNE	room
+	FLUSH
+room:
+	MOVL	SI, AX
+	ANDL	$65535, AX
+	MOVB	SI, console_Data(BX)(AX*1)
+	INCL	SI
+	MOVL	SI, console_Head(BX)
+	CMPL	SI, CX
+	JNE	loop
+	MOVQ	$0, DI
+	EXIT
+
+// bell prints "x", rings the console's doorbell if the VMM sleeps, and waits for ever.
+TEXT ·bell(SB), NOSPLIT|NOFRAME, $0
+	MOVQ	boot_Console(DI), BX
+idle:
+	CMPL	console_Idle(BX), $1
+	JNE	idle
+	MOVB	$0x78, console_Data(BX)
+	MOVL	$1, console_Head(BX)
+	MOVQ	$0x1ff, DX
+	OUTB
+	MOVQ	$-1, DI
+	WAIT
+	UD2
+
+// overrun breaks the console ring.
+TEXT ·overrun(SB), NOSPLIT|NOFRAME, $0
+	MOVQ	boot_Console(DI), BX
+	MOVL	$0x80000000, AX
+	MOVL	AX, console_Head(BX)
+	FLUSH
+	MOVQ	$0, DI
+	EXIT
+
+// signals waits for an upcall and exits with bits 8 to 15 of the signal word.
+TEXT ·signals(SB), NOSPLIT|NOFRAME, $0
+	ON_UPCALL
+	MOVQ	boot_Signals(DI), R12
+	MOVL	$0, vcpu_Masked(GS)
+loop:
+	MOVQ	$-1, DI
+	WAIT
+	JMP	loop
+handler:
+	MOVQ	(R12), DI
+	SHRQ	$8, DI
+	EXIT
+
+// device reads register 8 of the first device, writes what it read to register
+// 16, rings queue 1, waits until the word at the stack's end is that too.
+TEXT ·device(SB), NOSPLIT|NOFRAME, $0
+	MOVQ	(boot_Devices+8)(DI), BX	// its address
+	MOVL	8(BX), CX
+	MOVQ	$0, -64(SP)
+	MOVL	CX, 16(BX)
+	LEAQ	-64(SP), AX
+	MOVQ	AX, 24(BX)
+	MOVL	$1, AX
+	MOVL	AX, 0x50(BX)		// device.QueueNotify
+again:
+	MOVQ	$-1, DI
+	WAIT
+	CMPQ	-64(SP), CX
+	JNE	again
+	MOVQ	$0, DI
+	EXIT
+
+// hostile makes Guest[0] hypercalls with the ports and arguments that follow,
+// four words each. An exception at one does not stop it.
+TEXT ·hostile(SB), NOSPLIT|NOFRAME, $0
+	ON_TRAP
+	MOVQ	vcpu_Self(GS), BX
+	ADDQ	$vcpu_Guest, BX
+	MOVQ	(BX), R14
+	ADDQ	$8, BX
+next:
+	MOVL	$0, vcpu_Masked(GS)
+	DECQ	R14
+	JLT	done
+	MOVQ	(BX), DX
+	MOVQ	8(BX), DI
+	MOVQ	16(BX), SI
+	MOVQ	24(BX), R10
+	ADDQ	$32, BX
+	OUTB
+handler:
+	JMP	next
+done:
+	MOVQ	$0, DI
+	EXIT
+
 DATA ·entries+0(SB)/8, $·hello(SB)
 DATA ·entries+8(SB)/8, $·trap(SB)
 DATA ·entries+16(SB)/8, $·paging(SB)
@@ -288,4 +493,13 @@ DATA ·entries+40(SB)/8, $·wait(SB)
 DATA ·entries+48(SB)/8, $·kick(SB)
 DATA ·entries+56(SB)/8, $·calls(SB)
 DATA ·entries+64(SB)/8, $·touch(SB)
-GLOBL ·entries(SB), RODATA, $72
+DATA ·entries+72(SB)/8, $·access(SB)
+DATA ·entries+80(SB)/8, $·revoke(SB)
+DATA ·entries+88(SB)/8, $·shootdown(SB)
+DATA ·entries+96(SB)/8, $·print(SB)
+DATA ·entries+104(SB)/8, $·bell(SB)
+DATA ·entries+112(SB)/8, $·overrun(SB)
+DATA ·entries+120(SB)/8, $·signals(SB)
+DATA ·entries+128(SB)/8, $·device(SB)
+DATA ·entries+136(SB)/8, $·hostile(SB)
+GLOBL ·entries(SB), RODATA, $144

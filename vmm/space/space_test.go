@@ -1,0 +1,284 @@
+package space
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"ringo.dev/ringo/vmm/abi"
+)
+
+const (
+	testLow    = 64 << 30
+	testPages  = 64 // that the tests work on, from testLow on
+	testMemory = 1 << 20
+)
+
+func newSpace(t testing.TB, memory uint64) *Space {
+	t.Helper()
+	s, err := New(Config{Memory: memory, Control: 8 * page, Image: 4 * page, Low: testLow, High: testLow + 1<<40})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// access reads or writes the first byte of a page as a device would.
+func access(s *Space, va uint64, write bool, b byte) (byte, error) {
+	p, err := s.Slices(nil, va, 1, write)
+	if err != nil {
+		return 0, err
+	}
+	if write {
+		p[0][0] = b
+	}
+	return p[0][0], nil
+}
+
+// model is what the pages of a test have to look like: -1 is unmapped.
+type model struct {
+	prot    [testPages]int
+	content [testPages]byte
+}
+
+// FuzzSpace makes the changes that a guest may ask for, three bytes each, and
+// compares the outcome with a model.
+func FuzzSpace(f *testing.F) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 20 {
+		seed := make([]byte, 300)
+		for i := range seed {
+			seed[i] = byte(r.Uint32())
+		}
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, ops []byte) {
+		s := newSpace(t, testMemory)
+		var m model
+		for i := range m.prot {
+			m.prot[i] = -1
+		}
+		for ; len(ops) >= 3; ops = ops[3:] {
+			first := int(ops[1]) % testPages
+			n := min(int(ops[2])%24+1, testPages-first)
+			m.step(t, s, ops[0], first, n)
+			m.check(t, s)
+		}
+		if err := s.Unmap(testLow, testPages*page); err != nil {
+			t.Fatal(err)
+		}
+		if used := s.Usage().Mapped; used > 4*page {
+			t.Errorf("%d bytes in use after all was unmapped", used)
+		}
+	})
+}
+
+// step makes one change to both.
+func (m *model) step(t *testing.T, s *Space, op byte, first, n int) {
+	va, length := testLow+uint64(first)*page, uint64(n)*page
+	switch prot := int(op >> 4 & 7); op & 3 {
+	case 0:
+		err := s.Map(va, length, prot)
+		if prot&abi.ProtWrite != 0 && prot&abi.ProtExec != 0 {
+			if err != unix.EINVAL {
+				t.Fatalf("writable and executable memory: %v", err)
+			}
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if prot != 0 {
+			prot |= abi.ProtRead
+		}
+		for i := first; i < first+n; i++ {
+			if m.prot[i] < 0 || m.prot[i] == prot {
+				m.content[i] = 0
+			}
+			m.prot[i] = prot
+		}
+	case 1:
+		if err := s.Unmap(va, length); err != nil {
+			t.Fatal(err)
+		}
+		for i := first; i < first+n; i++ {
+			m.prot[i], m.content[i] = -1, 0
+		}
+	case 2:
+		if err := s.Discard(va, length); err != nil {
+			t.Fatal(err)
+		}
+		clear(m.content[first : first+n])
+	case 3:
+		_, err := access(s, va, true, op)
+		if writable := m.prot[first] > 0 && m.prot[first]&abi.ProtWrite != 0; (err == nil) != writable {
+			t.Fatalf("write to page %d with protection %d: %v", first, m.prot[first], err)
+		} else if writable {
+			m.content[first] = op
+		}
+	}
+}
+
+func (m *model) check(t *testing.T, s *Space) {
+	for i := range m.prot {
+		b, err := access(s, testLow+uint64(i)*page, false, 0)
+		switch {
+		case m.prot[i] <= 0 && !errors.Is(err, ErrFault):
+			t.Fatalf("page %d with protection %d: %v", i, m.prot[i], err)
+		case m.prot[i] > 0 && (err != nil || b != m.content[i]):
+			t.Fatalf("page %d holds %d, %v, want %d", i, b, err, m.content[i])
+		}
+	}
+	last := uint64(0)
+	for _, r := range s.regions {
+		if r.start < last || r.end <= r.start {
+			t.Fatalf("regions out of order: %v", s.regions)
+		}
+		last = r.end
+	}
+}
+
+// FuzzSlices asks for arbitrary buffers: they are all of the length asked for
+// and within memory that the guest may access, or refused.
+func FuzzSlices(f *testing.F) {
+	s := newSpace(f, testMemory)
+	const device = testLow - 64*page
+	if _, err := s.MapControl(testLow-32*page, 2*page, abi.ProtRead); err != nil {
+		f.Fatal(err)
+	}
+	if _, err := s.MapControl(testLow-16*page, page, abi.ProtRead|abi.ProtWrite|Supervisor); err != nil {
+		f.Fatal(err)
+	}
+	if err := s.MapDevice(device, 0xd0000000); err != nil {
+		f.Fatal(err)
+	}
+	if err := s.Map(testLow, testPages*page, abi.ProtRead|abi.ProtWrite); err != nil {
+		f.Fatal(err)
+	}
+	for _, at := range []uint64{0, page, device, testLow - 32*page, testLow - 16*page, testLow, testLow + 5000, testLow + testPages*page - 1, 1<<47 - 1, 1 << 47, 1<<48 + testLow, 1<<63 + testLow, ^uint64(0)} {
+		for _, n := range []uint64{0, 1, page, 3*page + 7, 1 << 40, ^uint64(0)} {
+			f.Add(at, n, true)
+			f.Add(at, n, false)
+		}
+	}
+	inside := func(at, n, start, end uint64) bool { return at >= start && at < end && n <= end-at }
+	f.Fuzz(func(t *testing.T, at, n uint64, write bool) {
+		pieces, err := s.Slices(nil, at, n, write)
+		want := n == 0 || inside(at, n, testLow, testLow+testPages*page) || !write && inside(at, n, testLow-32*page, testLow-30*page)
+		if (err == nil) != want {
+			t.Fatalf("%d bytes at %#x: %v", n, at, err)
+		}
+		got := uint64(0)
+		for _, p := range pieces {
+			got += uint64(len(p))
+			if cap(p) != len(p) {
+				t.Fatal("a piece reaches beyond its end")
+			}
+		}
+		if err == nil && got != n {
+			t.Fatalf("%d bytes of %d", got, n)
+		}
+	})
+}
+
+func TestLimit(t *testing.T) {
+	s := newSpace(t, testMemory)
+	if err := s.Map(testLow, 2*testMemory, abi.ProtRead|abi.ProtWrite); err != nil {
+		t.Fatal(err)
+	}
+	given := uint64(0)
+	var err error
+	for ; err == nil && given < 2*testMemory; given += page {
+		_, err = access(s, testLow+given, true, 1)
+	}
+	if !errors.Is(err, ErrNoMemory) || given > testMemory || given < testMemory-8*page {
+		t.Errorf("%d bytes given of %d: %v", given, testMemory, err)
+	}
+	if u := s.Usage(); u.Mapped != testMemory || u.Resident < testMemory*9/10 {
+		t.Errorf("usage %+v", u)
+	}
+	if err := s.Discard(testLow, 2*testMemory); err != nil {
+		t.Fatal(err)
+	}
+	if u := s.Usage(); u.Mapped > 8*page || u.Resident > 8*page {
+		t.Errorf("usage %+v after all was given back", u)
+	}
+	if b, err := access(s, testLow+given/2, false, 0); b != 0 || err != nil {
+		t.Errorf("a page given back reads %d, %v", b, err)
+	}
+}
+
+// TestContiguous: what the guest uses in order is one piece for a device.
+func TestContiguous(t *testing.T) {
+	s := newSpace(t, testMemory)
+	s.Map(testLow, 32*page, abi.ProtRead|abi.ProtWrite)
+	pieces, err := s.Slices(nil, testLow+100, 32*page-200, true)
+	if err != nil || len(pieces) != 1 || len(pieces[0]) != 32*page-200 {
+		t.Errorf("%d pieces, %v", len(pieces), err)
+	}
+}
+
+func TestBadRanges(t *testing.T) {
+	s := newSpace(t, testMemory)
+	for _, r := range [][2]uint64{
+		{testLow, 0}, {testLow + 1, page}, {testLow, page + 1}, {testLow - page, page}, {testLow - page, 2 * page},
+		{testLow + 1<<40, page}, {testLow + 1<<40 - page, 2 * page}, {testLow, ^uint64(page - 1)}, {^uint64(page - 1), 2 * page},
+	} {
+		for name, err := range map[string]error{
+			"map": s.Map(r[0], r[1], abi.ProtRead), "unmap": s.Unmap(r[0], r[1]), "discard": s.Discard(r[0], r[1]),
+		} {
+			if err != unix.EINVAL {
+				t.Errorf("%s of %#x: %v", name, r, err)
+			}
+		}
+	}
+	if err := s.Map(testLow, page, 8); err != unix.EINVAL {
+		t.Errorf("unknown protection: %v", err)
+	}
+}
+
+func TestRegionLimit(t *testing.T) {
+	s := newSpace(t, testMemory)
+	var err error
+	n := 0
+	for ; err == nil && n < 2*maxRegions; n++ {
+		err = s.Map(testLow+uint64(2*n)*page, page, abi.ProtRead)
+	}
+	if err != unix.ENOMEM || n < maxRegions-4 {
+		t.Errorf("%d regions: %v", n, err)
+	}
+}
+
+func TestMapFile(t *testing.T) {
+	s := newSpace(t, testMemory)
+	f, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	f.Write(bytes.Repeat([]byte{1, 2, 3, 4}, page))
+	if err := s.MapFile(0x400000, f, page, page+10, abi.ProtRead|abi.ProtWrite); err != nil {
+		t.Fatal(err)
+	}
+	pieces, err := s.Slices(nil, 0x400000, 2*page, true)
+	if err != nil || len(pieces) != 1 {
+		t.Fatal(len(pieces), err)
+	}
+	b := pieces[0]
+	if b[page+8] != 1 || b[page+10] != 0 || b[2*page-1] != 0 {
+		t.Error("the end of the file's part is wrong")
+	}
+	b[0] = 99
+	var first [1]byte
+	if f.ReadAt(first[:], page); first[0] != 1 {
+		t.Error("a write reached the file")
+	}
+	if err := s.MapFile(0x800000, f, 0, 3*page, abi.ProtRead); !errors.Is(err, ErrNoMemory) {
+		t.Errorf("more than Config.Image: %v", err)
+	}
+}
