@@ -176,7 +176,6 @@ func newHost(t testing.TB, c *testCard, n byte) *host {
 	t.Cleanup(func() {
 		c.close()
 		s.ip.Close()
-		close(s.ndp.c)
 	})
 	return h
 }
