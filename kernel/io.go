@@ -178,6 +178,21 @@ func (k *Kernel) Fallocate(fd, mode int, off, n int64) Errno {
 	return syscall.ENODEV
 }
 
+// Mappable reports whether fd can be mapped for reading (mmap(2)).
+func (k *Kernel) Mappable(fd int) Errno {
+	d, err := k.file(fd)
+	if err != 0 {
+		return err
+	}
+	if _, ok := d.origin.Node.(Regular); !ok {
+		return syscall.ENODEV
+	}
+	if !d.readable() {
+		return syscall.EACCES
+	}
+	return 0
+}
+
 // Fsync is fsync(2) and fdatasync(2).
 func (k *Kernel) Fsync(fd int) Errno {
 	d, err := k.file(fd)

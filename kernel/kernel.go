@@ -34,9 +34,10 @@ type Kernel struct {
 	limits limits
 	start  time.Time
 
-	families sync.Map // domain int → SocketFamily
-	devices  sync.Map // device number uint64 → OpenDevice
-	procs    sync.Map // path below /proc → func() []byte
+	families    sync.Map // domain int → SocketFamily
+	devices     sync.Map // device number uint64 → OpenDevice
+	fileSystems sync.Map // type string → func(source string) (FileSystem, Errno)
+	procs       sync.Map // path below /proc → func() []byte
 
 	// temp is where memfd_create makes its files.
 	temp atomic.Pointer[TempDirectory]

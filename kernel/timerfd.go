@@ -53,11 +53,11 @@ func (t *timerFD) now() int64 {
 	if t.clock == clockRealtime || t.clock == clockRealtimeAlarm {
 		return time.Now().UnixNano()
 	}
-	return monotonic()
+	return Monotonic()
 }
 
-// monotonic returns CLOCK_MONOTONIC in nanoseconds.
-func monotonic() int64 {
+// Monotonic returns CLOCK_MONOTONIC in nanoseconds.
+func Monotonic() int64 {
 	var ts syscall.Timespec
 	// rt answers this call itself; it cannot fail.
 	syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, clockMonotonic, uintptr(unsafe.Pointer(&ts)), 0)

@@ -244,16 +244,61 @@ func (k *Kernel) Mount(fs FileSystem, path, source string, readOnly bool) Errno 
 	return 0
 }
 
+// MakeFileSystem makes the file system that mount(2) asks for.
+func (k *Kernel) MakeFileSystem(typ, source string) (FileSystem, Errno) {
+	f, ok := k.fileSystems.Load(typ)
+	if !ok {
+		return nil, syscall.ENODEV
+	}
+	return f.(func(string) (FileSystem, Errno))(source)
+}
+
+// RegisterFileSystem says how file systems of a type are made from a source,
+// which is what the type takes it for: a device, a tag, nothing.
+func (k *Kernel) RegisterFileSystem(typ string, open func(source string) (FileSystem, Errno)) {
+	k.fileSystems.Store(typ, open)
+}
+
+// FileSystemTypes returns the types that can be mounted, in no order.
+func (k *Kernel) FileSystemTypes() (types []string) {
+	k.fileSystems.Range(func(typ, _ any) bool {
+		types = append(types, typ.(string))
+		return true
+	})
+	return types
+}
+
+// mountAt returns the mount whose root a path names.
+func (k *Kernel) mountAt(path string) (*Mount, Errno) {
+	at, err := k.lookup(atFDCWD, path, follow)
+	if err != 0 {
+		return nil, err
+	}
+	if at.Mount == nil || at.Node != Inode(at.Mount.FS.Root()) {
+		return nil, syscall.EINVAL
+	}
+	return at.Mount, 0
+}
+
+// Remount makes a mount read-only, or writable. Files that are open for
+// writing stay so.
+func (k *Kernel) Remount(path string, readOnly bool) Errno {
+	m, err := k.mountAt(path)
+	if err == 0 {
+		m.readOnly.Store(readOnly)
+	}
+	return err
+}
+
 // Unmount undoes Mount. It does not look for files that are still open: they
 // stay usable.
 func (k *Kernel) Unmount(path string) Errno {
-	at, err := k.lookup(atFDCWD, path, follow)
+	m, err := k.mountAt(path)
 	if err != 0 {
 		return err
 	}
-	m := at.Mount
-	if m == nil || m.over.Node == nil || at.Node != Inode(m.FS.Root()) {
-		return syscall.EINVAL
+	if m.over.Node == nil {
+		return syscall.EBUSY // the root
 	}
 	if err := m.FS.Sync(); err != 0 {
 		return err

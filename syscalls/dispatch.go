@@ -31,7 +31,7 @@ func (t *Table) Syscall(c *rt.Call) {
 	if call != nil && call.handler != nil {
 		ret, err = call.handler(&task{t.kernel, c.Arg})
 	}
-	if err == syscall.ENOSYS {
+	if err == syscall.ENOSYS && (call == nil || call.status != probed) {
 		t.missing(c.Num, call)
 	}
 	if err != 0 {
@@ -43,8 +43,7 @@ func (t *Table) Syscall(c *rt.Call) {
 	}
 }
 
-// find returns the line of a call, or nil. Numbers are dense enough for most
-// lines to stand at their own index.
+// find returns the line of a call, or nil.
 func find(num uintptr) *call {
 	lo, hi := 0, len(calls)
 	for lo < hi {

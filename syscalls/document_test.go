@@ -31,19 +31,21 @@ func TestDocument(t *testing.T) {
 	}
 }
 
+// answered reports whether there is more to the call than ENOSYS.
+func (c *call) answered() bool { return c.status != absent && c.status != probed }
+
 func document() []byte {
 	routes := map[route]string{byKernel: "kernel", byTyped: "typed", byRT: "rt"}
 	statuses := map[status]string{full: "yes", partial: "partly", accepted: "no effect", refused: "refused"}
 	var present, missing strings.Builder
 	counts := map[bool]int{}
 	for _, c := range calls {
-		counts[c.status != absent]++
-		if c.status == absent {
+		counts[c.answered()]++
+		if !c.answered() {
 			fmt.Fprintf(&missing, "`%s` ", c.name)
 			continue
 		}
-		note := c.note
-		fmt.Fprintf(&present, "| %d | `%s` | %s | %s | %s |\n", c.num, c.name, routes[c.route], statuses[c.status], note)
+		fmt.Fprintf(&present, "| %d | `%s` | %s | %s | %s |\n", c.num, c.name, routes[c.route], statuses[c.status], c.note)
 	}
 	return []byte(fmt.Sprintf(`# System calls
 
@@ -56,7 +58,8 @@ calls made by number take the way of the others); *kernel* calls are handed to a
 kernel goroutine. "No effect" means that the call succeeds because there is
 nothing to do.
 
-A call that is not supported returns ENOSYS, and the console names it once.
+A call that is not supported returns ENOSYS, and the console names it once
+(unless it is one that callers only probe for, such as clone3).
 
 | number | name | route | supported | note |
 |---:|---|---|---|---|
@@ -77,7 +80,7 @@ func TestTable(t *testing.T) {
 		if got := find(uintptr(c.num)); got != &calls[i] {
 			t.Errorf("find(%d) = %v, want %s", c.num, got, c.name)
 		}
-		if has := c.handler != nil; has == (c.route == byRT || c.status == absent) {
+		if has := c.handler != nil; has == (c.route == byRT || !c.answered()) {
 			t.Errorf("%s: handler present: %v, route %v, status %v", c.name, has, c.route, c.status)
 		}
 		if len(c.args) > 6 {

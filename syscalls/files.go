@@ -362,3 +362,35 @@ func sysChdir(t *task) (uintptr, Errno)  { return t.onPath(0, t.k.Chdir) }
 func sysChroot(t *task) (uintptr, Errno) { return t.onPath(0, t.k.Chroot) }
 func sysFchdir(t *task) (uintptr, Errno) { return done(t.k.Fchdir(t.int(0))) }
 func sysUmask(t *task) (uintptr, Errno)  { return uintptr(t.k.Umask(t.uint32(0))), 0 }
+
+func sysMount(t *task) (uintptr, Errno) {
+	const readOnly, remount = 1, 32
+	typ := ""
+	if !t.isNil(2) {
+		var err Errno
+		if typ, err = t.path(2); err != 0 {
+			return 0, err
+		}
+	}
+	flags := t.a[3]
+	return t.onPaths(0, 1, func(source, target string) Errno {
+		switch {
+		case flags&^(readOnly|remount|mountIgnored) != 0:
+			return syscall.EINVAL
+		case flags&remount != 0:
+			return t.k.Remount(target, flags&readOnly != 0)
+		}
+		fs, err := t.k.MakeFileSystem(typ, source)
+		if err != 0 {
+			return err
+		}
+		return t.k.Mount(fs, target, source, flags&readOnly != 0)
+	})
+}
+
+// mountIgnored are flags of mount(2) that make no difference here: MS_NOSUID,
+// MS_NODEV, MS_NOEXEC, MS_SYNCHRONOUS, MS_NOATIME, MS_NODIRATIME, MS_SILENT,
+// MS_RELATIME, MS_STRICTATIME.
+const mountIgnored = 2 | 4 | 8 | 16 | 1<<10 | 1<<11 | 1<<15 | 1<<21 | 1<<24
+
+func sysUmount2(t *task) (uintptr, Errno) { return t.onPath(0, t.k.Unmount) }

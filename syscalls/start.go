@@ -52,7 +52,7 @@ func parseConfig(text string) map[string]string {
 
 // Build makes a kernel with its file systems, devices and the descriptors 0 to
 // 2. Nothing that a program may never look at is made before it does.
-func Build(config map[string]string) (*kernel.Kernel, kernel.Errno) {
+func Build(config map[string]string) (*kernel.Kernel, Errno) {
 	total, _ := rt.Memory()
 	const share = 2 // of the memory, files may take one part in so many
 	store := tmpfs.NewStore(int64(total / share))
@@ -62,6 +62,9 @@ func Build(config map[string]string) (*kernel.Kernel, kernel.Errno) {
 		k.SetHostname(name)
 	}
 	k.SetProgram(programArgs(), syscall.Environ())
+
+	k.RegisterFileSystem("tmpfs", func(string) (kernel.FileSystem, Errno) { return tmpfs.New(store, 0o1777), 0 })
+	k.RegisterFileSystem("proc", func(string) (kernel.FileSystem, Errno) { return procfs.New(k), 0 })
 
 	top := root.Root().(*tmpfs.Dir)
 	shm := fillRoot(top, k)

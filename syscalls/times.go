@@ -2,6 +2,7 @@ package syscalls
 
 import (
 	"syscall"
+	"time"
 
 	"ringo.dev/ringo/kernel"
 )
@@ -51,4 +52,24 @@ func sysClockGetres(t *task) (uintptr, Errno) {
 		*out = syscall.Timespec{Nsec: 1}
 	}
 	return 0, err
+}
+
+func sysClockNanosleep(t *task) (uintptr, Errno) {
+	const realtime, absolute = 0, 1
+	ts, err := need[syscall.Timespec](t, 2, false)
+	if err != 0 {
+		return 0, err
+	}
+	wait, err := duration(ts)
+	if err != 0 {
+		return 0, err
+	}
+	switch {
+	case t.int(0) == realtime && t.int(1)&absolute != 0:
+		wait -= time.Duration(time.Now().UnixNano())
+	case t.int(1)&absolute != 0:
+		wait -= time.Duration(kernel.Monotonic())
+	}
+	time.Sleep(wait)
+	return 0, 0
 }

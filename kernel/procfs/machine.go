@@ -19,7 +19,7 @@ func (fs *FS) rootEntries() []entry {
 		{name: "thread-self", target: func() string { return fs.pid + "/task/" + fs.pid }},
 		{name: fs.pid, children: fs.processEntries},
 		{name: "cpuinfo", content: fs.cpuinfo},
-		{name: "filesystems", content: literal("nodev\tproc\nnodev\ttmpfs\n")},
+		{name: "filesystems", content: fs.fileSystems},
 		{name: "loadavg", content: fs.loadavg},
 		{name: "meminfo", content: fs.meminfo},
 		{name: "mounts", target: func() string { return "self/mounts" }},
@@ -94,6 +94,16 @@ func (fs *FS) sysEntries() []entry {
 			}
 		}},
 	}
+}
+
+func (fs *FS) fileSystems() []byte {
+	types := fs.kernel.FileSystemTypes()
+	slices.Sort(types)
+	var t text
+	for _, typ := range types {
+		t.add("nodev\t", typ, "\n")
+	}
+	return t
 }
 
 // newUUID returns a random UUID (RFC 9562, version 4) as a line.
