@@ -1,6 +1,7 @@
 package virtio
 
 import (
+	"runtime"
 	"sync"
 	"unsafe"
 
@@ -134,20 +135,34 @@ func (n *Net) TSO() (v4, v6 bool) {
 //	q.End()
 //
 // from any goroutine; Begin waits while another one is sending.
+//
+// A doorbell costs as much as several small packets. So those without payload,
+// as acknowledgements are, do not ring it at once: in most cases the goroutines
+// that are ready to run now will send data too.
 type TxQueue struct {
-	mu     sync.Mutex // held from Begin to End
-	q      *queue
-	owners []Owner // by head of the chain; nil: none
-	slots  []byte  // txSlot bytes for each descriptor
+	mu       sync.Mutex // held from Begin to End
+	q        *queue
+	owners   []Owner // by head of the chain; nil: none
+	slots    []byte  // txSlot bytes for each descriptor
+	urgent   bool    // the batch has a packet with payload
+	deferred bool    // ring has been told to
+	later    chan struct{}
 }
+
+// txPatient is the size of the largest packet that does not ring the doorbell
+// at once: Ethernet, IPv6 and TCP headers with options.
+const txPatient = 14 + 40 + 40
 
 func newTxQueue(q *queue) *TxQueue {
 	n := int(q.size) * txSlot
-	return &TxQueue{
+	t := &TxQueue{
 		q:      q,
 		owners: make([]Owner, q.size),
 		slots:  unsafe.Slice((*byte)(rt.AllocDevice(uintptr(n))), n),
+		later:  make(chan struct{}, 1),
 	}
+	go t.ring()
+	return t
 }
 
 // Begin starts a batch.
@@ -172,6 +187,7 @@ func (t *TxQueue) Send(h *NetHeader, data [][]byte, owner Owner) error {
 	for _, b := range data {
 		size += len(b)
 	}
+	t.urgent = t.urgent || size > txPatient
 	slot := t.slots[int(q.head())*txSlot:][:txSlot]
 	q.begin()
 	if size <= txCopy {
@@ -203,10 +219,33 @@ func (t *TxQueue) Send(h *NetHeader, data [][]byte, owner Owner) error {
 	return nil
 }
 
-// End ends the batch: the device is notified, if it wants to be.
+// End ends the batch: the device is notified, if it wants to be, now or soon.
 func (t *TxQueue) End() {
-	t.q.kick()
+	switch {
+	case t.urgent:
+		t.kick()
+	case !t.deferred && t.q.wantsKick():
+		t.deferred = true
+		t.later <- struct{}{}
+	}
 	t.mu.Unlock()
+}
+
+// ring rings the doorbells that were put off.
+func (t *TxQueue) ring() {
+	for range t.later {
+		runtime.Gosched()
+		t.mu.Lock()
+		t.deferred = false
+		t.kick()
+		t.mu.Unlock()
+	}
+}
+
+// kick notifies the device, if it wants to be.
+func (t *TxQueue) kick() {
+	t.urgent = false
+	t.q.kick()
 }
 
 // waitRoom waits until n descriptors are free.
@@ -216,7 +255,7 @@ func (t *TxQueue) waitRoom(n int) error {
 		return errTooLong
 	}
 	for len(q.free) < n && q.err == nil {
-		q.kick()
+		t.kick()
 		if t.reclaim(); len(q.free) < n {
 			// Sleep until much is free, not to be woken for every packet.
 			q.wait(max(1, q.pending/2))

@@ -191,20 +191,24 @@ func (q *queue) storeAvail() {
 
 // kick notifies the device of what was submitted, if it wants to be.
 func (q *queue) kick() {
-	old := q.notified
-	if old == q.added {
-		return
-	}
+	wanted := q.wantsKick()
 	q.notified = q.added
+	if wanted {
+		q.t.Notify(q.index)
+	}
+}
+
+// wantsKick reports whether the device wants to be notified of what was
+// submitted since the last kick.
+func (q *queue) wantsKick() bool {
+	if q.notified == q.added {
+		return false
+	}
 	if q.eventIdx {
 		event := spec.Load16(unsafe.Add(q.used, spec.AvailEvent(int(q.size))))
-		if !spec.NeedEvent(event, q.added, old) {
-			return
-		}
-	} else if atomic.LoadUint32((*uint32)(q.used))&1 != 0 {
-		return
+		return spec.NeedEvent(event, q.added, q.notified)
 	}
-	q.t.Notify(q.index)
+	return atomic.LoadUint32((*uint32)(q.used))&1 == 0
 }
 
 // usedIndex returns the device's index of used chains.
