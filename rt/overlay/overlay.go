@@ -27,6 +27,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // Config says what to generate from.
@@ -34,7 +35,7 @@ type Config struct {
 	// Source holds ringo's own module: its go.mod, go.sum, rt/goroot and the
 	// packages that run in guests. Everything in it counts for the cache.
 	Source fs.FS
-	// GOROOT is the directory that the overlay is for.
+	// GOROOT is where a Go release is installed.
 	GOROOT string
 	// Release is the Go release in GOROOT, such as "go1.26.8".
 	Release string
@@ -46,30 +47,41 @@ type Config struct {
 	Download func(module string) (string, error)
 }
 
-// Generate returns the path of the overlay's JSON file. The overlay comes from
-// the cache if it is there. Several processes may generate at the same time.
-func Generate(c Config) (string, error) {
+// Overlay is an overlay in the cache.
+type Overlay struct {
+	// File is the JSON file for the go command's flag -overlay.
+	File string
+	// GOROOT is the directory that the overlay is for: a mirror of the one in
+	// the configuration.
+	GOROOT string
+}
+
+// Generate returns the overlay. It comes from the cache if it is there. Several
+// processes may generate at the same time.
+func Generate(c Config) (*Overlay, error) {
 	minor, err := minorRelease(c.Release)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	key, err := c.key()
 	if err != nil {
-		return "", fmt.Errorf("overlay: %w", err)
+		return nil, fmt.Errorf("overlay: %w", err)
 	}
 	dir := filepath.Join(c.Cache, key)
-	name := filepath.Join(dir, "overlay.json")
-	if _, err := os.Stat(name); err == nil {
-		return name, nil
+	o := &Overlay{File: filepath.Join(dir, "overlay.json"), GOROOT: filepath.Join(dir, "goroot")}
+	now := time.Now()
+	if os.Chtimes(dir, now, now) == nil { // which keeps it from prune
+		return o, nil
 	}
 	files, err := c.files(minor)
 	if err != nil {
-		return "", fmt.Errorf("overlay for %s: %w", c.Release, err)
+		return nil, fmt.Errorf("overlay for %s: %w", c.Release, err)
 	}
-	if err := c.write(dir, files); err != nil {
-		return "", fmt.Errorf("overlay: %w", err)
+	if err := c.write(dir, o.GOROOT, files); err != nil {
+		return nil, fmt.Errorf("overlay: %w", err)
 	}
-	return name, nil
+	prune(c.Cache, now.Add(-maxAge))
+	return o, nil
 }
 
 // files returns the overlay's files by their slash-separated path below GOROOT/src.
@@ -89,7 +101,7 @@ func (c *Config) files(minor int) (map[string][]byte, error) {
 }
 
 // write stores the overlay in a directory that appears complete or not at all.
-func (c *Config) write(dir string, files map[string][]byte) error {
+func (c *Config) write(dir, goroot string, files map[string][]byte) error {
 	if err := os.MkdirAll(c.Cache, 0o777); err != nil {
 		return err
 	}
@@ -106,7 +118,11 @@ func (c *Config) write(dir string, files map[string][]byte) error {
 		if err := writeFile(filepath.Join(tmp, file), data); err != nil {
 			return err
 		}
-		overlay.Replace[filepath.Join(c.GOROOT, "src", file)] = filepath.Join(dir, file)
+		overlay.Replace[filepath.Join(goroot, "src", file)] = filepath.Join(dir, file)
+	}
+	err = mirror(c.GOROOT, filepath.Join(tmp, filepath.Base(goroot)), filepath.Join(dir, guestRoot))
+	if err != nil {
+		return err
 	}
 	data, err := json.MarshalIndent(overlay, "", "\t")
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 )
 
 // testSource is a module with a little of everything.
@@ -31,8 +32,18 @@ func testSource() fstest.MapFS {
 	}
 }
 
-// testConfig makes the overlay of testSource for a GOROOT that holds empty
-// files where the rules expect something: the rules are not under test.
+// testGOROOT is a directory like a GOROOT.
+func testGOROOT(t *testing.T) string {
+	dir := t.TempDir()
+	for _, name := range []string{"VERSION", "bin/go", "src/os/file.go", "src/internal/abi/abi.go"} {
+		if err := writeFile(filepath.Join(dir, name), []byte(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// testConfig makes the overlay of testSource without rules.
 func testConfig(t *testing.T) Config {
 	dep := t.TempDir()
 	for name, data := range map[string]string{
@@ -50,7 +61,7 @@ func testConfig(t *testing.T) Config {
 	t.Cleanup(func() { rules = old })
 	return Config{
 		Source:   testSource(),
-		GOROOT:   "/goroot",
+		GOROOT:   testGOROOT(t),
 		Release:  "go1.26.8",
 		Cache:    filepath.Join(t.TempDir(), "cache"),
 		Download: func(string) (string, error) { return dep, nil },
@@ -59,11 +70,11 @@ func testConfig(t *testing.T) Config {
 
 func TestGenerate(t *testing.T) {
 	c := testConfig(t)
-	name, err := Generate(c)
+	o, err := Generate(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := os.ReadFile(name)
+	data, err := os.ReadFile(o.File)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,13 +83,16 @@ func TestGenerate(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"/goroot/src/internal/ringo/kernel/guest.go",
-		"/goroot/src/internal/ringo/kernel/kernel.go",
-		"/goroot/src/internal/ringo/start/main.go",
-		"/goroot/src/internal/ringo/x/example.org/dep/sub/generic.go",
-		"/goroot/src/internal/ringo/x/example.org/dep/sub/sub.go",
-		"/goroot/src/os/ringo_kernel.go",
-		"/goroot/src/runtime/ringo_a_amd64.s",
+		"internal/ringo/kernel/guest.go",
+		"internal/ringo/kernel/kernel.go",
+		"internal/ringo/start/main.go",
+		"internal/ringo/x/example.org/dep/sub/generic.go",
+		"internal/ringo/x/example.org/dep/sub/sub.go",
+		"os/ringo_kernel.go",
+		"runtime/ringo_a_amd64.s",
+	}
+	for i, name := range want {
+		want[i] = filepath.Join(o.GOROOT, "src", name)
 	}
 	if got := slices.Sorted(maps.Keys(overlay.Replace)); !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -96,16 +110,16 @@ func TestGenerate(t *testing.T) {
 	// What is there is not made again.
 	c.Download = nil
 	again, err := Generate(c)
-	if err != nil || again != name {
-		t.Errorf("again: %s, %v; want %s", again, err, name)
+	if err != nil || *again != *o {
+		t.Errorf("again: %+v, %v; want %+v", again, err, o)
 	}
 	// Tests of the source do not count, all else does.
 	c.Source.(fstest.MapFS)["kernel/kernel_test.go"] = &fstest.MapFile{}
-	if key, _ := c.key(); filepath.Base(filepath.Dir(name)) != key {
+	if key, _ := c.key(); filepath.Base(filepath.Dir(o.File)) != key {
 		t.Error("a test changes the key")
 	}
 	c.Source.(fstest.MapFS)["unused/unused.go"] = &fstest.MapFile{}
-	if key, _ := c.key(); filepath.Base(filepath.Dir(name)) == key {
+	if key, _ := c.key(); filepath.Base(filepath.Dir(o.File)) == key {
 		t.Error("a change of the source does not change the key")
 	}
 }
@@ -146,5 +160,45 @@ func TestMinorRelease(t *testing.T) {
 		if got, err := minorRelease(release); err != nil || got != want {
 			t.Errorf("%s: %d, %v", release, got, err)
 		}
+	}
+}
+
+func TestMirror(t *testing.T) {
+	c := testConfig(t)
+	o, err := Generate(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"VERSION", "bin/go", "src/os/file.go", "src/internal/abi/abi.go"} {
+		if data, err := os.ReadFile(filepath.Join(o.GOROOT, name)); err != nil || string(data) != name {
+			t.Errorf("%s: %q, %v", name, data, err)
+		}
+	}
+	// The go command calls vet in the directories of packages.
+	if info, err := os.Stat(filepath.Join(o.GOROOT, "src/internal/ringo/kernel")); err != nil || !info.IsDir() {
+		t.Errorf("%v, %v", info, err)
+	}
+	if got := Installed(o.GOROOT); got != c.GOROOT {
+		t.Errorf("a mirror of %s, want %s", got, c.GOROOT)
+	}
+	if got := Installed(c.GOROOT); got != c.GOROOT {
+		t.Errorf("no mirror, but of %s", got)
+	}
+}
+
+func TestPrune(t *testing.T) {
+	dir := t.TempDir()
+	now := time.Now()
+	for name, age := range map[string]time.Duration{"old": 2 * maxAge, "new": maxAge / 2} {
+		if err := writeFile(filepath.Join(dir, name, "file"), nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(filepath.Join(dir, name), now, now.Add(-age)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	prune(dir, now.Add(-maxAge))
+	if names, err := fs.Glob(os.DirFS(dir), "*"); err != nil || !slices.Equal(names, []string{"new"}) {
+		t.Errorf("%q, %v", names, err)
 	}
 }

@@ -2,9 +2,9 @@ package overlay
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -41,15 +41,29 @@ func TestRuleMissingFile(t *testing.T) {
 	}
 }
 
-// TestSyscallSites applies the rules to the Go release that runs the test, and
-// checks that no SYSCALL is left without its dispatch, and that no jump that
-// counts instructions leads over one.
+// TestSyscallSites applies the rules to the Go releases, and checks that no
+// SYSCALL is left without its dispatch, and that no jump that counts
+// instructions leads over one.
 func TestSyscallSites(t *testing.T) {
-	minor, err := minorRelease(runtime.Version())
-	if err != nil {
-		t.Skip(err)
+	for _, release := range []string{"go1.26.8", "go1.27.4"} {
+		t.Run(release, func(t *testing.T) {
+			cmd := exec.Command("go", "env", "GOROOT")
+			cmd.Env = append(os.Environ(), "GOTOOLCHAIN="+release)
+			out, err := cmd.Output()
+			if err != nil {
+				t.Skip(err)
+			}
+			testSyscallSites(t, strings.TrimSpace(string(out)), release)
+		})
 	}
-	files, err := patch(os.DirFS(filepath.Join(runtime.GOROOT(), "src")), rules, minorName(minor))
+}
+
+func testSyscallSites(t *testing.T, goroot, release string) {
+	minor, err := minorRelease(release)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := patch(os.DirFS(filepath.Join(goroot, "src")), rules, minorName(minor))
 	if err != nil {
 		t.Fatal(err)
 	}

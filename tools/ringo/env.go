@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -33,9 +31,6 @@ func envCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if bin := filepath.Dir(t.Go.Command); t.Go.Moved() {
-				env = append(env, "PATH="+prepend(bin, os.Getenv("PATH")))
-			}
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), env)
 			}
@@ -45,17 +40,6 @@ func envCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
 	return cmd
-}
-
-// prepend puts a directory at the beginning of a search path, once.
-func prepend(dir, path string) string {
-	list := []string{dir}
-	for _, d := range filepath.SplitList(path) {
-		if d != dir {
-			list = append(list, d)
-		}
-	}
-	return strings.Join(list, string(filepath.ListSeparator))
 }
 
 // printShell prints variables for a POSIX shell to evaluate.

@@ -202,7 +202,7 @@ func TestEnv(t *testing.T) {
 			t.Fatalf("status %d: %s", status, stderr)
 		}
 		name := filepath.Join(t.TempDir(), "hello.elf")
-		cmd := exec.Command("sh", "-ec", vars+"\ngo build -o \"$0\" ./testdata/hello", name)
+		cmd := exec.Command("sh", "-ec", vars+"\ngo vet ./testdata/hello\ngo build -o \"$0\" ./testdata/hello", name)
 		cmd.Env = append(append(os.Environ(), asCommand+"=1"), env...)
 		if stdout, stderr, status := output(t, cmd); status != 0 {
 			t.Fatalf("status %d: %s%s", status, stdout, stderr)

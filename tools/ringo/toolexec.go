@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"ringo.dev/ringo/boot"
+	"ringo.dev/ringo/rt/overlay"
 )
 
 // toolexec runs a tool for the go command (go help build, -toolexec), and
@@ -47,6 +48,8 @@ func link(args []string) error {
 		return err
 	}
 	cmd.Stdout = os.Stdout
+	// The linker writes down where source files are.
+	cmd.Env = append(os.Environ(), "GOROOT="+overlay.Installed(os.Getenv("GOROOT")))
 	if err := cmd.Run(); err != nil {
 		return err
 	}

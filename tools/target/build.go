@@ -32,7 +32,7 @@ func (t *Target) Build(ctx context.Context, args []string) error {
 // BuildCached builds a package in the cache and returns the file's name. If it
 // is there and up to date, this takes little more than asking for that.
 func (t *Target) BuildCached(ctx context.Context, pkg string) (string, error) {
-	cache, err := CacheDir()
+	cache, err := CacheDir("run")
 	if err != nil {
 		return "", err
 	}
@@ -41,7 +41,7 @@ func (t *Target) BuildCached(ctx context.Context, pkg string) (string, error) {
 		return "", err
 	}
 	key := sha256.Sum256(fmt.Appendf(nil, "%q %q %q", wd, pkg, t.Go.Root))
-	dir := filepath.Join(cache, "run", fmt.Sprintf("%x", key[:8]))
+	dir := filepath.Join(cache, fmt.Sprintf("%x", key[:8]))
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return "", err
 	}

@@ -20,11 +20,11 @@ func Executable() (string, error) {
 	if !strings.Contains(exe, string(filepath.Separator)+"go-build") {
 		return exe, nil
 	}
-	cache, err := CacheDir()
+	cache, err := CacheDir("bin")
 	if err != nil {
 		return "", err
 	}
-	return keep(exe, filepath.Join(cache, "bin"))
+	return keep(exe, cache)
 }
 
 // keep copies an executable to dir, under a name made of its contents.

@@ -11,18 +11,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"ringo.dev/ringo/rt/overlay"
 )
 
 // Go is a Go release on this machine.
 type Go struct {
-	// Command is the path of its go command.
-	Command string
-	// Root is its GOROOT.
-	Root string
-	// Release is its name, such as "go1.26.8".
-	Release string
-
-	env []string // for Command, beside os.Environ
+	Root    string // its GOROOT
+	Release string // its name, such as "go1.26.8"
 }
 
 // ErrNoGo is returned when there is no go command.
@@ -30,55 +26,30 @@ var ErrNoGo = errors.New("there is no go command in PATH; install Go from https:
 
 // FindGo returns the Go release that the go command selects in dir. It is the
 // one in PATH, or another one because of a toolchain line or GOTOOLCHAIN.
-func FindGo(ctx context.Context, dir, cache string) (*Go, error) {
+func FindGo(ctx context.Context, dir string) (*Go, error) {
 	command, err := exec.LookPath("go")
 	if err != nil {
 		return nil, ErrNoGo
 	}
-	cmd := exec.CommandContext(ctx, command, "env", "-json", "GOROOT", "GOVERSION", "GOMODCACHE")
+	cmd := exec.CommandContext(ctx, command, "env", "-json", "GOROOT", "GOVERSION")
 	cmd.Dir = dir
 	out, err := output(cmd)
 	if err != nil {
 		return nil, err
 	}
-	var env struct{ GOROOT, GOVERSION, GOMODCACHE string }
+	var env struct{ GOROOT, GOVERSION string }
 	if err := json.Unmarshal(out, &env); err != nil {
 		return nil, fmt.Errorf("go env: %w", err)
 	}
-	g := &Go{Command: command, Root: env.GOROOT, Release: env.GOVERSION}
-	if rel, err := filepath.Rel(env.GOMODCACHE, env.GOROOT); err == nil && filepath.IsLocal(rel) {
-		if err := g.leaveModuleCache(cache); err != nil {
-			return nil, err
-		}
-	}
-	return g, nil
+	// The environment may be that of ringo env.
+	return &Go{Root: overlay.Installed(env.GOROOT), Release: env.GOVERSION}, nil
 }
 
-// Moved reports whether Command is not the go command in PATH, but one that it
-// has selected.
-func (g *Go) Moved() bool { return g.env != nil }
-
-// leaveModuleCache makes g refer to its GOROOT by a symbolic link in cache.
-// The go command refuses overlays of files in the module cache, which is where
-// GOTOOLCHAIN puts releases.
-func (g *Go) leaveModuleCache(cache string) error {
-	link := filepath.Join(cache, g.Release)
-	if old, err := os.Readlink(link); err != nil || old != g.Root {
-		if err := os.MkdirAll(cache, 0o777); err != nil {
-			return err
-		}
-		tmp := fmt.Sprintf("%s.%d", link, os.Getpid())
-		if err := os.Symlink(g.Root, tmp); err != nil {
-			return err
-		}
-		if err := os.Rename(tmp, link); err != nil {
-			return err
-		}
-	}
-	g.Root = link
-	g.Command = filepath.Join(link, "bin", "go")
-	g.env = []string{"GOROOT=" + link, "GOTOOLCHAIN=local"}
-	return nil
+// Command returns this release's go command.
+func (g *Go) Command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, filepath.Join(g.Root, "bin", "go"), args...)
+	cmd.Env = append(os.Environ(), "GOROOT="+g.Root, "GOTOOLCHAIN=local")
+	return cmd
 }
 
 // download returns the directory of a module that source's go.mod requires,
@@ -92,9 +63,8 @@ func (g *Go) download(ctx context.Context, mod string, source fs.FS) (string, er
 	if err := writeModule(source, tmp); err != nil {
 		return "", err
 	}
-	cmd := exec.CommandContext(ctx, g.Command, "mod", "download", "-json", mod)
+	cmd := g.Command(ctx, "mod", "download", "-json", mod)
 	cmd.Dir = tmp
-	cmd.Env = append(os.Environ(), g.env...)
 	cmd.Env = append(cmd.Env, "GOFLAGS=-mod=mod", "GOWORK=off", "PWD="+tmp)
 	out, err := output(cmd)
 	if err != nil {

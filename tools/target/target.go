@@ -1,7 +1,7 @@
 // Package target is the build target that makes guests of Go programs: the
 // stock go command, given an overlay of its own standard library and a step
 // after the linker's. All it needs is in environment variables, so that any
-// go command (build, test, list, run) works with it.
+// go command (build, test, list, run, vet) works with it.
 package target
 
 import (
@@ -20,48 +20,49 @@ import (
 // Target is what the go command needs to build guests.
 type Target struct {
 	Go      *Go
-	Overlay string // path of the overlay's JSON file
+	Overlay *overlay.Overlay
 	Ringo   string // path of the ringo command, which the go command calls
 }
 
 // New prepares the target for the Go release that is selected in dir. ringo is
 // the path of the ringo command.
 func New(ctx context.Context, dir, ringo string) (*Target, error) {
-	cache, err := CacheDir()
+	g, err := FindGo(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
-	g, err := FindGo(ctx, dir, cache)
+	o, err := generate(ctx, g)
 	if err != nil {
 		return nil, err
 	}
-	name, err := generate(ctx, g, cache)
-	if err != nil {
-		return nil, err
-	}
-	return &Target{Go: g, Overlay: name, Ringo: ringo}, nil
+	return &Target{Go: g, Overlay: o, Ringo: ringo}, nil
 }
 
-// generate returns the overlay's JSON file.
-func generate(ctx context.Context, g *Go, cache string) (string, error) {
+// generate returns the overlay for a Go release.
+func generate(ctx context.Context, g *Go) (*overlay.Overlay, error) {
+	cache, err := CacheDir("overlay")
+	if err != nil {
+		return nil, err
+	}
 	return overlay.Generate(overlay.Config{
 		Source:  ringo.Source,
 		GOROOT:  g.Root,
 		Release: g.Release,
-		Cache:   filepath.Join(cache, "overlay"),
+		Cache:   cache,
 		Download: func(module string) (string, error) {
 			return g.download(ctx, module, ringo.Source)
 		},
 	})
 }
 
-// CacheDir is where ringo keeps what it can make again.
-func CacheDir() (string, error) {
+// CacheDir returns the directory of things of one kind that ringo can make
+// again.
+func CacheDir(kind string) (string, error) {
 	dir, err := os.UserCacheDir()
 	if err != nil {
 		return "", fmt.Errorf("%w; set HOME or XDG_CACHE_HOME", err)
 	}
-	return filepath.Join(dir, "ringo"), nil
+	return filepath.Join(dir, "ringo", kind), nil
 }
 
 // Env returns the environment variables, as NAME=VALUE, that make the go
@@ -76,12 +77,19 @@ func (t *Target) Env() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	goflags, err := joinFlags(append(flags, "-overlay="+t.Overlay, "-toolexec="+toolexec))
+	goflags, err := joinFlags(append(flags, "-overlay="+t.Overlay.File, "-toolexec="+toolexec))
 	if err != nil {
 		return nil, err
 	}
-	env := []string{"GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0", "GOFLAGS=" + goflags}
-	return append(env, t.Go.env...), nil
+	return []string{
+		"GOOS=linux",
+		"GOARCH=amd64",
+		"CGO_ENABLED=0",
+		"GOROOT=" + t.Overlay.GOROOT,
+		"GOTOOLCHAIN=local", // another release would build without the overlay
+		"GOFLAGS=" + goflags,
+		"PATH=" + t.path(os.Getenv("PATH")),
+	}, nil
 }
 
 // isOwn reports whether a flag in GOFLAGS is there because this target, or one
@@ -90,12 +98,29 @@ func (t *Target) isOwn(flag string) bool {
 	name, value, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(flag, "-"), "-"), "=")
 	switch name {
 	case "overlay":
-		return filepath.Dir(filepath.Dir(value)) == filepath.Dir(filepath.Dir(t.Overlay))
+		return t.inCache(value)
 	case "toolexec":
 		args, err := splitFlags(value)
-		return err == nil && len(args) == 2 && args[1] == "toolexec" && strings.Contains(filepath.Base(args[0]), "ringo")
+		return err == nil && len(args) == 2 && args[1] == "toolexec"
 	}
 	return false
+}
+
+// path puts the go command at the beginning of a search path.
+func (t *Target) path(path string) string {
+	dirs := []string{filepath.Join(t.Overlay.GOROOT, "bin")}
+	for _, d := range filepath.SplitList(path) {
+		if !t.inCache(d) {
+			dirs = append(dirs, d)
+		}
+	}
+	return strings.Join(dirs, string(filepath.ListSeparator))
+}
+
+// inCache reports whether a file belongs to an overlay, this one or another.
+func (t *Target) inCache(file string) bool {
+	cache := filepath.Dir(filepath.Dir(t.Overlay.File))
+	return strings.HasPrefix(file, cache+string(filepath.Separator))
 }
 
 // Command returns a go command that works for the target.
@@ -104,7 +129,7 @@ func (t *Target) Command(ctx context.Context, args ...string) (*exec.Cmd, error)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, t.Go.Command, args...)
+	cmd := exec.CommandContext(ctx, filepath.Join(t.Overlay.GOROOT, "bin", "go"), args...)
 	cmd.Env = append(os.Environ(), env...)
 	return cmd, nil
 }
