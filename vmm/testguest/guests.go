@@ -46,6 +46,8 @@ type (
 	vcpu    abi.VCPU
 )
 
+var _, _, _ = (*boot)(nil), (*console)(nil), (*vcpu)(nil)
+
 // maxCode is more than any guest's code.
 const maxCode = 1024
 
