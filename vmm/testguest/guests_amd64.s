@@ -427,18 +427,22 @@ TEXT ·overrun(SB), NOSPLIT|NOFRAME, $0
 	MOVQ	$0, DI
 	EXIT
 
-// signals waits for an upcall and exits with bits 8 to 15 of the signal word.
+// signals waits for a signal and exits with bits 8 to 15 of the signal word.
 TEXT ·signals(SB), NOSPLIT|NOFRAME, $0
 	ON_UPCALL
 	MOVQ	boot_Signals(DI), R12
-	MOVL	$0, vcpu_Masked(GS)
-loop:
-	MOVQ	$-1, DI
-	WAIT
-	JMP	loop
 handler:
+	MOVL	$0, vcpu_Pending(GS)
 	MOVQ	(R12), DI
 	SHRQ	$8, DI
+	JNE	done
+	MOVL	$0, vcpu_Masked(GS)
+	CMPL	vcpu_Pending(GS), $0
+	JNE	handler
+	MOVQ	$-1, DI
+	WAIT
+	JMP	handler
+done:
 	EXIT
 
 // device reads register 8 of the first device, writes what it read to register
