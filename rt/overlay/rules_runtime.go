@@ -43,6 +43,12 @@ var packageSyscallRules = []Rule{
 		Replace: "${1}\tif ringoBare != 0 {\n\t\tr1, r2, e := ringoKernelCall(trap, a1, a2, a3, 0, 0, 0)\n\t\treturn r1, r2, Errno(e)\n\t}\n",
 		Count:   1,
 		Why:     "answer system calls in the program's own kernel",
+	}, {
+		File:    "syscall/zsyscall_linux_amd64.go",
+		Match:   regexp.MustCompile(`\brawSyscallNoError\(`),
+		Replace: "ringoNoError(",
+		Count:   8,
+		Why:     "answer system calls in the program's own kernel",
 	},
 }
 
