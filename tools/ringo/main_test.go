@@ -104,37 +104,53 @@ func TestProcess(t *testing.T) {
 	})
 }
 
+// start starts a command and returns a reader of what it prints. The command
+// ends with the test.
+func start(t *testing.T, cmd *exec.Cmd) *bufio.Reader {
+	t.Helper()
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	return bufio.NewReader(stdout)
+}
+
+// checkWeb asks testdata/web, built by a release, for all that it has.
+func checkWeb(t *testing.T, addr, release string) {
+	t.Helper()
+	for path, want := range map[string]string{
+		"/":    "hello from " + release,
+		"/nil": "runtime error: invalid memory address or nil pointer dereference",
+	} {
+		r, err := http.Get("http://" + addr + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(r.Body)
+		r.Body.Close()
+		if err != nil || string(body) != want {
+			t.Errorf("%s: %q, %v; want %q", path, body, err, want)
+		}
+	}
+}
+
 // TestProcessWeb serves HTTP from a Linux process.
 func TestProcessWeb(t *testing.T) {
 	eachRelease(t, func(t *testing.T, env []string) {
-		cmd := exec.CommandContext(t.Context(), buildTest(t, env, "web"))
-		stdout, err := cmd.StdoutPipe()
+		out := start(t, exec.CommandContext(t.Context(), buildTest(t, env, "web")))
+		addr, err := out.ReadString('\n')
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		defer cmd.Wait()
-		defer cmd.Process.Kill()
-		addr, err := bufio.NewReader(stdout).ReadString('\n')
-		if err != nil {
-			t.Fatal(err)
-		}
-		for path, want := range map[string]string{
-			"/":    "hello from " + strings.TrimPrefix(env[0], "GOTOOLCHAIN="),
-			"/nil": "runtime error: invalid memory address or nil pointer dereference",
-		} {
-			r, err := http.Get("http://" + strings.TrimSpace(addr) + path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			body, err := io.ReadAll(r.Body)
-			r.Body.Close()
-			if err != nil || string(body) != want {
-				t.Errorf("%s: %q, %v; want %q", path, body, err, want)
-			}
-		}
+		checkWeb(t, strings.TrimSpace(addr), strings.TrimPrefix(env[0], "GOTOOLCHAIN="))
 	})
 }
 
@@ -287,16 +303,4 @@ func fakeGo(t *testing.T, release string) string {
 		t.Fatal(err)
 	}
 	return dir
-}
-
-// TestRunProcess runs programs as processes by ringo run.
-func TestRunProcess(t *testing.T) {
-	stdout, stderr, status := output(t, ringo(t, nil, "run", "--vmm=process", "-e", "GREETING=hi", "./testdata/hello", "--", "3", "-p"))
-	if stdout != "hi [3 -p]\n" || stderr != "" || status != 3 {
-		t.Errorf("%q, %q, status %d", stdout, stderr, status)
-	}
-	_, stderr, status = output(t, ringo(t, nil, "run", "--vmm=process", "--timeout=300ms", "./testdata/web"))
-	if status != 124 || !strings.Contains(stderr, "300ms") {
-		t.Errorf("time limit: %q, status %d", stderr, status)
-	}
 }

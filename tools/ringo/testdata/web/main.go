@@ -1,4 +1,5 @@
-// Command web serves HTTP on a port that it prints.
+// Command web serves HTTP on the address that is its argument, or on a port
+// that it prints.
 package main
 
 import (
@@ -10,7 +11,11 @@ import (
 )
 
 func main() {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr := "127.0.0.1:0"
+	if len(os.Args) > 1 {
+		addr = os.Args[1]
+	}
+	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
