@@ -3,10 +3,8 @@ package virtio
 import (
 	"io"
 	"sync"
-	"unsafe"
 
 	"ringo.dev/ringo/drivers/virtio/spec"
-	"ringo.dev/ringo/rt"
 )
 
 // consoleBuffer is the size of the buffer of each direction.
@@ -41,10 +39,10 @@ func OpenConsole(t Transport) (*Console, error) {
 		c     *consoleQueue
 		index int
 	}{{&c.in, spec.ConsoleQueueRX}, {&c.out, spec.ConsoleQueueTX}} {
-		if d.c.q, err = newQueue(t, d.index, f); err != nil {
+		if d.c.q, err = newQueue(t, d.index, f, consoleBuffer); err != nil {
 			return nil, err
 		}
-		d.c.buf = unsafe.Slice((*byte)(rt.AllocDevice(consoleBuffer)), consoleBuffer)
+		d.c.buf = d.c.q.extra
 	}
 	ready(t)
 	return c, nil

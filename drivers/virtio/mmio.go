@@ -23,8 +23,9 @@ func (p Page) Store32(off uintptr, v uint32) { rt.Store32(uintptr(p)+off, v) }
 
 // mmio is the memory-mapped transport, version 2 (4.2).
 type mmio struct {
-	r  Registers
-	id uint32
+	r        Registers
+	id       uint32
+	features uint64 // offered; 0: not read yet
 }
 
 // NewMMIO returns the transport with the registers r.
@@ -45,12 +46,14 @@ func NewMMIO(r Registers) (Transport, error) {
 func (m *mmio) DeviceID() uint32 { return m.id }
 
 func (m *mmio) Features() uint64 {
-	var f uint64
+	if m.features != 0 {
+		return m.features
+	}
 	for i := range uint32(2) {
 		m.r.Store32(spec.MMIODeviceFeaturesSel, i)
-		f |= uint64(m.r.Load32(spec.MMIODeviceFeatures)) << (32 * i)
+		m.features |= uint64(m.r.Load32(spec.MMIODeviceFeatures)) << (32 * i)
 	}
-	return f
+	return m.features
 }
 
 func (m *mmio) SetFeatures(f uint64) {

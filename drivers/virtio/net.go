@@ -64,6 +64,11 @@ const (
 
 	maxPacket = 14 + 65535 // a large segment with its Ethernet header
 
+	// firstBuffers is how many receive buffers the device gets at first: to
+	// touch memory is what starting up is made of. It is more than enough for
+	// one large segment, as it must be.
+	firstBuffers = 64
+
 	netRequired = spec.FeatureVersion1
 	netWanted   = spec.FeatureEventIdx | spec.FeatureIndirect | spec.NetMAC | spec.NetMTU |
 		spec.NetCSum | spec.NetHostTSO4 | spec.NetHostTSO6 |
@@ -86,9 +91,7 @@ func OpenNet(t Transport) (*Net, error) {
 	}
 	n := &Net{features: f, mtu: 1500}
 	if f&spec.NetMAC != 0 {
-		for i := range n.mac {
-			n.mac[i] = byte(t.Config(spec.NetConfigMAC+i, 1))
-		}
+		n.readMAC(t)
 	} else {
 		rt.Random(n.mac[:])
 		n.mac[0] = n.mac[0]&^1 | 2 // unicast, locally administered
@@ -99,11 +102,11 @@ func OpenNet(t Transport) (*Net, error) {
 			return nil, deviceError("the network device has an impossible MTU")
 		}
 	}
-	rx, err := newQueue(t, spec.NetQueueRX, f)
+	rx, err := newQueue(t, spec.NetQueueRX, f&^spec.FeatureIndirect, 0) // buffers are in one piece
 	if err != nil {
 		return nil, err
 	}
-	tx, err := newQueue(t, spec.NetQueueTX, f)
+	tx, err := newQueue(t, spec.NetQueueTX, f, maxQueueSize*txSlot)
 	if err != nil {
 		return nil, err
 	}
@@ -111,6 +114,14 @@ func OpenNet(t Transport) (*Net, error) {
 	n.Rx = &RxQueue{q: rx, tx: n.Tx, bufs: make([]rxBuffer, rx.size), mergeable: f&spec.NetMrgRxBuf != 0}
 	ready(t)
 	return n, nil
+}
+
+// readMAC reads the card's address, in two accesses: each is an exit.
+func (n *Net) readMAC(t Transport) {
+	low, high := t.Config(spec.NetConfigMAC, 4), t.Config(spec.NetConfigMAC+4, 2)
+	for i := range n.mac {
+		n.mac[i] = byte((uint64(high)<<32 | uint64(low)) >> (8 * i))
+	}
 }
 
 // MAC is the card's Ethernet address.
@@ -143,7 +154,6 @@ type TxQueue struct {
 	mu       sync.Mutex // held from Begin to End
 	q        *queue
 	owners   []Owner // by head of the chain; nil: none
-	slots    []byte  // txSlot bytes for each descriptor
 	urgent   bool    // the batch has a packet with payload
 	deferred bool    // ring has been told to
 	later    chan struct{}
@@ -154,13 +164,7 @@ type TxQueue struct {
 const txPatient = 14 + 40 + 40
 
 func newTxQueue(q *queue) *TxQueue {
-	n := int(q.size) * txSlot
-	t := &TxQueue{
-		q:      q,
-		owners: make([]Owner, q.size),
-		slots:  unsafe.Slice((*byte)(rt.AllocDevice(uintptr(n))), n),
-		later:  make(chan struct{}, 1),
-	}
+	t := &TxQueue{q: q, owners: make([]Owner, q.size), later: make(chan struct{}, 1)}
 	go t.ring()
 	return t
 }
@@ -188,7 +192,7 @@ func (t *TxQueue) Send(h *NetHeader, data [][]byte, owner Owner) error {
 		size += len(b)
 	}
 	t.urgent = t.urgent || size > txPatient
-	slot := t.slots[int(q.head())*txSlot:][:txSlot]
+	slot := t.slot(q.head())
 	q.begin()
 	if size <= txCopy {
 		b := slot[spec.NetHeaderLen:]
@@ -211,13 +215,16 @@ func (t *TxQueue) Send(h *NetHeader, data [][]byte, owner Owner) error {
 	}
 	// Waiting may have put another descriptor on top of the stack of free ones.
 	head := q.head()
-	slot = t.slots[int(head)*txSlot:][:txSlot]
+	slot = t.slot(head)
 	q.scratch[0].Addr = rt.DeviceAddr(unsafe.Pointer(&slot[0]))
 	h.Encode(slot)
 	t.owners[head] = owner
 	q.submit()
 	return nil
 }
+
+// slot returns the txSlot bytes of descriptor i.
+func (t *TxQueue) slot(i uint16) []byte { return t.q.extra[int(i)*txSlot:][:txSlot] }
 
 // End ends the batch: the device is notified, if it wants to be, now or soon.
 func (t *TxQueue) End() {
@@ -290,6 +297,7 @@ func (t *TxQueue) tryReclaim() {
 type RxQueue struct {
 	q         *queue
 	tx        *TxQueue // its memory is reclaimed on the way
+	goal      int      // number of buffers that the device should have
 	bufs      []rxBuffer
 	spare     rxBuffer // got from the handler, but there was no room for it
 	parts     []RxPart // of one packet
@@ -305,6 +313,7 @@ type rxBuffer struct {
 // Serve gives the device h's buffers and h the packets, for ever. It returns
 // when the device breaks the protocol.
 func (r *RxQueue) Serve(h RxHandler) error {
+	r.goal = min(firstBuffers, int(r.q.size))
 	for {
 		r.refill(h)
 		r.tx.tryReclaim()
@@ -319,8 +328,10 @@ func (r *RxQueue) Serve(h RxHandler) error {
 			if !got {
 				break
 			}
-			// Long before the device runs out of buffers.
-			if len(r.q.free) > int(r.q.size)/2 {
+			// Long before the device runs out of buffers. That it could means
+			// that it needs more.
+			if int(r.q.pending) < r.goal/2 {
+				r.goal = int(r.q.size)
 				r.refill(h)
 			}
 		}
@@ -328,10 +339,11 @@ func (r *RxQueue) Serve(h RxHandler) error {
 	}
 }
 
-// refill gives the device buffers until the ring is full.
+// refill gives the device buffers until it has as many as it should, or the
+// ring is full.
 func (r *RxQueue) refill(h RxHandler) {
 	q := r.q
-	for len(q.free) > 0 {
+	for int(q.pending) < r.goal && len(q.free) > 0 {
 		b := r.spare
 		if r.spare = (rxBuffer{}); b.mem == nil {
 			b.mem, b.owner = h.Buffer()

@@ -37,6 +37,7 @@ type queue struct {
 	// The three areas; see package spec for their layout.
 	desc, avail, used unsafe.Pointer
 	tables            unsafe.Pointer // indirect tables, one for each descriptor; nil: not in use
+	extra             []byte         // for the driver's use
 	eventIdx          bool
 
 	chains   []chain  // by first descriptor
@@ -56,25 +57,34 @@ type chain struct {
 	writable uint32 // bytes that the device may write
 }
 
-// newQueue sets up queue index of the device behind t.
-func newQueue(t Transport, index int, features uint64) (*queue, error) {
+// newQueue sets up queue index of the device behind t. With it come extra bytes
+// of device memory, page aligned. All of the queue's memory is one allocation,
+// as that is a hypercall.
+func newQueue(t Transport, index int, features uint64, extra int) (*queue, error) {
 	size := min(t.QueueMax(index), maxQueueSize)
 	if size < 2 || size&(size-1) != 0 {
 		return nil, deviceError("a virtqueue is missing or has a size that is no power of two")
 	}
-	descLen := spec.DescBytes(size)
-	usedOff := (descLen + spec.AvailBytes(size) + pageSize - 1) &^ (pageSize - 1)
-	mem := rt.AllocDevice(uintptr(usedOff + spec.UsedBytes(size) + 2))
+	tables := 0
+	if features&spec.FeatureIndirect != 0 {
+		tables = size * indirectLen * spec.DescSize
+	}
+	availOff := spec.DescBytes(size)
+	usedOff := pageUp(availOff + spec.AvailBytes(size))
+	tablesOff := pageUp(usedOff + spec.UsedBytes(size))
+	extraOff := pageUp(tablesOff + tables)
+	mem := rt.AllocDevice(uintptr(extraOff + extra))
 	q := &queue{
 		t: t, index: index, size: uint16(size),
-		desc: mem, avail: unsafe.Add(mem, descLen), used: unsafe.Add(mem, usedOff),
+		desc: mem, avail: unsafe.Add(mem, availOff), used: unsafe.Add(mem, usedOff),
+		extra:    unsafe.Slice((*byte)(unsafe.Add(mem, extraOff)), extra),
 		eventIdx: features&spec.FeatureEventIdx != 0,
 		chains:   make([]chain, size),
 		free:     make([]uint16, 0, size),
 		scratch:  make([]spec.Desc, 0, size),
 	}
-	if features&spec.FeatureIndirect != 0 {
-		q.tables = rt.AllocDevice(uintptr(size * indirectLen * spec.DescSize))
+	if tables > 0 {
+		q.tables = unsafe.Add(mem, tablesOff)
 	}
 	for i := size - 1; i >= 0; i-- {
 		q.free = append(q.free, uint16(i))
@@ -83,6 +93,8 @@ func newQueue(t Transport, index int, features uint64) (*queue, error) {
 	t.EnableQueue(index, size, rt.DeviceAddr(q.desc), rt.DeviceAddr(q.avail), rt.DeviceAddr(q.used))
 	return q, nil
 }
+
+func pageUp(n int) int { return (n + pageSize - 1) &^ (pageSize - 1) }
 
 // begin starts a new chain. Buffers are added with append, and the chain is
 // given to the device by submit.

@@ -2,10 +2,8 @@ package virtio
 
 import (
 	"sync"
-	"unsafe"
 
 	"ringo.dev/ringo/drivers/virtio/spec"
-	"ringo.dev/ringo/rt"
 )
 
 // RNG is a virtio entropy source (5.4).
@@ -27,12 +25,12 @@ func OpenRNG(t Transport) (*RNG, error) {
 	if err != nil {
 		return nil, err
 	}
-	q, err := newQueue(t, 0, f)
+	q, err := newQueue(t, 0, f, rngBuffer)
 	if err != nil {
 		return nil, err
 	}
 	ready(t)
-	return &RNG{q: q, buf: unsafe.Slice((*byte)(rt.AllocDevice(rngBuffer)), rngBuffer)}, nil
+	return &RNG{q: q, buf: q.extra}, nil
 }
 
 // Read fills p with entropy of the device, waiting as long as that takes. It
