@@ -348,7 +348,10 @@ func (k *Kernel) PollOpen(fd int, pd rt.PollDesc) uintptr {
 		t.mu.Unlock()
 		return uintptr(syscall.EPERM)
 	}
-	t.unwatch(fd)
+	if t.extras[fd].poll != nil {
+		t.mu.Unlock()
+		return uintptr(syscall.EEXIST)
+	}
 	w := &pollWatch{queue: q}
 	w.waiter.Mask = EventIn | EventOut | EventRdHup
 	w.waiter.Notify = func(e Events) { reportReady(pd, e) }

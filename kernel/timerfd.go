@@ -114,24 +114,35 @@ func (t *timerFD) arm() {
 	t.timer = time.AfterFunc(time.Duration(t.next-t.now()), func() { t.expire(armed) })
 }
 
-// expire counts what has expired by now, and arms the timer again.
+// expire is called by the timer.
 func (t *timerFD) expire(armed int64) {
 	t.mu.Lock()
 	if t.armed != armed {
 		t.mu.Unlock()
 		return
 	}
-	t.count++
-	if t.interval > 0 {
-		missed := max(t.now()-t.next, 0) / t.interval
-		t.count += uint64(missed)
-		t.next += (missed + 1) * t.interval
+	t.count += t.expired()
+	if t.next != 0 {
 		t.arm()
-	} else {
-		t.next = 0
 	}
 	t.mu.Unlock()
 	t.queue.Notify(EventIn)
+}
+
+// expired returns how often the timer expired since it was last called. t.mu is
+// held.
+func (t *timerFD) expired() uint64 {
+	late := t.now() - t.next
+	if t.next == 0 || late < 0 {
+		return 0
+	}
+	if t.interval == 0 {
+		t.next = 0
+		return 1
+	}
+	n := 1 + late/t.interval
+	t.next += n * t.interval
+	return uint64(n)
 }
 
 // TimerFDGet is timerfd_gettime(2).
@@ -159,6 +170,7 @@ func (t *timerFD) Read(p []byte) (int, Errno) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.count += t.expired() // the timer's goroutine may come late
 	if t.count == 0 {
 		return 0, syscall.EAGAIN
 	}

@@ -1,6 +1,7 @@
 package syscalls
 
 import (
+	"strings"
 	"syscall"
 	"unsafe"
 
@@ -39,8 +40,13 @@ func NewTyped(k *kernel.Kernel) *Typed {
 		Pwrite: k.Pwrite,
 		Close:  k.Close,
 		Seek:   k.Seek,
-		Openat: k.Open,
-		Fstat:  k.Fstat,
+		Openat: func(dirfd int, path string, flags int, mode uint32) (int, Errno) {
+			if strings.IndexByte(path, 0) >= 0 {
+				return -1, syscall.EINVAL // as syscall.BytePtrFromString says
+			}
+			return k.Open(dirfd, path, flags, mode)
+		},
+		Fstat: k.Fstat,
 		Accept4: func(fd int, addr *syscall.RawSockaddrAny, n *uint32, flags int) (int, Errno) {
 			newfd, size, err := k.Accept(fd, sockaddrBytes(addr, n), flags)
 			setLength(n, size, err)

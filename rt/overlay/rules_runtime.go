@@ -20,6 +20,13 @@ var runtimeRules = []Rule{
 		Count:   1,
 		Why:     "leave a thread's stack before it is given away",
 	}, {
+		// Package os asks for a descriptor's flags by this function.
+		File:    "runtime/os_linux.go",
+		Match:   regexp.MustCompile(`linux\.Syscall6\((linux\.SYS_FCNTL, .*)\)`),
+		Replace: "ringoFcntl($1)",
+		Count:   1,
+		Why:     "answer system calls in the program's own kernel",
+	}, {
 		File:    "runtime/mgcpacer.go",
 		Match:   regexp.MustCompile(`(?m)^\tp := gogetenv\("GOMEMLIMIT"\)\n`),
 		Replace: "${0}\tif p == \"\" && ringoBare != 0 {\n\t\treturn ringoMemoryLimit()\n\t}\n",

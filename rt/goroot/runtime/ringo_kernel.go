@@ -74,6 +74,16 @@ func ringoKernelCall(num, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2, errno uintptr
 	return call.ret, call.ret2, call.errno
 }
 
+// ringoFcntl makes the system call of runtime.fcntl.
+//
+//go:nosplit
+func ringoFcntl(num, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2, errno uintptr) {
+	if ringoBare != 0 {
+		return ringoKernelCall(num, a1, a2, a3, a4, a5, a6)
+	}
+	return linux.Syscall6(num, a1, a2, a3, a4, a5, a6)
+}
+
 // ringoHandOver parks the caller gp and continues with a worker. It runs on the
 // system stack.
 func ringoHandOver(gp *g) {
