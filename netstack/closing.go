@@ -29,16 +29,16 @@ const (
 	timeWait = 60 * time.Second
 	// endpointSize is about what an idle endpoint and its timers take.
 	endpointSize = 6 << 10
-	// closedShare is the part of the memory that closed connections may take.
-	closedShare = 32
-	// hardFactor is how many times the soft limit the hard one is.
-	hardFactor = 4
+	// softShare and hardShare are the parts of the memory, one in so many, that
+	// closed connections may take until the limits apply.
+	softShare = 32
+	hardShare = 4
 )
 
 func (c *closedConns) init(ip *stack.Stack, memory uint64) {
 	c.ip = ip
-	c.soft = min(max(int(memory/closedShare/endpointSize), 64), 16384)
-	c.hard = hardFactor * c.soft
+	c.soft = min(max(int(memory/softShare/endpointSize), 64), 16384)
+	c.hard = c.soft * softShare / hardShare
 }
 
 // closedConn is one of them. It stays registered with the endpoint's queue.

@@ -32,9 +32,9 @@ func (s *socket) Read(p []byte) (int, kernel.Errno) {
 	s.in.mu.Lock()
 	defer s.in.mu.Unlock()
 	s.in.w.set(p, nil)
-	res, err := s.read(&s.in.w, tcpip.ReadOptions{})
+	n, err := s.read(&s.in.w, false)
 	s.in.w.clear()
-	return res.Count, err
+	return n, err
 }
 
 // Write implements kernel.File.
@@ -47,20 +47,20 @@ func (s *socket) Write(p []byte) (int, kernel.Errno) {
 	return n, err
 }
 
-// read receives into w. s.in.mu is held.
-func (s *socket) read(w io.Writer, opts tcpip.ReadOptions) (tcpip.ReadResult, kernel.Errno) {
-	res, terr := s.ep.Read(w, opts)
+// read receives into w, of a message nothing but the data. s.in.mu is held.
+func (s *socket) read(w io.Writer, peek bool) (int, kernel.Errno) {
+	res, terr := s.ep.Read(w, tcpip.ReadOptions{Peek: peek})
 	switch terr.(type) {
 	case nil:
 	case *tcpip.ErrBadBuffer:
 		// The message did not fit: there was no room at all for it.
 	default:
-		return res, errnoOf(terr)
+		return 0, errnoOf(terr)
 	}
-	if s.isStream() && !opts.Peek && res.Count > 0 {
+	if s.isStream() && !peek && res.Count > 0 {
 		s.ep.ModerateRecvBuf(res.Count)
 	}
-	return res, 0
+	return res.Count, 0
 }
 
 // write sends what is in s.out.v. s.out.mu is held.
@@ -170,11 +170,9 @@ func (s *socket) receiveStream(peek, trunc bool) (int, kernel.Errno) {
 		return min(size, queued), errnoOf(terr)
 	case trunc:
 		s.in.drop.n = size
-		res, err := s.read(&s.in.drop, tcpip.ReadOptions{})
-		return res.Count, err
+		return s.read(&s.in.drop, false)
 	}
-	res, err := s.read(&s.in.w, tcpip.ReadOptions{Peek: peek})
-	return res.Count, err
+	return s.read(&s.in.w, peek)
 }
 
 // storeAddress writes addr to the caller's buffer, cut off if it is too small,
