@@ -56,3 +56,11 @@ func onHost(a netip.AddrPort) netip.AddrPort {
 	}
 	return a
 }
+
+// fromGuest returns where the guest reaches the host's loopback address a.
+func fromGuest(a netip.Addr) netip.Addr {
+	if a.Is4() {
+		return Router4
+	}
+	return Router6
+}

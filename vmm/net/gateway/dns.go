@@ -173,8 +173,8 @@ func (r *resolver) fromHosts(ctx context.Context, h dnsmessage.Header, q dnsmess
 	if q.Class != dnsmessage.ClassINET || q.Type != dnsmessage.TypeA && q.Type != dnsmessage.TypeAAAA {
 		return nil
 	}
-	// The file's names have no final dot.
-	addrs, err := r.hosts.LookupNetIP(ctx, "ip", strings.TrimSuffix(q.Name.String(), "."))
+	name := strings.TrimSuffix(q.Name.String(), ".") // as the file has it
+	addrs, err := r.hosts.LookupNetIP(ctx, "ip", name)
 	if err != nil {
 		return nil
 	}
@@ -188,6 +188,9 @@ func (r *resolver) fromHosts(ctx context.Context, h dnsmessage.Header, q dnsmess
 		head := dnsmessage.ResourceHeader{Name: q.Name, Class: q.Class, TTL: hostsTTL}
 		for _, a := range addrs {
 			a = a.Unmap()
+			if a.IsLoopback() && !strings.EqualFold(name, "localhost") {
+				a = fromGuest(a)
+			}
 			var err error
 			switch {
 			case a.Is4() && q.Type == dnsmessage.TypeA:
