@@ -64,6 +64,13 @@ var lockedActs = map[string]struct {
 	"unix socket":   {act: func() error { _, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0); return err }, dies: true},
 }
 
+// hasLandlock says that Lockdown can apply it: not under cgo, nor on every kernel.
+var hasLandlock = func() bool {
+	_, _, cgo := syscall.AllThreadsSyscall(unix.SYS_GETPID, 0, 0, 0)
+	_, _, none := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
+	return cgo == 0 && none == 0
+}()
+
 const lockedEnv = "RINGO_TEST_LOCKED"
 
 // TestLockdown runs a guest in a locked-down process, which then does one act.
