@@ -42,6 +42,19 @@ var gvisorRules = []Rule{
 		Count:   1,
 		Why:     "do without encoding/json",
 	}, {
+		File:    gvisor + "/log/log.go",
+		Match:   regexp.MustCompile(`(?m)^\t"regexp"$`),
+		Replace: "",
+		Count:   1,
+		Why:     "do without regexp, whose tables cost time at program start",
+	}, {
+		// The frames of the caller stay in the stack that is returned.
+		File:    gvisor + "/log/log.go",
+		Match:   regexp.MustCompile(`(?ms)^// stackRegexp matches .*?^(func LocalStack\(excludeTopN int\) \[\]byte \{\n).*?^\}\n`),
+		Replace: "${1}\treturn Stacks(false)\n}\n",
+		Count:   1,
+		Why:     "do without regexp, whose tables cost time at program start",
+	}, {
 		// The compiler does not move memory accesses over a call, and the
 		// processor needs no fence.
 		File:    gvisor + "/sync/fence.go",
