@@ -15,8 +15,8 @@ import (
 // functions in package runtime that take their place. Those have the same
 // signature, and are entered by a jump.
 var redirects = map[string]string{
-	"golang.org/x/sys/unix.SyscallNoError":    "runtime.ringoSyscallNoError",
-	"golang.org/x/sys/unix.RawSyscallNoError": "runtime.ringoRawSyscallNoError",
+	"golang.org/x/sys/unix.SyscallNoError":    "runtime.ringoSyscallNoErrorEntry",
+	"golang.org/x/sys/unix.RawSyscallNoError": "runtime.ringoRawSyscallNoErrorEntry",
 }
 
 // syscallOpcode is the SYSCALL instruction.

@@ -11,11 +11,14 @@ import (
 	"time"
 )
 
+// noKVM is set in the environment where there is no KVM.
+const noKVM = "RINGO_TEST_NOKVM"
+
 // needKVM skips a test where that was asked for; otherwise KVM has to be there.
 func needKVM(t *testing.T) {
 	t.Helper()
-	if os.Getenv("RINGO_TEST_NOKVM") != "" {
-		t.Skip("RINGO_TEST_NOKVM is set")
+	if os.Getenv(noKVM) != "" {
+		t.Skip(noKVM + " is set")
 	}
 }
 

@@ -148,8 +148,8 @@ full:
 	// Never reached. Every image has this function, and so, by this, what the
 	// post-link step looks for and nothing else refers to.
 	LEAQ	runtime·ringoGuestNote(SB), AX
-	LEAQ	runtime·ringoSyscallNoError(SB), AX
-	LEAQ	runtime·ringoRawSyscallNoError(SB), AX
+	LEAQ	runtime·ringoSyscallNoErrorEntry(SB), AX
+	LEAQ	runtime·ringoRawSyscallNoErrorEntry(SB), AX
 
 // ringoUpcall is where the platform interrupts Go code. Upcalls are masked, RIP
 // and RFLAGS are in the CPU's page, all else is as it was interrupted.

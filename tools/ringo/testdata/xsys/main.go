@@ -11,6 +11,7 @@ import (
 
 func main() {
 	unix.Sync()
-	old := unix.Umask(0o027)
-	fmt.Println(unix.Getpid() == os.Getpid(), unix.Getuid() == os.Getuid(), old != 0o027, unix.Umask(old) == 0o027)
+	before := unix.Umask(0o027)
+	after := unix.Umask(before)
+	fmt.Println(unix.Getpid() == os.Getpid(), unix.Getuid() == os.Getuid(), before == after, after == 0o027)
 }
