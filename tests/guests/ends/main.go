@@ -56,8 +56,7 @@ func dereferenceNil() error {
 // overflow needs more stack than it may have.
 func overflow() error {
 	debug.SetMaxStack(1 << 20)
-	recurse(1)
-	return nil
+	return fmt.Errorf("reached depth %d", recurse(1))
 }
 
 func recurse(n int) int {

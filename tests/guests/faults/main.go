@@ -40,21 +40,21 @@ func here() string {
 	return fmt.Sprintf("%s:%d", file[strings.LastIndexByte(file, '/')+1:], line)
 }
 
-// fault runs f, which must panic with a runtime.Error. It returns that and the
-// trace of the panic.
-func fault(f func()) (err runtime.Error, trace string) {
+// fault runs f, which must panic with a runtime.Error. It returns the trace of
+// the panic, and that error.
+func fault(f func()) (trace string, err runtime.Error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		err, _ = recover().(runtime.Error)
 		trace = string(debug.Stack())
 	}()
 	f()
-	return nil, ""
+	return "", nil
 }
 
 // expect fails unless f panics with a message that contains want, at the line place.
 func expect(want, place string, f func()) error {
-	err, trace := fault(f)
+	trace, err := fault(f)
 	switch {
 	case err == nil:
 		return errors.New("no runtime error")
@@ -77,7 +77,7 @@ func nilPointer() error {
 
 func nilFunction() error {
 	var f func()
-	err, _ := fault(func() { f() })
+	_, err := fault(func() { f() })
 	if err == nil || !strings.Contains(err.Error(), "nil pointer dereference") {
 		return fmt.Errorf("panic %v", err)
 	}
@@ -106,16 +106,18 @@ func index() error {
 // many recovers from more faults than there could be room for if one leaked.
 func many() error {
 	for n := range 20000 {
-		if err, _ := quickFault(); err == nil {
+		if err := quickFault(); err == nil {
 			return fmt.Errorf("no fault in round %d", n)
 		}
 	}
 	return nil
 }
 
-func quickFault() (err error, n int) {
+// quickFault returns the error of a fault, without looking for more.
+func quickFault() (err error) {
 	defer func() { err, _ = recover().(runtime.Error) }()
-	return nil, load(nil)
+	_ = load(nil)
+	return nil
 }
 
 // otherGoroutine faults in several goroutines at the same time.
@@ -125,7 +127,7 @@ func otherGoroutine() error {
 	for range goroutines {
 		go func() {
 			for range 100 {
-				if err, _ := quickFault(); err == nil {
+				if err := quickFault(); err == nil {
 					errs <- errors.New("no fault")
 					return
 				}
@@ -150,10 +152,10 @@ func pointer(addr uintptr) *byte { return *(**byte)(unsafe.Pointer(&addr)) }
 // page0 reads and writes all over the first page.
 func page0() error {
 	for addr := uintptr(0); addr < 4096; addr += 256 {
-		if err, _ := fault(func() { _ = *pointer(addr) }); err == nil {
+		if _, err := fault(func() { _ = *pointer(addr) }); err == nil {
 			return fmt.Errorf("address %#x can be read", addr)
 		}
-		if err, _ := fault(func() { *pointer(addr) = 1 }); err == nil {
+		if _, err := fault(func() { *pointer(addr) = 1 }); err == nil {
 			return fmt.Errorf("address %#x can be written", addr)
 		}
 	}
@@ -162,7 +164,7 @@ func page0() error {
 
 // faultsAt fails unless f faults and the error tells addr.
 func faultsAt(addr uintptr, f func()) error {
-	err, _ := fault(f)
+	_, err := fault(f)
 	if err == nil {
 		return fmt.Errorf("no fault at %#x", addr)
 	}
@@ -221,7 +223,7 @@ func executeData() error {
 	entry := &code[0]
 	closure := &entry // a func is a pointer to where its entry point is
 	f := *(*func())(unsafe.Pointer(&closure))
-	if err, _ := fault(f); err == nil {
+	if _, err := fault(f); err == nil {
 		return errors.New("data was executed")
 	}
 	return nil

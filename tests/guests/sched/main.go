@@ -43,10 +43,7 @@ func main() {
 // endless starts goroutines that never yield, and wants the others to go on.
 func endless() error {
 	for range runtime.GOMAXPROCS(0) + 1 {
-		go func() {
-			for {
-			}
-		}()
+		go forever()
 	}
 	for range 20 {
 		time.Sleep(time.Millisecond)
@@ -57,10 +54,7 @@ func endless() error {
 
 // collectBesideEndless wants collections to end though a goroutine never yields.
 func collectBesideEndless() error {
-	go func() {
-		for {
-		}
-	}()
+	go forever()
 	for range 3 {
 		done := make(chan struct{})
 		go func() { runtime.GC(); close(done) }()
@@ -395,4 +389,11 @@ func cpuTime() (time.Duration, error) {
 	var u syscall.Rusage
 	err := syscall.Getrusage(syscall.RUSAGE_SELF, &u)
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), err
+}
+
+// forever uses a CPU and never yields it.
+func forever() {
+	//lint:ignore SA5002 that is what it is for
+	for {
+	}
 }

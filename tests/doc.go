@@ -1,0 +1,13 @@
+// Package tests holds what must hold of ringo as a whole, as its users see it:
+// they build programs with the ringo command and run them, in VMs and as
+// processes.
+//
+//	guests/   programs that show one property at a time (guests_test.go)
+//	harness/  how ringo is built and run, and networks for it
+//	load/     a generator of HTTP and UDP load
+//	bench/    a table of figures, against the same programs as processes
+//	stress/   many runs of what must never hang
+//	rigs/     other kinds of KVM
+//
+// What boots guests needs /dev/kvm and fails without it.
+package tests
