@@ -52,6 +52,12 @@ var lockedActs = map[string]struct {
 		}
 		return nil
 	}},
+	"read a file": {act: func() error {
+		if _, err := os.ReadFile("/etc/passwd"); hasLandlock && !errors.Is(err, os.ErrPermission) {
+			return errors.New("reading was not refused")
+		}
+		return nil
+	}},
 	"exec":          {act: func() error { return unix.Exec("/bin/true", []string{"true"}, nil) }, dies: true},
 	"ptrace":        {act: func() error { return unix.PtraceAttach(1) }, dies: true},
 	"fork":          {act: func() error { _, err := syscall.ForkExec("/bin/true", nil, nil); return err }, dies: true},
