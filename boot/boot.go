@@ -2,10 +2,10 @@
 // that they can be booted. They stay valid executables of Linux.
 //
 // It adds the ELF note by which ringo's VMM finds the entry point (package
-// vmm/abi), and looks after the SYSCALL instructions that come from outside
-// the standard library, which the overlay cannot reach: those of
-// golang.org/x/sys/unix are led to counterparts in package runtime, others are
-// reported.
+// vmm/abi), what other boot loaders need (metal.go), and looks after the
+// SYSCALL instructions that come from outside the standard library, which the
+// overlay cannot reach: those of golang.org/x/sys/unix are led to counterparts
+// in package runtime, others are reported.
 package boot
 
 import (
@@ -59,14 +59,26 @@ func finish(data []byte) (finished []byte, warnings []string, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := img.addNote(".note.ringo", abi.NoteName, abi.NoteType, desc); err != nil {
+	notes := encodeNote(abi.NoteName, abi.NoteType, desc)
+	metal := img.metal()
+	if metal != nil {
+		notes = append(notes, pvhNote()...)
+	}
+	if err := img.addNotes(".note.ringo", notes); err != nil {
 		return nil, nil, err
 	}
-	warnings, err = img.redirectSyscalls()
-	return img.data, warnings, err
+	if warnings, err = img.redirectSyscalls(); err != nil {
+		return nil, nil, err
+	}
+	if metal != nil {
+		if err := img.addMetal(metal); err != nil {
+			warnings = append(warnings, fmt.Sprintf("only ringo's own machine monitor can boot it: %v", err))
+		}
+	}
+	return img.data, warnings, nil
 }
 
-//go:embed *.go
+//go:embed *.go stub.bin
 var sources embed.FS
 
 // Version identifies what Finish does: it changes with this package's source.
@@ -74,7 +86,7 @@ var sources embed.FS
 // an up-to-date one.
 func Version() string {
 	h := sha256.New()
-	names, _ := fs.Glob(sources, "*.go") // the pattern is valid
+	names, _ := fs.Glob(sources, "*") // the pattern is valid
 	for _, name := range names {
 		data, _ := sources.ReadFile(name) // it was listed
 		h.Write(data)

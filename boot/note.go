@@ -23,13 +23,13 @@ func decodeNote(desc []byte) (*abi.Note, error) {
 	return note, nil
 }
 
-// addNote adds a note to the executable: a program header and a section, so
-// that both loaders and tools such as strip and readelf see it.
+// addNotes adds notes (of encodeNote) to the executable: a program header and a
+// section, so that both loaders and tools such as strip and readelf see them.
 //
 // The Go linker leaves the first page of the file to its headers: the ELF
 // header, the program headers, the section headers, a gap, and its own notes.
 // The section headers go to the end of the file, which frees their place.
-func (img *image) addNote(section, name string, typ uint32, desc []byte) error {
+func (img *image) addNotes(section string, note []byte) error {
 	var h elf.Header64
 	var load *elf.Prog // of the first page
 	if _, err := binary.Decode(img.data, le, &h); err != nil {
@@ -47,7 +47,6 @@ func (img *image) addNote(section, name string, typ uint32, desc []byte) error {
 		return errors.New("its ELF header is not in a segment")
 	}
 	phend := h.Phoff + uint64(len(img.Progs)+1)*phentsize
-	note := encodeNote(name, typ, desc)
 	if free := img.firstByte(); phend+uint64(len(note)) > free {
 		return fmt.Errorf("there is no room for another program header: %d bytes are needed and the first section is at %d", phend+uint64(len(note)), free)
 	}

@@ -39,6 +39,7 @@ const (
 	ringoStackStride   = 32 << 10 // distance of kernel stacks; the rest is a guard
 	ringoBootStackSize = 24 << 10
 	ringoMaxXSize      = 8 << 10 // largest extended state that fits on a kernel stack
+	ringoFXSize        = 576     // what FXSAVE writes, and XSAVE's header
 )
 
 var (
@@ -46,6 +47,11 @@ var (
 	ringoThread1   ringoThread
 	ringoBootPage  *ringoabi.Boot
 	ringoXSize     uintptr // bytes that XSAVE writes
+
+	// What a processor may lack (only metal meets such): then FXSAVE and the
+	// FS base's model-specific register take the instructions' place.
+	ringoNoXSave    uint8
+	ringoNoFSGSBase uint8
 )
 
 // Implemented in ringo_entry_amd64.s.
@@ -110,8 +116,11 @@ func ringoBoot(boot *ringoabi.Boot) {
 	if boot.Magic != ringoabi.Magic || boot.Version != ringoabi.Version {
 		ringoFatal("the machine monitor speaks another version of ringo's ABI; build both with one ringo")
 	}
-	_, ebx, _, _ := ringoCPUID(0xd, 0)
-	ringoXSize = uintptr(ebx)
+	ringoXSize = ringoFXSize
+	if ringoNoXSave == 0 {
+		_, ebx, _, _ := ringoCPUID(0xd, 0)
+		ringoXSize = uintptr(ebx)
+	}
 	if ringoXSize > ringoMaxXSize {
 		ringoFatal("the processor's extended state is too large")
 	}

@@ -19,7 +19,7 @@ func ringoConsoleWrite1(p unsafe.Pointer, n uintptr) {
 		head := ring.Head
 		room := ringoabi.ConsoleSize - uintptr(head-atomic.Load(&ring.Tail))
 		if room == 0 || room > ringoabi.ConsoleSize {
-			ringoHypercall(ringoabi.PortConsole, 0, 0, 0)
+			ringoPlatConsole()
 			continue
 		}
 		at := uintptr(head) % ringoabi.ConsoleSize
@@ -31,7 +31,7 @@ func ringoConsoleWrite1(p unsafe.Pointer, n uintptr) {
 	}
 	ringoConsoleLock.unlock()
 	if atomic.Load(&ring.Idle) != 0 && atomic.Xchg(&ring.Idle, 0) != 0 {
-		ringoHypercall(ringoabi.PortConsoleBell, 0, 0, 0)
+		ringoPlatConsoleBell()
 	}
 }
 

@@ -44,7 +44,12 @@ func ringoAllocDevice(n uintptr) unsafe.Pointer {
 // ringoDeviceAddr: under the tender a device's addresses are the guest's own.
 //
 //go:linkname ringoDeviceAddr
-func ringoDeviceAddr(p unsafe.Pointer) uint64 { return uint64(uintptr(p)) }
+func ringoDeviceAddr(p unsafe.Pointer) uint64 {
+	if ringoMetal != 0 {
+		return uint64(ringoPhysical(uintptr(p)))
+	}
+	return uint64(uintptr(p))
+}
 
 //go:linkname ringoLoad32
 //go:noinline

@@ -148,6 +148,7 @@ full:
 	// Never reached. Every image has this function, and so, by this, what the
 	// post-link step looks for and nothing else refers to.
 	LEAQ	runtime·ringoGuestNote(SB), AX
+	LEAQ	runtime·ringoMetalNote(SB), AX
 	LEAQ	runtime·ringoSyscallNoErrorEntry(SB), AX
 	LEAQ	runtime·ringoRawSyscallNoErrorEntry(SB), AX
 
@@ -196,9 +197,12 @@ TEXT runtime·ringoInterrupted(SB),NOSPLIT|NOFRAME,$0
 	MOVQ	AX, 552(SP)
 	MOVQ	AX, 560(SP)
 	MOVQ	AX, 568(SP)
+	CMPB	runtime·ringoNoXSave(SB), $0
+	JNE	noxsave
 	MOVL	$-1, AX
 	MOVL	$-1, DX
 	XSAVE64	(SP)
+saved:
 	CLD
 	KERNELG
 	XORL	BP, BP
@@ -208,6 +212,9 @@ TEXT runtime·ringoInterrupted(SB),NOSPLIT|NOFRAME,$0
 	CALL	CX
 	MOVQ	8(SP), SP
 	JMP	runtime·ringoReturn(SB)
+noxsave:
+	FXSAVE64	(SP)
+	JMP	saved
 
 // ringoReturn resumes the frame at SP, with all registers. RFLAGS and RIP go
 // through the two words below the thread's stack pointer (Go keeps nothing
@@ -217,9 +224,14 @@ TEXT runtime·ringoReturn(SB),NOSPLIT|NOFRAME,$0
 	MOVQ	ringoFrame_xstate(SP), CX
 	TESTQ	CX, CX
 	JEQ	noxstate
+	CMPB	runtime·ringoNoXSave(SB), $0
+	JNE	noxsave
 	MOVL	$-1, AX
 	MOVL	$-1, DX
 	XRSTOR64	(CX)
+	JMP	loaded
+noxsave:
+	FXRSTOR64	(CX)
 	JMP	loaded
 noxstate:
 	XORPS	X15, X15
@@ -304,7 +316,15 @@ TEXT runtime·ringoSwitch<ABIInternal>(SB),NOSPLIT|NOFRAME,$0-16
 
 // func ringoSetFS(base uintptr)
 TEXT runtime·ringoSetFS<ABIInternal>(SB),NOSPLIT|NOFRAME,$0-8
+	CMPB	runtime·ringoNoFSGSBase(SB), $0
+	JNE	msr
 	WRFSBASEQ	AX
+	RET
+msr:
+	MOVL	$0xc0000100, CX
+	MOVQ	AX, DX
+	SHRQ	$32, DX
+	WRMSR
 	RET
 
 // func ringoThisCPU() *abi.VCPU

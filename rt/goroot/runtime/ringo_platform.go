@@ -10,49 +10,80 @@ import (
 
 // The platform is what rt stands on: these functions, and the entries in
 // ringo_entry_amd64.s that it calls (ringoEntry, ringoUpcall, ringoTrap,
-// ringoIdleStart). Nothing else in rt knows the machine. This is the tender:
-// ring 3 under ringo's own VMM, where each is a hypercall of package abi.
+// ringoIdleStart). Nothing else in rt knows the machine. There are two: the
+// tender, ring 3 under ringo's own VMM, where each is a hypercall of package
+// abi; and metal (ringo_metal.go), ring 0 under other hypervisors.
 
 // ringoPlatMap makes [addr, addr+n) accessible with prot (abi.Prot*), zeroed
 // when first touched; memory that was mapped keeps its contents.
 func ringoPlatMap(addr, n uintptr, prot int) int64 {
+	if ringoMetal != 0 {
+		return ringoMetalMap(addr, n, prot)
+	}
 	return ringoHypercall(ringoabi.PortMap, addr, n, uintptr(prot))
 }
 
 // ringoPlatUnmap takes [addr, addr+n) and its contents away.
 func ringoPlatUnmap(addr, n uintptr) {
+	if ringoMetal != 0 {
+		ringoMetalUnmap(addr, n)
+		return
+	}
 	ringoHypercall(ringoabi.PortUnmap, addr, n, 0)
 }
 
 // ringoPlatDiscard gives the contents of [addr, addr+n) back to the machine; it
 // reads as zeroes from then on.
 func ringoPlatDiscard(addr, n uintptr) {
+	if ringoMetal != 0 {
+		ringoMetalDiscard(addr, n)
+		return
+	}
 	ringoHypercall(ringoabi.PortDiscard, addr, n, 0)
 }
 
 // ringoPlatWait sleeps until the deadline (-1: none), a wake-up of this CPU or a
 // device's signal. It may return early.
 func ringoPlatWait(deadline int64) {
+	if ringoMetal != 0 {
+		ringoMetalWait(deadline)
+		return
+	}
 	ringoHypercall(ringoabi.PortWait, uintptr(deadline), 0, 0)
 }
 
 // ringoPlatWake ends ringoPlatWait on CPU n, now or when it is next called.
 func ringoPlatWake(n uint32) {
+	if ringoMetal != 0 {
+		ringoMetalWake(n)
+		return
+	}
 	ringoHypercall(ringoabi.PortWake+uintptr(n), 0, 0, 0)
 }
 
 // ringoPlatKick interrupts CPU n if it runs Go code, and wakes it if it waits.
 func ringoPlatKick(n uint32) {
+	if ringoMetal != 0 {
+		ringoMetalWake(n)
+		return
+	}
 	ringoHypercall(ringoabi.PortKick, uintptr(n), 0, 0)
 }
 
 // ringoPlatStart starts CPU n at pc with the stack pointer sp.
 func ringoPlatStart(n uint32, pc, sp uintptr) {
+	if ringoMetal != 0 {
+		ringoMetalStartCPU(n, pc, sp)
+		return
+	}
 	ringoHypercall(ringoabi.PortStart, uintptr(n), pc, sp)
 }
 
 // ringoPlatExit ends the machine.
 func ringoPlatExit(status uintptr) {
+	if ringoMetal != 0 {
+		ringoMetalExit(status)
+	}
 	for {
 		ringoHypercall(ringoabi.PortExit, status&0xff, 0, 0)
 	}
@@ -60,6 +91,9 @@ func ringoPlatExit(status uintptr) {
 
 // ringoPlatClock returns the machine's monotonic and real time in ns.
 func ringoPlatClock() (mono, real int64) {
+	if ringoMetal != 0 {
+		return ringoMetalClock()
+	}
 	ringoHypercall(ringoabi.PortClock, 0, 0, 0)
 	c := &ringoBootPage.Clock
 	for {
@@ -69,6 +103,33 @@ func ringoPlatClock() (mono, real int64) {
 			return
 		}
 	}
+}
+
+// ringoPlatConsole writes out what is in the console's ring.
+func ringoPlatConsole() {
+	if ringoMetal != 0 {
+		ringoUARTFlush()
+		return
+	}
+	ringoHypercall(ringoabi.PortConsole, 0, 0, 0)
+}
+
+// ringoPlatConsoleBell says that there is something in the console's ring.
+func ringoPlatConsoleBell() {
+	if ringoMetal != 0 {
+		ringoUARTDrain()
+		return
+	}
+	ringoHypercall(ringoabi.PortConsoleBell, 0, 0, 0)
+}
+
+// ringoPlatMemory returns n bytes of memory for devices, zeroed and contiguous
+// for them, or 0.
+func ringoPlatMemory(n uintptr) uintptr {
+	if ringoMetal != 0 {
+		return ringoMetalMemory(n)
+	}
+	return ringoKernelMemory(n, n)
 }
 
 // ringoPlatSignals takes the signals that the machine has for the program: bit

@@ -214,7 +214,7 @@ func ringoAnswer(t *ringoThread, f *ringoFrame, num, a1, a2, a3, a4, a5 uintptr)
 		}
 		return 0
 	case ringoSysKernelMemory:
-		return int64(ringoKernelMemory(a1, a1))
+		return int64(ringoPlatMemory(a1))
 	case ringoSysAddEntropy:
 		ringoRandomMix(unsafe.Slice((*byte)(unsafe.Pointer(a1)), a2))
 		return 0

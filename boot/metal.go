@@ -1,0 +1,162 @@
+package boot
+
+import (
+	"bytes"
+	"debug/elf"
+	_ "embed"
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// Without ringo's VMM an image is started by a boot loader, in 32-bit mode.
+// What that needs is put between the ELF headers and the first section, in the
+// image's first page: a multiboot header, and code that goes on to the 64-bit
+// entry point in package runtime (stub_386.s). A note tells loaders that know
+// PVH where the code is.
+
+// Where in the image's first page these things are.
+const (
+	multibootAt = 0x800
+	paramsAt    = 0x820
+	messageAt   = 0x860
+	stubAt      = 0x8c0
+	metalEnd    = 0xf00
+
+	// imageBase is where the first page must be linked, since the stub knows
+	// its address. It is the Go linker's default.
+	imageBase = 0x400000
+
+	// multibootEntry is the offset in the stub for multiboot loaders.
+	multibootEntry = 5
+)
+
+// Multiboot Specification 0.6.96, 3.1.
+const (
+	multibootMagic     = 0x1badb002
+	multibootPageAlign = 1 << 0
+	multibootMemory    = 1 << 1  // tell the memory map
+	multibootAddresses = 1 << 16 // the address fields are valid
+)
+
+// multibootHeader is multiboot's header with the address fields, which describe
+// the file from the header's page on as one piece of memory.
+type multibootHeader struct {
+	Magic, Flags, Checksum                    uint32
+	Header, Load, LoadEnd, MemoryEnd, EntryAt uint32
+}
+
+// pvhNoteType is XEN_ELFNOTE_PHYS32_ENTRY, of notes named Xen.
+const (
+	pvhNoteName = "Xen"
+	pvhNoteType = 18
+)
+
+// metalMagic begins what package runtime holds for this file; see markerMagic.
+var metalMagic = bytes.Join([][]byte{[]byte("RINGO"), []byte("METAL"), []byte("BOOT")}, []byte("-"))
+
+// metalMarker follows metalMagic.
+type metalMarker struct {
+	Tables uint64 // where the first page tables have room, not aligned
+	Stack  uint64 // top of the first stack
+	Entry  uint64 // 64-bit entry point
+}
+
+// stubParams is what the stub finds at paramsAt.
+type stubParams struct {
+	Tables  uint32
+	Stack   uint32
+	Entry   uint32
+	Message uint32 // what to print when the processor is not fit
+
+	// The argument of LGDT: the table's size less one, and its address.
+	_, Limit uint16
+	GDT      uint32
+	Table    [3]uint64
+}
+
+// stubMessage is printed by the stub, which does nothing more after it.
+const stubMessage = "ringo: fatal: the processor lacks 64-bit mode or no-execute pages\r\n\x00"
+
+// stub is stub_386.s, assembled.
+//
+//go:embed stub.bin
+var stub []byte
+
+// metal returns what package runtime has for booting without ringo's VMM, or
+// nil if the image cannot be booted so.
+func (img *image) metal() *metalMarker {
+	rodata := img.Section(".rodata")
+	if rodata == nil {
+		return nil
+	}
+	_, data := img.segment(rodata.Addr)
+	i := bytes.Index(data, metalMagic)
+	if i < 0 {
+		return nil
+	}
+	m := new(metalMarker)
+	if _, err := binary.Decode(data[i+len(metalMagic):], le, m); err != nil {
+		return nil
+	}
+	return m
+}
+
+// addMetal puts what boot loaders need into the image's first page.
+func (img *image) addMetal(m *metalMarker) error {
+	h, err := img.multiboot()
+	if err != nil {
+		return err
+	}
+	if m.Tables > 1<<32-1 || m.Stack > 1<<32-1 || m.Entry > 1<<32-1 {
+		return errors.New("its entry point for boot loaders is not below 4 GiB")
+	}
+	if img.firstByte() < metalEnd || stubAt+len(stub) > metalEnd {
+		return errors.New("there is no room for the boot code in the first page")
+	}
+	put(img.data[multibootAt:], h)
+	put(img.data[paramsAt:], &stubParams{
+		Tables:  (uint32(m.Tables) + 4095) &^ 4095,
+		Stack:   uint32(m.Stack) &^ 15,
+		Entry:   uint32(m.Entry),
+		Message: imageBase + messageAt,
+		Limit:   3*8 - 1,
+		GDT:     imageBase + paramsAt + 24,
+		Table: [3]uint64{
+			1: 0x00af9b000000ffff, // 64-bit code
+			2: 0x00cf93000000ffff, // data
+		},
+	})
+	copy(img.data[messageAt:], stubMessage)
+	copy(img.data[stubAt:], stub)
+	return nil
+}
+
+// multiboot returns the header for the image: what its segments make when they
+// are loaded as one piece.
+func (img *image) multiboot() (*multibootHeader, error) {
+	const flags = multibootPageAlign | multibootMemory | multibootAddresses
+	var file, memory uint64
+	for _, p := range img.Progs {
+		if p.Type != elf.PT_LOAD {
+			continue
+		}
+		if p.Vaddr-p.Off != imageBase || p.Paddr != p.Vaddr || p.Vaddr+p.Memsz > 1<<32-1 {
+			return nil, fmt.Errorf("its segments are not linked at %#x in one piece; build it without the linker's flags -T and -R", imageBase)
+		}
+		file = max(file, p.Vaddr+p.Filesz)
+		memory = max(memory, p.Vaddr+p.Memsz)
+	}
+	magic, flagBits := uint32(multibootMagic), uint32(flags)
+	return &multibootHeader{
+		Magic: magic, Flags: flagBits, Checksum: -(magic + flagBits),
+		Header: imageBase + multibootAt, Load: imageBase,
+		LoadEnd: uint32(file), MemoryEnd: uint32(memory),
+		EntryAt: imageBase + stubAt + multibootEntry,
+	}, nil
+}
+
+// pvhNote returns the note for loaders that know PVH.
+func pvhNote() []byte {
+	return encodeNote(pvhNoteName, pvhNoteType, le.AppendUint64(nil, imageBase+stubAt))
+}

@@ -1,0 +1,126 @@
+// The way from where a boot loader leaves the processor, 32-bit protected mode
+// without paging, to the 64-bit entry point in package runtime. Both multiboot
+// 1 and PVH begin here, with EBX pointing to what the loader has to say.
+//
+// stub.bin is this file assembled; TestStub makes it and checks it. The code
+// has no references of its own, so that it works where Finish puts it: at a
+// fixed address, with its parameters (type stubParams) at another one.
+
+#define PARAMS		0x400820
+#define P_TABLES	0(SI)
+#define P_STACK		4(SI)
+#define P_ENTRY		8(SI)
+#define P_MESSAGE	12(SI)
+#define P_GDTR		18(SI)
+
+#define PAGE_PRESENT	1
+#define PAGE_WRITE	2
+#define PAGE_BIG	0x80
+
+#define MSR_EFER	0xc0000080
+#define EFER_LME	0x100
+#define EFER_NXE	0x800
+
+#define CR0_SET		0x80010023 // PG, WP, NE, MP, PE
+#define CR4_SET		0x620 // OSXMMEXCPT, OSFXSR, PAE
+
+#define COM1		0x3f8
+
+TEXT stub(SB), 4, $0 // NOSPLIT
+	// The PVH entry. What stands for the loader in EAX is Xen's magic number of
+	// the structure that EBX points to.
+	MOVL	$0x336ec578, AX
+
+	// The multiboot entry, 5 bytes on: EAX is multiboot's own magic number.
+	CLI
+	CLD
+	MOVL	$PARAMS, SI
+	MOVL	AX, BP
+	MOVL	BX, DI // CPUID changes BX
+
+	// Long mode and no-execute pages, or nothing.
+	MOVL	$0x80000000, AX
+	CPUID
+	CMPL	AX, $0x80000001
+	JCS	unfit
+	MOVL	$0x80000001, AX
+	CPUID
+	ANDL	$0x20100000, DX
+	CMPL	DX, $0x20100000
+	JNE	unfit
+	MOVL	DI, BX // what the loader says
+
+	// One tree of page tables maps the first 4 GiB at 0 and at the bottom of the
+	// upper half: a level 4 table, a level 3 table, four of level 2.
+	MOVL	P_TABLES, DI
+	MOVL	DI, DX
+	XORL	AX, AX
+	MOVL	$(2*1024), CX
+	REP; STOSL
+	LEAL	(0x1000+PAGE_PRESENT+PAGE_WRITE)(DX), AX
+	MOVL	AX, 0(DX)
+	MOVL	AX, 0x800(DX)
+	LEAL	(0x2000+PAGE_PRESENT+PAGE_WRITE)(DX), AX
+	MOVL	AX, 0x1000(DX)
+	ADDL	$0x1000, AX
+	MOVL	AX, 0x1008(DX)
+	ADDL	$0x1000, AX
+	MOVL	AX, 0x1010(DX)
+	ADDL	$0x1000, AX
+	MOVL	AX, 0x1018(DX)
+	MOVL	$(PAGE_PRESENT+PAGE_WRITE+PAGE_BIG), AX
+	MOVL	$2048, CX
+big:
+	MOVL	AX, 0(DI)
+	MOVL	$0, 4(DI)
+	ADDL	$8, DI
+	ADDL	$0x200000, AX
+	DECL	CX
+	JNE	big
+
+	MOVL	DX, DI
+	MOVL	$CR4_SET, AX
+	MOVL	AX, CR4
+	MOVL	DI, AX
+	MOVL	AX, CR3
+	MOVL	$MSR_EFER, CX
+	RDMSR
+	ORL	$(EFER_LME+EFER_NXE), AX
+	WRMSR
+	MOVL	$CR0_SET, AX
+	MOVL	AX, CR0
+
+	// A far return enters 64-bit code: EBP is the magic number, EBX what it is
+	// that the loader says.
+	MOVL	P_STACK, SP
+	LGDT	P_GDTR
+	MOVL	P_ENTRY, AX
+	SUBL	$8, SP
+	MOVL	AX, 0(SP)
+	MOVL	$8, 4(SP)
+	RETFL
+
+unfit:
+	// Say so on the serial port, and stop.
+	MOVL	P_MESSAGE, SI
+char:
+	MOVB	(SI), BX
+	TESTB	BX, BX
+	JEQ	stop
+	MOVL	$100000, CX
+busy:
+	MOVL	$(COM1+5), DX
+	INB
+	TESTB	$0x20, AX
+	JNE	send
+	DECL	CX
+	JNE	busy
+send:
+	MOVB	BX, AX
+	MOVL	$COM1, DX
+	OUTB
+	INCL	SI
+	JMP	char
+stop:
+	HLT
+	JMP	stop

@@ -1,0 +1,249 @@
+//go:build ringo
+
+package runtime
+
+import (
+	"internal/runtime/sys"
+	ringoabi "ringo.dev/ringo/vmm/abi"
+	"unsafe"
+)
+
+// The metal platform: rt on a machine of its own, in ring 0, with nothing below
+// but a hypervisor that imitates a PC. It does for rt what ringo's VMM does for
+// the tender: it makes the boot page and the pages of the virtual CPUs, owns
+// the page tables and gives memory when it is first touched, and turns
+// interrupts and exceptions of Go code into upcalls and traps.
+//
+// Everything runs in ring 0, and interrupts are on everywhere but in the
+// handlers of vectors. "Masked" means to metal what it means to the tender: an
+// interrupt in kernel mode leaves Pending behind and goes on. So the doors of
+// ringo_entry_amd64.s are the same on both.
+//
+// The handlers run on stacks of their own (IST), since Go's stacks have no room
+// to spare; they are Go code under the rules of kernel mode, and besides must
+// not fault: they use memory of the image and of the direct map only.
+
+// ringoMetal is 1 on this platform.
+var ringoMetal uint8
+
+// ringoMetalG is what Go code in the handlers of vectors runs as: a g without
+// stack bounds.
+var ringoMetalG g
+
+var (
+	ringoMetalTables  [7 * ringoabi.PageSize]byte // the first page tables, with room to align them
+	ringoMetalBoot    ringoabi.Boot
+	ringoMetalConsole ringoabi.Console
+	ringoMetalSignals uint64
+)
+
+// Implemented in ringo_metal_amd64.s.
+
+func ringoMetalEntry()
+func ringoMetalStubs()
+
+//go:noescape
+func ringoMetalHalt(woken *uint32)
+func ringoMetalStop()
+func ringoReadCR2() uintptr
+func ringoReadCR3() uintptr
+func ringoWriteCR3(pa uintptr)
+func ringoReadCR4() uintptr
+func ringoWriteCR4(v uintptr)
+func ringoXSETBV(v uint64)
+func ringoInvalidate(addr uintptr)
+func ringoZeroPage(p uintptr)
+func ringoRDMSR(msr uint32) uint64
+func ringoWRMSR(msr uint32, v uint64)
+
+//go:noescape
+func ringoLoadTables(gdt, idt *ringoTablePointer, task uint16)
+func ringoIn8(port uint16) uint8
+func ringoIn16(port uint16) uint16
+func ringoIn32(port uint16) uint32
+func ringoOut8(port uint16, v uint8)
+func ringoOut16(port uint16, v uint16)
+func ringoOut32(port uint16, v uint32)
+
+//go:noescape
+func ringoOutString(port uint16, p unsafe.Pointer, n uintptr)
+
+// Where things are in the address space, beside the image: what the program
+// maps, and at its end the main stack. As under the tender, the start of the
+// one and the end of the other are moved at random.
+const (
+	ringoMetalMapLow    = 64 << 30
+	ringoMetalMapSlide  = 512 << 30 // the Go heap begins at 768 GiB
+	ringoMetalMapHigh   = 0x7e00_0000_0000
+	ringoMetalStackMin  = 0x7f00_0000_0000
+	ringoMetalStackMove = 0x80_0000_0000
+	ringoMetalStackSize = 8 << 20
+)
+
+// ringoMetalStart prepares everything that rt expects of a platform. It returns
+// the boot page, and the stack pointer with which the program starts.
+//
+//go:nowritebarrierrec
+func ringoMetalStart(loader, info uintptr) (boot *ringoabi.Boot, sp uintptr) {
+	boot = &ringoMetalBoot
+	boot.Console = uint64(uintptr(unsafe.Pointer(&ringoMetalConsole)))
+	*(*uintptr)(unsafe.Pointer(&ringoBootPage)) = uintptr(unsafe.Pointer(boot))
+	ringoUARTInit()
+	ringoReadLoader(loader, info)
+	ringoParseCommandLine()
+	ringoMetalProcessor()
+	ringoMetalSpaceInit()
+	ringoMetalCPUInit(1)
+	ringoAPICInit()
+	ringoMetalClockInit()
+
+	boot.Magic = ringoabi.Magic
+	boot.Version = ringoabi.Version
+	boot.VCPUs = 1
+	boot.Signals = uint64(uintptr(unsafe.Pointer(&ringoMetalSignals)))
+	boot.Config = uint64(uintptr(unsafe.Pointer(&ringoLine.config)))
+	boot.ConfigLen = uint64(ringoLine.nconfig)
+	ringoMetalSeed(&boot.Seed)
+
+	slide := (*[2]uintptr)(unsafe.Pointer(&boot.Seed))
+	const align = 2 << 20
+	boot.MapLow = ringoMetalMapLow + uint64(slide[0]%ringoMetalMapSlide&^(align-1))
+	boot.MapHigh = ringoMetalMapHigh
+	boot.StackLow = ringoMetalStackMin + uint64(slide[1]%ringoMetalStackMove&^(align-1))
+	boot.StackHigh = boot.StackLow + ringoMetalStackSize
+	if ringoMetalMap(uintptr(boot.StackLow), ringoMetalStackSize, ringoabi.ProtRead|ringoabi.ProtWrite) < 0 {
+		ringoFatal("no memory for the main stack; give the machine more")
+	}
+	// The program's generator is keyed with the seed; what is read from here on
+	// must not tell it.
+	ringoRandomMix(boot.Seed[:])
+	ringoTimerTick()
+	return boot, ringoStartStack(uintptr(boot.StackHigh))
+}
+
+// ringoMetalProcessor switches on what the processor has for programs.
+func ringoMetalProcessor() {
+	const (
+		cr4FSGSBase = 1 << 16
+		cr4OSXSave  = 1 << 18
+		hasXSave    = 1 << 26 // CPUID 1, ECX
+		hasFSGSBase = 1 << 0  // CPUID 7, EBX
+		components  = 0xe7    // x87, SSE, AVX, AVX-512
+	)
+	cr4 := ringoReadCR4()
+	highest, _, _, _ := ringoCPUID(0, 0)
+	_, _, features, _ := ringoCPUID(1, 0)
+	if features&hasXSave != 0 {
+		ringoWriteCR4(cr4 | cr4OSXSave)
+		cr4 |= cr4OSXSave
+		lo, _, _, _ := ringoCPUID(0xd, 0)
+		ringoXSETBV(uint64(lo & components))
+	} else {
+		ringoNoXSave = 1
+	}
+	extended := uint32(0)
+	if highest >= 7 {
+		_, extended, _, _ = ringoCPUID(7, 0)
+	}
+	if extended&hasFSGSBase != 0 {
+		ringoWriteCR4(cr4 | cr4FSGSBase)
+	} else {
+		ringoNoFSGSBase = 1
+	}
+}
+
+// ringoMetalSeed fills the boot seed: from the command line, and from RDRAND.
+// rt refuses to start if it stays empty.
+func ringoMetalSeed(seed *[64]byte) {
+	*seed = ringoLine.seed
+	const hasRDRAND = 1 << 30
+	if _, _, c, _ := ringoCPUID(1, 0); c&hasRDRAND == 0 {
+		return
+	}
+	words := (*[8]uint64)(unsafe.Pointer(seed))
+	for i := range words {
+		if v, ok := ringoRDRAND(); ok {
+			words[i] ^= v
+		}
+	}
+}
+
+// ringoStartStack writes what a Linux process finds on its stack at top: argc,
+// argv, envp and the auxiliary vector. It returns the stack pointer.
+func ringoStartStack(top uintptr) uintptr {
+	const atRandom, atPageSize, atSecure, atClkTck = 25, 6, 23, 17
+	random := top - 16
+	ringoRandomFill(unsafe.Pointer(random), 16)
+	text := random - uintptr(ringoLine.ntext)
+	memmove(unsafe.Pointer(text), unsafe.Pointer(&ringoLine.text), uintptr(ringoLine.ntext))
+
+	words := 1 + ringoLine.nargs + 1 + ringoLine.nenv + 1 + 2*5
+	sp := (text - uintptr(words)*8) &^ 15
+	at := sp
+	put := func(v uintptr) {
+		*(*uintptr)(unsafe.Pointer(at)) = v
+		at += 8
+	}
+	put(uintptr(ringoLine.nargs))
+	for _, off := range ringoLine.args[:ringoLine.nargs] {
+		put(text + uintptr(off))
+	}
+	put(0)
+	for _, off := range ringoLine.env[:ringoLine.nenv] {
+		put(text + uintptr(off))
+	}
+	put(0)
+	for _, pair := range [...][2]uintptr{{atPageSize, ringoabi.PageSize}, {atClkTck, 100}, {atSecure, 0}, {atRandom, random}, {0, 0}} {
+		put(pair[0])
+		put(pair[1])
+	}
+	return sp
+}
+
+// ringoMetalCPU is what metal keeps for a virtual CPU, in the part of its page
+// that rt does not use.
+type ringoMetalCPU struct {
+	_     sys.NotInHeap
+	woken uint32 // an interrupt has come since ringoMetalWait last returned
+	apic  uint32 // its local APIC's ID
+}
+
+// ringoMetalCPUOffset is where in the page a ringoMetalCPU lies.
+const ringoMetalCPUOffset = 2048
+
+// ringoMetalCPUOf returns metal's part of a virtual CPU's page.
+func ringoMetalCPUOf(page *ringoabi.VCPU) *ringoMetalCPU {
+	return (*ringoMetalCPU)(unsafe.Pointer(uintptr(unsafe.Pointer(page)) + ringoMetalCPUOffset))
+}
+
+// ringoMetalCPUInit makes the pages of n virtual CPUs and prepares the first,
+// which runs this.
+func ringoMetalCPUInit(n uint32) {
+	pages := ringoAllocFrames(uintptr(n))
+	if pages == 0 {
+		ringoFatal("no memory for the processors; give the machine more")
+	}
+	ringoMetalBoot.VCPU0 = uint64(ringoDirect + pages)
+	for i := uint32(0); i < n; i++ {
+		p := (*ringoabi.VCPU)(unsafe.Pointer(ringoDirect + pages + uintptr(i)*ringoabi.PageSize))
+		p.Self = uint64(uintptr(unsafe.Pointer(p)))
+		p.ID = i
+		p.Masked = 1
+	}
+	ringoMetalVectorInit(0)
+}
+
+// ringoMetalWait is ringoPlatWait.
+func ringoMetalWait(deadline int64) {
+	p := ringoThisCPU()
+	c := ringoMetalCPUOf(p)
+	if ringoUARTDrain() {
+		ringoTimerArm(deadline)
+		ringoMetalHalt(&c.woken)
+		ringoTimerArm(ringoNanotime() + ringoTick)
+	}
+	c.woken = 0
+	// Whatever came is looked at by the idle thread, which called.
+	p.Pending = 0
+	ringoMetalAcknowledge()
+}

@@ -1,0 +1,136 @@
+//go:build ringo
+
+package runtime
+
+import (
+	ringoabi "ringo.dev/ringo/vmm/abi"
+	"unsafe"
+)
+
+// The interrupt controllers: each processor's local APIC, by its registers in
+// memory or (x2APIC) by model-specific registers.
+
+// Registers of the local APIC, by their offset in memory (Intel SDM 3A, 11.4).
+// As MSRs they are numbered from ringoX2APICBase by 16 bytes of offset.
+const (
+	ringoAPICID        = 0x20
+	ringoAPICEOI       = 0xb0
+	ringoAPICSpurious  = 0xf0
+	ringoAPICCommand   = 0x300
+	ringoAPICTimer     = 0x320
+	ringoAPICLINT0     = 0x350
+	ringoAPICLINT1     = 0x360
+	ringoAPICError     = 0x370
+	ringoAPICInitial   = 0x380
+	ringoAPICCurrent   = 0x390
+	ringoAPICDivide    = 0x3e0
+	ringoX2APICBase    = 0x800
+	ringoAPICMasked    = 1 << 16
+	ringoAPICDeadline  = 2 << 17 // timer mode
+	ringoAPICSoftware  = 1 << 8  // in ringoAPICSpurious: enabled
+	ringoAPICDivideBy1 = 0xb
+)
+
+// ringoAPIC says how the local APIC is reached.
+var ringoAPIC struct {
+	base uintptr // in the direct map; 0: by MSRs
+}
+
+func ringoAPICRead(reg uint32) uint32 {
+	if ringoAPIC.base == 0 {
+		return uint32(ringoRDMSR(ringoX2APICBase + reg/16))
+	}
+	return ringoLoad32(ringoAPIC.base + uintptr(reg))
+}
+
+func ringoAPICWrite(reg, v uint32) {
+	if ringoAPIC.base == 0 {
+		ringoWRMSR(ringoX2APICBase+reg/16, uint64(v))
+		return
+	}
+	ringoStore32(ringoAPIC.base+uintptr(reg), v)
+}
+
+// ringoAPICEnd ends an interrupt.
+func ringoAPICEnd() { ringoAPICWrite(ringoAPICEOI, 0) }
+
+// ringoAPICInit switches on the calling processor's local APIC, after it has
+// silenced the controllers of the original PC.
+func ringoAPICInit() {
+	const (
+		msrAPICBase = 0x1b
+		enable      = 1 << 11
+		x2          = 1 << 10
+		hasAPIC     = 1 << 9  // CPUID 1, EDX
+		hasX2APIC   = 1 << 21 // CPUID 1, ECX
+		addrMask    = 0xffff_f000
+	)
+	_, _, c, d := ringoCPUID(1, 0)
+	if d&hasAPIC == 0 {
+		ringoFatal("the processor has no local APIC")
+	}
+	ringoPICInit()
+	base := ringoRDMSR(msrAPICBase) | enable
+	if c&hasX2APIC != 0 {
+		ringoWRMSR(msrAPICBase, base)
+		base |= x2
+	} else {
+		ringoAPIC.base = ringoDirect + uintptr(base&addrMask)
+	}
+	ringoWRMSR(msrAPICBase, base)
+	ringoAPICWrite(ringoAPICLINT0, ringoAPICMasked)
+	ringoAPICWrite(ringoAPICLINT1, ringoAPICMasked)
+	ringoAPICWrite(ringoAPICError, ringoAPICMasked)
+	ringoAPICWrite(ringoAPICTimer, ringoAPICMasked)
+	ringoAPICWrite(ringoAPICDivide, ringoAPICDivideBy1)
+	ringoAPICWrite(ringoAPICSpurious, ringoAPICSoftware|ringoVectorSpurious)
+	ringoMetalCPUOf(ringoThisCPU()).apic = ringoAPICRead(ringoAPICID)
+	if ringoAPIC.base != 0 {
+		ringoMetalCPUOf(ringoThisCPU()).apic >>= 24
+	}
+}
+
+// ringoPICInit moves the two 8259s' vectors away from the processor's
+// exceptions and masks all their lines.
+func ringoPICInit() {
+	const first, second = 0x20, 0xa0
+	for _, w := range [...]struct {
+		port uint16
+		v    uint8
+	}{
+		{first, 0x11}, {second, 0x11}, // initialise
+		{first + 1, ringoVectorLegacy}, {second + 1, ringoVectorLegacy + 8},
+		{first + 1, 1 << 2}, {second + 1, 2}, // how they are connected
+		{first + 1, 1}, {second + 1, 1}, // 8086 mode
+		{first + 1, 0xff}, {second + 1, 0xff}, // mask all
+	} {
+		ringoOut8(w.port, w.v)
+	}
+}
+
+// ringoAPICInterrupt sends a vector to virtual CPU n.
+func ringoAPICInterrupt(n uint32, vector uint32) {
+	page := (*ringoabi.VCPU)(unsafe.Pointer(uintptr(ringoMetalBoot.VCPU0) + uintptr(n)*ringoabi.PageSize))
+	id := ringoMetalCPUOf(page).apic
+	const high = 0x310 // destination
+	if ringoAPIC.base == 0 {
+		ringoWRMSR(ringoX2APICBase+ringoAPICCommand/16, uint64(id)<<32|uint64(vector))
+		return
+	}
+	// Not to be interrupted between the two writes: the handlers send nothing.
+	ringoAPICWrite(high, id<<24)
+	ringoAPICWrite(ringoAPICCommand, vector)
+}
+
+// ringoMetalWake is ringoPlatWake and ringoPlatKick.
+func ringoMetalWake(n uint32) {
+	if n == ringoThisCPU().ID {
+		c := ringoMetalCPUOf(ringoThisCPU())
+		c.woken = 1
+		return
+	}
+	ringoAPICInterrupt(n, ringoVectorWake)
+}
+
+// ringoMetalStartCPU is ringoPlatStart. Metal has one virtual CPU so far.
+func ringoMetalStartCPU(n uint32, pc, sp uintptr) {}

@@ -1,0 +1,215 @@
+//go:build ringo
+
+package runtime
+
+import (
+	"math/bits"
+)
+
+// Time: the time stamp counter as the clock, its frequency from the hypervisor
+// or measured against the PC's interval timer, the local APIC's timer for
+// ticks and deadlines, and the real-time clock for the time of day.
+
+var ringoMetalTime struct {
+	start   uint64 // the counter at the beginning of the monotonic clock
+	real    int64  // the time of day then, ns
+	mult    uint64 // ns by count of the counter, times 2^32
+	apicHz  uint64 // frequency of the local APIC's timer; 0: TSC deadlines
+	inverse uint64 // counts of that timer, or of the TSC, by ns, times 2^32
+}
+
+// ringoMetalClockInit finds out how fast time goes, and what it is.
+func ringoMetalClockInit() {
+	const hasDeadline = 1 << 24 // CPUID 1, ECX
+	t := &ringoMetalTime
+	_, _, c, _ := ringoCPUID(1, 0)
+	deadline := c&hasDeadline != 0
+	tsc, apic := ringoHypervisorClock()
+	if tsc == 0 || apic == 0 && !deadline {
+		measuredTSC, measuredAPIC := ringoMeasureClock()
+		if tsc == 0 {
+			tsc = measuredTSC
+		}
+		apic = measuredAPIC
+	}
+	if tsc == 0 {
+		ringoFatal("the machine has nothing to measure the processor's clock with")
+	}
+	ringoMetalBoot.TSCHz = tsc
+	t.mult = (1e9<<32 + tsc/2) / tsc
+	timer := uint32(ringoVectorTimer)
+	if deadline {
+		timer |= ringoAPICDeadline
+		t.inverse = ringoRatio(tsc)
+	} else {
+		t.apicHz = apic
+		t.inverse = ringoRatio(apic)
+	}
+	ringoAPICWrite(ringoAPICTimer, timer)
+	t.real = ringoReadRTC()
+	t.start = ringoRDTSC()
+}
+
+// ringoRatio returns hz/1e9, times 2^32.
+func ringoRatio(hz uint64) uint64 { return hz/1e9<<32 + hz%1e9<<32/1e9 }
+
+// ringoHypervisorClock returns the frequencies of the time stamp counter and of
+// the local APIC's timer as the processor or the hypervisor tells them, or 0.
+func ringoHypervisorClock() (tsc, apic uint64) {
+	const hypervisor = 1 << 31 // CPUID 1, ECX
+	if _, _, c, _ := ringoCPUID(1, 0); c&hypervisor != 0 {
+		const frequencies = 0x4000_0010 // VMware's leaf, which others have too: kHz
+		if highest, _, _, _ := ringoCPUID(0x4000_0000, 0); highest >= frequencies && highest < 0x4001_0000 {
+			t, a, _, _ := ringoCPUID(frequencies, 0)
+			return uint64(t) * 1000, uint64(a) * 1000
+		}
+	}
+	if highest, _, _, _ := ringoCPUID(0, 0); highest >= 0x15 {
+		if den, num, crystal, _ := ringoCPUID(0x15, 0); den != 0 && num != 0 && crystal != 0 {
+			return uint64(crystal) * uint64(num) / uint64(den), uint64(crystal)
+		}
+	}
+	return 0, 0
+}
+
+// ringoMeasureClock measures the time stamp counter and the local APIC's timer
+// against channel 0 of the interval timer (8254). It returns 0 without one.
+func ringoMeasureClock() (tsc, apic uint64) {
+	const (
+		command, channel0 = 0x43, 0x40
+		countDown         = 0x30 // channel 0, both bytes, mode 0
+		pitHz             = 1193182
+		enough            = pitHz / 250 // 4 ms
+		patience          = 1000        // readings without a change
+	)
+	ringoOut8(command, countDown)
+	ringoOut8(channel0, 0xff)
+	ringoOut8(channel0, 0xff)
+	ringoAPICWrite(ringoAPICInitial, ^uint32(0))
+	first, start := ringoReadPIT()
+	begin := ringoAPICRead(ringoAPICCurrent)
+	last, same := first, 0
+	for {
+		now, at := ringoReadPIT()
+		if now == last {
+			if same++; same == patience {
+				return 0, 0
+			}
+			continue
+		}
+		last, same = now, 0
+		if gone := uint64(first - now); gone >= enough {
+			ticks := uint64(begin - ringoAPICRead(ringoAPICCurrent))
+			ringoAPICWrite(ringoAPICInitial, 0)
+			return (at - start) * pitHz / gone, ticks * pitHz / gone
+		}
+	}
+}
+
+// ringoReadPIT reads the interval timer's channel 0, and the time stamp counter
+// in the middle of that.
+func ringoReadPIT() (count uint16, tsc uint64) {
+	const command, channel0, latch = 0x43, 0x40, 0
+	before := ringoRDTSC()
+	ringoOut8(command, latch)
+	tsc = before + (ringoRDTSC()-before)/2
+	lo := ringoIn8(channel0)
+	return uint16(ringoIn8(channel0))<<8 | uint16(lo), tsc
+}
+
+// ringoMetalClock is ringoPlatClock.
+func ringoMetalClock() (mono, real int64) {
+	t := &ringoMetalTime
+	hi, lo := bits.Mul64(ringoRDTSC()-t.start, t.mult)
+	mono = int64(hi<<32 | lo>>32)
+	return mono, t.real + mono
+}
+
+// ringoTimerArm makes the timer interrupt at a time of the monotonic clock, -1
+// for never.
+func ringoTimerArm(deadline int64) {
+	t := &ringoMetalTime
+	if deadline < 0 {
+		if t.apicHz == 0 {
+			ringoWRMSR(ringoMSRDeadline, 0)
+		} else {
+			ringoAPICWrite(ringoAPICInitial, 0)
+		}
+		return
+	}
+	ns := uint64(max(deadline-ringoNanotime(), 0))
+	hi, lo := bits.Mul64(ns, t.inverse)
+	counts := uint64(1<<63 - 1)
+	if hi < 1<<30 {
+		counts = hi<<32 | lo>>32
+	}
+	if t.apicHz == 0 {
+		ringoWRMSR(ringoMSRDeadline, ringoRDTSC()+max(counts, 1))
+		return
+	}
+	// The timer has 32 bits; coming early does no harm.
+	ringoAPICWrite(ringoAPICInitial, uint32(min(max(counts, 1), 1<<32-1)))
+}
+
+const ringoMSRDeadline = 0x6e0
+
+// ringoTimerTick arms the timer for the next tick, after it has interrupted.
+func ringoTimerTick() { ringoTimerArm(ringoNanotime() + ringoTick) }
+
+// ringoReadRTC returns the time of day, ns since 1970, from the real-time clock
+// (MC146818), which is taken to run in UTC. Without one it returns 0.
+func ringoReadRTC() int64 {
+	const (
+		seconds, minutes, hours, day, month, year = 0, 2, 4, 7, 8, 9
+		statusA, statusB                          = 10, 11
+		updating                                  = 1 << 7
+		binary, full                              = 1 << 2, 1 << 1 // formats of status B
+		afternoon                                 = 1 << 7
+	)
+	if ringoReadCMOS(statusA) == 0xff {
+		return 0
+	}
+	var now, before [6]int64
+	for try := 0; try < 1000; try++ {
+		for ringoReadCMOS(statusA)&updating != 0 && try < 1000 {
+			try++
+		}
+		for i, reg := range [...]uint8{seconds, minutes, hours, day, month, year} {
+			now[i] = int64(ringoReadCMOS(reg))
+		}
+		if now == before {
+			break
+		}
+		before = now
+	}
+	format := ringoReadCMOS(statusB)
+	pm := format&full == 0 && now[2]&afternoon != 0
+	now[2] &^= afternoon
+	if format&binary == 0 {
+		for i, v := range now {
+			now[i] = v>>4*10 + v&15
+		}
+	}
+	if format&full == 0 {
+		now[2] %= 12
+		if pm {
+			now[2] += 12
+		}
+	}
+	return ((ringoDays(now[5]+2000, now[4], now[3])*24+now[2])*60+now[1])*60e9 + now[0]*1e9
+}
+
+func ringoReadCMOS(reg uint8) uint8 {
+	const address, data = 0x70, 0x71
+	ringoOut8(address, reg)
+	return ringoIn8(data)
+}
+
+// ringoDays returns the days from 1970-01-01 to a day of the Gregorian calendar.
+func ringoDays(year, month, day int64) int64 {
+	if month <= 2 { // years begin in March, so that leap days come last
+		year--
+		month += 12
+	}
+	return 365*year + year/4 - year/100 + year/400 + (153*month-457)/5 + day - 719469
+}

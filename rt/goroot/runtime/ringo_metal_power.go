@@ -1,0 +1,40 @@
+//go:build ringo
+
+package runtime
+
+// ringoMetalExit is ringoPlatExit: it ends the machine with a status, by what
+// the machine has for that. Where nothing takes the status it is printed.
+func ringoMetalExit(status uintptr) {
+	status &= 0xff
+	ringoMetalLastWords(status)
+	ringoUART.busy = 0 // whoever was sending does not come back
+	ringoUARTFlush()
+	// QEMU's isa-debug-exit, where ringo puts it: QEMU's own status is 2n+1.
+	const debugExit = 0xf4
+	ringoOut32(debugExit, uint32(status))
+	// The keyboard controller's reset line, which ends a QEMU with -no-reboot.
+	const keyboard, reset = 0x64, 0xfe
+	ringoOut8(keyboard, reset)
+	for {
+		ringoMetalStop()
+	}
+}
+
+// ringoMetalLastWords prints the status if it is not 0.
+func ringoMetalLastWords(status uintptr) {
+	if status == 0 {
+		return
+	}
+	ringoConsoleLock.v = 0
+	ringoConsolePut("ringo: exit status ")
+	ringoConsoleDecimal(status)
+	ringoConsolePut("\n")
+}
+
+func ringoConsoleDecimal(v uintptr) {
+	if v >= 10 {
+		ringoConsoleDecimal(v / 10)
+	}
+	digits := "0123456789"
+	ringoConsolePut(digits[v%10 : v%10+1])
+}

@@ -1,0 +1,416 @@
+//go:build ringo
+
+package runtime
+
+import (
+	"internal/runtime/atomic"
+	ringoabi "ringo.dev/ringo/vmm/abi"
+	"unsafe"
+)
+
+// The address space. The page tables are all that metal knows of the program's
+// mappings: an entry that is not present, of whatever level, holds the
+// protection with which its whole range is to be mapped when touched. So a
+// mapping of gigabytes is a few entries, and a page fault needs no other table.
+
+// Bits of a page table entry.
+const (
+	ringoPresent = 1 << 0
+	ringoWrite   = 1 << 1
+	ringoThrough = 1 << 3 // write-through
+	ringoNoCache = 1 << 4
+	ringoBig     = 1 << 7
+	ringoProt    = 9 // where abi.Prot* are kept
+	ringoNoExec  = 1 << 63
+
+	ringoProtMask = 7 << ringoProt
+	ringoAddrMask = 0x000f_ffff_ffff_f000
+)
+
+// ringoSpace is the address space.
+var ringoSpace struct {
+	lock ringoSpin
+	root uintptr // physical address of the level 4 table
+}
+
+// ringoTable returns a page table.
+func ringoTable(pa uintptr) *[512]uint64 {
+	return (*[512]uint64)(unsafe.Pointer(ringoDirect + pa))
+}
+
+// ringoLeaf returns the present entry for memory with a protection.
+func ringoLeaf(pa uintptr, prot uint64) uint64 {
+	e := uint64(pa) | prot<<ringoProt | ringoPresent
+	if prot&ringoabi.ProtWrite != 0 {
+		e |= ringoWrite
+	}
+	if prot&ringoabi.ProtExec == 0 {
+		e |= ringoNoExec
+	}
+	return e
+}
+
+// ringoMetalSpaceInit makes the address space: the image with the protections
+// of its segments in the lower half, and the direct map, which is writable
+// where the image is.
+func ringoMetalSpaceInit() {
+	const directIndex = ringoDirect >> 39 & 511
+	ringoFramesInit()
+	first := ringoReadCR3()
+	ringoSpace.root = first
+	boot := ringoTable(first)
+	level3 := uintptr(boot[0] & ringoAddrMask)
+	ringoCoverRAM(level3)
+	ringoUncacheDevices(level3)
+	boot[directIndex] = uint64(level3) | ringoPresent | ringoWrite | ringoNoExec
+
+	root := ringoAllocFrame()
+	if root == 0 {
+		ringoFatal("no memory for page tables; give the machine more")
+	}
+	ringoTable(root)[directIndex] = boot[directIndex]
+	ringoSpace.root = root
+	for _, s := range ringoSegments() {
+		if s.kind != ringoSegmentLoad {
+			continue
+		}
+		prot := uint64(ringoabi.ProtRead)
+		if s.flags&ringoSegmentExec != 0 {
+			prot |= ringoabi.ProtExec
+		}
+		if s.flags&ringoSegmentWrite != 0 {
+			prot |= ringoabi.ProtWrite
+		}
+		for at := s.vaddr &^ (ringoabi.PageSize - 1); at < s.vaddr+s.memsz; at += ringoabi.PageSize {
+			e := ringoMakeLeaf(at)
+			if e == nil {
+				ringoFatal("no memory for page tables; give the machine more")
+			}
+			*e = ringoLeaf(at, prot)
+			if prot&ringoabi.ProtWrite == 0 {
+				ringoHideDirect(level3, at)
+			}
+		}
+	}
+	ringoWriteCR3(root)
+}
+
+// ringoCoverRAM extends the direct map, of which the boot code made the first
+// 4 GiB, over all memory.
+func ringoCoverRAM(level3 uintptr) {
+	const giga, reach = 1 << 30, 512 << 30
+	l := &ringoLoader
+	for i := range l.ranges[:l.n] {
+		r := &l.ranges[i]
+		r.hi = min(r.hi, reach)
+		r.lo = min(r.lo, r.hi)
+		for at := max(r.lo, 4*giga) &^ (giga - 1); at < r.hi; at += giga {
+			e := &ringoTable(level3)[at>>30]
+			if *e != 0 {
+				continue
+			}
+			table := ringoAllocFrame()
+			if table == 0 {
+				ringoFatal("no memory below 4 GiB for page tables")
+			}
+			for j := range ringoTable(table) {
+				ringoTable(table)[j] = uint64(at) + uint64(j)<<21 | ringoPresent | ringoWrite | ringoBig
+			}
+			*e = uint64(table) | ringoPresent | ringoWrite
+		}
+	}
+}
+
+// ringoUncacheDevices makes the direct map uncached from 3 to 4 GiB, where
+// there is no memory: devices are there.
+func ringoUncacheDevices(level3 uintptr) {
+	table := ringoTable(uintptr(ringoTable(level3)[3] & ringoAddrMask))
+	l := &ringoLoader
+	for j := range table {
+		lo := 3<<30 + uintptr(j)<<21
+		ram := false
+		for _, r := range l.ranges[:l.n] {
+			ram = ram || r.lo < lo+2<<20 && r.hi > lo
+		}
+		if !ram {
+			table[j] |= ringoNoCache | ringoThrough
+		}
+	}
+}
+
+// ringoHideDirect takes a page out of the direct map.
+func ringoHideDirect(level3, pa uintptr) {
+	level2 := uintptr(ringoTable(level3)[pa>>30] & ringoAddrMask)
+	e := &ringoTable(level2)[pa>>21&511]
+	if *e&ringoBig != 0 {
+		table := ringoAllocFrame()
+		if table == 0 {
+			ringoFatal("no memory for page tables; give the machine more")
+		}
+		for j := range ringoTable(table) {
+			ringoTable(table)[j] = *e&^ringoBig + uint64(j)<<12
+		}
+		*e = uint64(table) | ringoPresent | ringoWrite
+	}
+	ringoTable(uintptr(*e & ringoAddrMask))[pa>>12&511] = 0
+}
+
+// ringoMakeLeaf returns the lowest entry for an address, for which it makes the
+// tables above. It returns nil if there is no memory for them.
+func ringoMakeLeaf(addr uintptr) *uint64 {
+	table := ringoSpace.root
+	for shift := 39; shift > 12; shift -= 9 {
+		e := &ringoTable(table)[addr>>shift&511]
+		if *e&ringoPresent == 0 && !ringoSplit(e) {
+			return nil
+		}
+		table = uintptr(*e & ringoAddrMask)
+	}
+	return &ringoTable(table)[addr>>12&511]
+}
+
+// ringoSplit puts a table in the place of an entry that is not present, with
+// the same meaning. It reports whether there was memory for it.
+func ringoSplit(e *uint64) bool {
+	table := ringoAllocFrame()
+	if table == 0 {
+		return false
+	}
+	if *e != 0 {
+		for i := range ringoTable(table) {
+			ringoTable(table)[i] = *e
+		}
+	}
+	*e = uint64(table) | ringoPresent | ringoWrite
+	return true
+}
+
+// ringoChange is a change of a range of the address space.
+type ringoChange struct {
+	lo, hi uintptr
+	op     uint8
+	prot   uint64 // of ringoChangeMap
+
+	// What became of it.
+	touched     bool    // an entry that was present has changed
+	first, last uintptr // frames that are not in use any more, as a list
+}
+
+const (
+	ringoChangeMap = iota
+	ringoChangeUnmap
+	ringoChangeDiscard
+)
+
+// drop enters a frame in the list of those to be freed.
+func (c *ringoChange) drop(pa uintptr) {
+	ringoTable(pa)[0] = uint64(c.first)
+	if c.first == 0 {
+		c.last = pa
+	}
+	c.first = pa
+}
+
+// apply makes the change in a table whose first entry is for base and whose
+// entries have 2^shift bytes each. It returns false if there is no memory.
+func (c *ringoChange) apply(table, base uintptr, shift uint) bool {
+	span := uintptr(1) << shift
+	i := uintptr(0)
+	if c.lo > base {
+		i = (c.lo - base) >> shift
+	}
+	for ; i < 512 && base+i<<shift < c.hi; i++ {
+		at := base + i<<shift
+		e := &ringoTable(table)[i]
+		whole := c.lo <= at && at+span <= c.hi
+		switch {
+		case *e&ringoPresent != 0 && shift == 12:
+			c.leaf(e)
+		case *e&ringoPresent != 0:
+			below := uintptr(*e & ringoAddrMask)
+			if !c.apply(below, at, shift-9) {
+				return false
+			}
+			if whole && c.op == ringoChangeUnmap {
+				*e = 0
+				c.touched = true
+				c.drop(below)
+			}
+		case c.op == ringoChangeDiscard:
+		case whole:
+			*e = c.prot << ringoProt
+		default:
+			if !ringoSplit(e) || !c.apply(uintptr(*e&ringoAddrMask), at, shift-9) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// leaf makes the change in a present entry of the lowest level.
+func (c *ringoChange) leaf(e *uint64) {
+	c.touched = true
+	pa := uintptr(*e & ringoAddrMask)
+	switch c.op {
+	case ringoChangeMap:
+		*e = ringoLeaf(pa, c.prot)
+	case ringoChangeUnmap:
+		*e = 0
+		c.drop(pa)
+	case ringoChangeDiscard:
+		*e &= ringoProtMask
+		c.drop(pa)
+	}
+}
+
+// do makes the change, and frees what it left.
+func (c *ringoChange) do() int64 {
+	ringoSpace.lock.lock()
+	ok := c.apply(ringoSpace.root, 0, 39)
+	ringoSpace.lock.unlock()
+	if c.touched {
+		ringoFlush(c.lo, c.hi)
+	}
+	if c.first != 0 {
+		ringoSpace.lock.lock()
+		ringoFreeFrame(c.first, c.last)
+		ringoSpace.lock.unlock()
+	}
+	if !ok {
+		return -ringoENOMEM
+	}
+	return 0
+}
+
+// ringoFlush makes the processor forget what it knew of a range.
+func ringoFlush(lo, hi uintptr) {
+	const few = 32
+	if hi-lo > few*ringoabi.PageSize {
+		ringoWriteCR3(ringoSpace.root)
+		return
+	}
+	for ; lo < hi; lo += ringoabi.PageSize {
+		ringoInvalidate(lo)
+	}
+}
+
+// ringoMetalMap, ringoMetalUnmap and ringoMetalDiscard are the platform's.
+func ringoMetalMap(addr, n uintptr, prot int) int64 {
+	c := ringoChange{lo: addr, hi: addr + n, op: ringoChangeMap, prot: uint64(prot)}
+	return c.do()
+}
+
+func ringoMetalUnmap(addr, n uintptr) {
+	c := ringoChange{lo: addr, hi: addr + n, op: ringoChangeUnmap}
+	c.do()
+}
+
+func ringoMetalDiscard(addr, n uintptr) {
+	c := ringoChange{lo: addr, hi: addr + n, op: ringoChangeDiscard}
+	c.do()
+}
+
+// ringoFaultBlock is how much memory a page fault maps: the pages around the
+// address, as far as they are alike.
+const ringoFaultBlock = 64 << 10
+
+// ringoMetalFault answers a page fault at addr, with the processor's error
+// code. It returns false if the program may not do what it did.
+func ringoMetalFault(addr, code uintptr) bool {
+	const present, write, fetch = 1 << 0, 1 << 1, 1 << 4
+	if addr >= 1<<47 {
+		return false
+	}
+	need := uint64(ringoabi.ProtRead)
+	switch {
+	case code&fetch != 0:
+		need = ringoabi.ProtExec
+	case code&write != 0:
+		need = ringoabi.ProtWrite
+	}
+	ringoSpace.lock.lock()
+	e := ringoFindEntry(addr)
+	ok := *e>>ringoProt&need != 0
+	if ok && *e&ringoPresent != 0 {
+		ringoInvalidate(addr) // as another CPU, or a moment ago this one, has changed it
+	} else if ok && !ringoPopulate(addr) {
+		ringoSpace.lock.unlock()
+		ringoFatal("out of memory; give the machine more")
+	}
+	ringoSpace.lock.unlock()
+	return ok
+}
+
+// ringoFindEntry returns the entry, of any level, that decides about addr.
+func ringoFindEntry(addr uintptr) *uint64 {
+	table := ringoSpace.root
+	for shift := 39; ; shift -= 9 {
+		e := &ringoTable(table)[addr>>shift&511]
+		if shift == 12 || *e&ringoPresent == 0 {
+			return e
+		}
+		table = uintptr(*e & ringoAddrMask)
+	}
+}
+
+// ringoPopulate gives memory to the pages around addr that have none and the
+// same protection. Only for that at addr it must be there.
+func ringoPopulate(addr uintptr) bool {
+	e := ringoMakeLeaf(addr)
+	if e == nil {
+		return false
+	}
+	want := *e
+	pa := ringoAllocFrame()
+	if pa == 0 {
+		return false
+	}
+	*e = ringoLeaf(pa, want>>ringoProt)
+	// The block's entries are in the same table, next to each other.
+	const pages = ringoFaultBlock / ringoabi.PageSize
+	block := (*[pages]uint64)(unsafe.Pointer(uintptr(unsafe.Pointer(e)) &^ (pages*8 - 1)))
+	for i := range block {
+		if block[i] != want {
+			continue
+		}
+		pa := ringoAllocFrame()
+		if pa == 0 {
+			break
+		}
+		block[i] = ringoLeaf(pa, want>>ringoProt)
+	}
+	return true
+}
+
+// ringoPhysical returns the physical address of memory of the program. It runs
+// in user mode: what is asked for is in use, so its tables stay.
+func ringoPhysical(addr uintptr) uintptr {
+	if addr >= ringoDirect {
+		return addr - ringoDirect
+	}
+	for {
+		e := atomic.Load64(ringoFindEntry(addr))
+		if e&ringoPresent != 0 {
+			return uintptr(e&ringoAddrMask) + addr%ringoabi.PageSize
+		}
+		ringoTouch(addr)
+	}
+}
+
+// ringoTouch reads a byte, so that there is memory behind it.
+//
+//go:noinline
+func ringoTouch(addr uintptr) byte { return *(*byte)(unsafe.Pointer(addr)) }
+
+// ringoMetalMemory returns n bytes of memory in a row, zeroed and mapped, for
+// devices, or 0.
+func ringoMetalMemory(n uintptr) uintptr {
+	ringoSpace.lock.lock()
+	pa := ringoAllocFrames(n / ringoabi.PageSize)
+	ringoSpace.lock.unlock()
+	if pa == 0 {
+		return 0
+	}
+	return ringoDirect + pa
+}
