@@ -1,0 +1,152 @@
+// Package metal tests that programs boot by themselves under other hypervisors
+// than ringo's own: what the machines of QEMU offer, without KVM.
+package metal
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"ringo.dev/ringo/tests/harness"
+)
+
+var ringo *harness.Ringo
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "ringo-metal-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	if ringo, err = harness.Build(context.Background(), dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+// patience is for one boot and what the program does, under emulation and
+// beside other tests.
+const patience = 2 * time.Minute
+
+// machine is a machine of QEMU.
+type machine struct {
+	Type string // -machine
+	CPU  string // -cpu
+	Args []string
+}
+
+// seed is for processors without RDRAND.
+const seed = "ringo.seed=5eed5eed5eed5eed5eed5eed5eed5eed"
+
+// command returns QEMU with an image and its command line.
+func (m machine) command(ctx context.Context, t *testing.T, image, line string) *exec.Cmd {
+	t.Helper()
+	const qemu = "qemu-system-x86_64"
+	if _, err := exec.LookPath(qemu); err != nil {
+		t.Skipf("%s is missing; install it with apt-get install qemu-system-x86", qemu)
+	}
+	args := []string{
+		"-machine", m.Type, "-accel", "tcg", "-cpu", m.CPU, "-m", "128",
+		"-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio", "-no-reboot",
+		"-device", "isa-debug-exit,iobase=0xf4,iosize=4",
+		"-kernel", image, "-append", line,
+	}
+	return exec.CommandContext(ctx, qemu, append(args, m.Args...)...)
+}
+
+// boot runs a program of this module on m to its end.
+func (m machine) boot(t *testing.T, pkg, line string) harness.Result {
+	t.Helper()
+	image, err := ringo.Program(pkg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	g, err := harness.StartGuest(m.command(ctx, t, image, line))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := g.Wait(ctx)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, r.Output)
+	}
+	return r
+}
+
+// exitStatus is QEMU's own for a status written to isa-debug-exit.
+func exitStatus(status int) int { return 2*status + 1 }
+
+// TestHello boots on each machine, with the oldest processor and the newest.
+func TestHello(t *testing.T) {
+	for _, kind := range []string{"q35", "pc", "microvm"} {
+		for _, cpu := range []string{"max", "qemu64"} {
+			t.Run(kind+"/"+cpu, func(t *testing.T) {
+				r := machine{Type: kind, CPU: cpu}.boot(t, "examples/hello", seed)
+				if !strings.HasPrefix(r.Output, "hello from ringo") || r.Status != exitStatus(0) {
+					t.Errorf("status %d, output:\n%s", r.Status, r.Output)
+				}
+			})
+		}
+	}
+}
+
+// TestNoEntropy checks that a machine without any source of randomness says so
+// and stops.
+func TestNoEntropy(t *testing.T) {
+	r := machine{Type: "q35", CPU: "qemu64"}.boot(t, "examples/hello", "")
+	if !strings.Contains(r.Output, "no entropy") || r.Status != exitStatus(2) {
+		t.Errorf("status %d, output:\n%s", r.Status, r.Output)
+	}
+}
+
+// unknown are properties that do not hold without what these tests do not give
+// (a host's clock), or that no platform has yet.
+var unknown = map[string]bool{
+	"faults/address": true, // a mapping without any access can be read
+	"memory/protect": true,
+	"signals/alarm":  true, // setitimer(ITIMER_REAL)
+}
+
+// TestGuests shows the properties of the guest programs that depend on the
+// platform.
+func TestGuests(t *testing.T) {
+	if testing.Short() {
+		t.Skip("boots a machine for each property")
+	}
+	for _, guest := range []string{"sched", "faults", "memory", "signals"} {
+		pkg := "tests/guests/" + guest
+		image, err := ringo.Program(pkg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		properties, err := harness.Properties(image)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range properties {
+			name := guest + "/" + p
+			if unknown[name] {
+				continue
+			}
+			t.Run(name, func(t *testing.T) {
+				r := machine{Type: "q35", CPU: "max"}.boot(t, pkg, p)
+				if !strings.Contains(r.Output, "ok "+p+"\n") || r.Status != exitStatus(0) {
+					t.Errorf("status %d, output:\n%s", r.Status, r.Output)
+				}
+			})
+		}
+	}
+}
