@@ -3,7 +3,6 @@ package kernel
 import (
 	"sync"
 	"syscall"
-	"unsafe"
 )
 
 // directoryFile is an open directory.
@@ -44,20 +43,14 @@ func (f *directoryFile) SeekTo(off int64, whence int) (int64, Errno) {
 	return off, 0
 }
 
-// direntHeader is the fixed part of struct linux_dirent64 (getdents(2)).
-type direntHeader struct {
-	ino    uint64
-	off    int64
-	reclen uint16
-	typ    uint8
-}
-
-const direntName = unsafe.Offsetof(direntHeader{}.typ) + 1
+// direntName is the size of the fixed part of struct linux_dirent64
+// (getdents(2)): inode number, cookie, length, type.
+const direntName = 8 + 8 + 2 + 1
 
 // putDirent appends a linux_dirent64 to buf[n:] and returns the new length, or
 // false if there is no room.
 func putDirent(buf []byte, n int, e DirEntry) (int, bool) {
-	size := (int(direntName) + len(e.Name) + 1 + 7) &^ 7
+	size := (direntName + len(e.Name) + 1 + 7) &^ 7
 	if size > len(buf)-n {
 		return n, false
 	}
@@ -66,11 +59,9 @@ func putDirent(buf []byte, n int, e DirEntry) (int, bool) {
 	put64(b[8:], uint64(e.Cookie))
 	b[16], b[17] = byte(size), byte(size>>8)
 	b[18] = e.Type
-	clear(b[direntName+copyString(b[direntName:], e.Name):])
+	clear(b[direntName+copy(b[direntName:], e.Name):])
 	return n + size, true
 }
-
-func copyString(b []byte, s string) uintptr { return uintptr(copy(b, s)) }
 
 // readDir fills buf with directory entries.
 func (f *directoryFile) readDir(buf []byte) (int, Errno) {

@@ -22,7 +22,6 @@ type EpollEvent = syscall.EpollEvent
 
 // epollSet is what epoll_create makes.
 type epollSet struct {
-	noTransfer
 	queue Queue // of those who wait for the set
 
 	// collect orders the collectors: while one of them has taken items off

@@ -344,8 +344,7 @@ func TestTimerFD(t *testing.T) {
 	if now != (kernel.Itimerspec{}) {
 		t.Errorf("disarmed timer shows %v", now)
 	}
-	var ts syscall.Timespec
-	ts = syscall.NsecToTimespec(time.Now().Add(-time.Hour).UnixNano())
+	ts := syscall.NsecToTimespec(time.Now().Add(-time.Hour).UnixNano())
 	real, err := k.TimerFD(0, 0)
 	ok(t, err)
 	_, err = k.TimerFDSet(real, 1, &kernel.Itimerspec{Value: ts}) // in the past: at once

@@ -18,6 +18,7 @@
 package kernel
 
 import (
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -38,6 +39,8 @@ type Kernel struct {
 	devices     sync.Map // device number uint64 → OpenDevice
 	fileSystems sync.Map // type string → func(source string) (FileSystem, Errno)
 	procs       sync.Map // path below /proc → func() []byte
+
+	provided sync.Map // path → func() string
 
 	// temp is where memfd_create makes its files.
 	temp atomic.Pointer[TempDirectory]
@@ -83,6 +86,15 @@ func RegisterProc(name string, generate func() []byte) {
 	}
 }
 
+// Provide offers the content of a file, for parts of the guest that are linked
+// only into programs which need it. The file is made, in one of the directories
+// that package syscalls names, when that directory is first looked into.
+func Provide(name string, content func() string) {
+	if k := current.Load(); k != nil {
+		k.provided.Store(name, content)
+	}
+}
+
 // WriteFile replaces the content of a file, which it creates with permissions
 // perm if it is missing. The directory must exist.
 func WriteFile(name string, data []byte, perm uint32) Errno {
@@ -98,6 +110,17 @@ func SetHostname(name string) {
 	if k := current.Load(); k != nil {
 		k.SetHostname(name)
 	}
+}
+
+// EachProvided calls f for every file offered with Provide whose name begins
+// with dir, with the rest of the name.
+func (k *Kernel) EachProvided(dir string, f func(name string, content func() string)) {
+	k.provided.Range(func(name, content any) bool {
+		if rest, ok := strings.CutPrefix(name.(string), dir); ok {
+			f(rest, content.(func() string))
+		}
+		return true
+	})
 }
 
 // EachProc calls f for every file added with RegisterProc, in no order.

@@ -211,13 +211,6 @@ func (ns *namespace) up(l Location) Location {
 	}
 }
 
-// isCovered reports whether something is mounted on l.
-func (ns *namespace) isCovered(l Location) bool {
-	ns.mu.RLock()
-	defer ns.mu.RUnlock()
-	return ns.covered[l] != nil
-}
-
 func (ns *namespace) places() (root, cwd Location) {
 	ns.mu.RLock()
 	defer ns.mu.RUnlock()

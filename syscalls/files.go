@@ -63,13 +63,13 @@ const atSymlinkNofollow = 0x100
 // statx is struct statx.
 type statx struct {
 	mask, blksize        uint32
-	attributes           uint64
+	_                    uint64 // attributes
 	nlink, uid, gid      uint32
 	mode                 uint16
 	_                    uint16
 	ino, size, blocks    uint64
-	attributesMask       uint64
-	atime, btime         statxTime
+	_                    uint64 // mask of attributes
+	atime, _             statxTime
 	ctime, mtime         statxTime
 	rdevMajor, rdevMinor uint32
 	devMajor, devMinor   uint32

@@ -46,6 +46,11 @@ func fillEtc(d *tmpfs.Dir, k *kernel.Kernel) {
 		d.AddFile(f.name, f.content, 0o644)
 	}
 	d.AddLink("resolv.conf", "/proc/net/pnp")
+	d.AddDir("ssl", 0o755).AddDir("certs", 0o755).Later(func(d *tmpfs.Dir) {
+		k.EachProvided("/etc/ssl/certs/", func(name string, content func() string) {
+			d.AddFile(name, content(), 0o644)
+		})
+	})
 }
 
 // mimeTypes are types that package mime does not know by itself.

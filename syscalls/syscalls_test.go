@@ -130,6 +130,15 @@ func TestFilesOfStd(t *testing.T) {
 	}
 }
 
+func TestProvide(t *testing.T) {
+	m := boot(t)
+	kernel.Install(m.k)
+	kernel.Provide("/etc/ssl/certs/ca-certificates.crt", func() string { return strings.Repeat("certificate\n", 1000) })
+	if got := m.readFile("/etc/ssl/certs/ca-certificates.crt"); len(got) != 12_000 {
+		t.Errorf("read %d bytes", len(got))
+	}
+}
+
 func TestReadWrite(t *testing.T) {
 	m := boot(t)
 	fd := m.must(syscall.SYS_OPEN, "/tmp/a", syscall.O_RDWR|syscall.O_CREAT, 0o644)
@@ -162,5 +171,15 @@ func TestMissingCall(t *testing.T) {
 	}
 	if _, err := m.call(100000); err != syscall.ENOSYS {
 		t.Errorf("system call 100000: %v, want ENOSYS", err)
+	}
+}
+
+// BenchmarkBuild is what the kernel takes of the time to boot.
+func BenchmarkBuild(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Build(nil); err != 0 {
+			b.Fatal(err)
+		}
 	}
 }
