@@ -96,6 +96,9 @@ func TestProcess(t *testing.T) {
 		if !hasNote(t, name) {
 			t.Error("there is no note in it")
 		}
+		if data, err := os.ReadFile(name); err != nil || bytes.Contains(data, []byte("/ringo/overlay/")) {
+			t.Errorf("%v; names of source files are those of the cache", err)
+		}
 		cmd := exec.Command(name, "7", "x y")
 		cmd.Env = []string{"GREETING=hello"}
 		if stdout, stderr, status := output(t, cmd); stdout != "hello [7 x y]\n" || stderr != "" || status != 7 {

@@ -14,42 +14,73 @@ import (
 	"ringo.dev/ringo/rt/overlay"
 )
 
-// toolexec runs a tool for the go command (go help build, -toolexec), and
-// finishes what the linker makes. It returns the exit status.
+// sourceNames is the version of what renameSources does.
+const sourceNames = "1"
+
+// toolexec runs a tool for the go command (go help build, -toolexec). What the
+// linker makes is finished for booting, and source files are called what they
+// are called in the GOROOT that is installed. Other tools are left alone. It
+// returns the exit status.
 func toolexec(args []string) int {
 	if len(args) == 0 {
 		fmt.Fprintln(os.Stderr, "ringo: toolexec is for the go command; use ringo build or ringo env")
 		return exitFatal
 	}
-	if filepath.Base(args[0]) != "link" {
-		err := syscall.Exec(args[0], args, os.Environ())
-		fmt.Fprintf(os.Stderr, "ringo: %s: %v\n", args[0], err)
-		return exitFatal
-	}
-	if err := link(args); err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			return exit.ExitCode()
+	asked := len(args) == 2 && args[1] == "-V=full"
+	var err error
+	switch tool := filepath.Base(args[0]); {
+	case tool == "link" && asked:
+		err = tellVersion(args, boot.Version())
+	case tool == "link":
+		err = link(args)
+	case (tool == "compile" || tool == "asm") && asked:
+		err = tellVersion(args, sourceNames)
+	default:
+		if tool == "compile" || tool == "asm" {
+			renameSources(args, os.Getenv("GOROOT"))
 		}
-		fmt.Fprintln(os.Stderr, "ringo:", err)
-		return exitFatal
+		err = fmt.Errorf("%s: %w", args[0], syscall.Exec(args[0], args, os.Environ()))
 	}
-	return 0
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		return exit.ExitCode()
+	}
+	fmt.Fprintln(os.Stderr, "ringo:", err)
+	return exitFatal
 }
 
-// link runs the linker.
-func link(args []string) error {
+// tellVersion answers the go command's question which tool this is. The answer
+// is part of the build cache's keys.
+func tellVersion(args []string, version string) error {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stderr = os.Stderr
-	if len(args) == 2 && args[1] == "-V=full" {
-		// The go command asks which linker this is.
-		out, err := cmd.Output()
-		fmt.Printf("%s ringo=%s\n", bytes.TrimSpace(out), boot.Version())
+	out, err := cmd.Output()
+	if err != nil {
 		return err
 	}
-	cmd.Stdout = os.Stdout
-	// The linker writes down where source files are.
+	_, err = fmt.Printf("%s ringo=%s\n", bytes.TrimSpace(out), version)
+	return err
+}
+
+// renameSources changes the arguments of a compiler, which by -trimpath is told
+// to call the overlay's files what they replace in goroot. "$GOROOT" is what
+// the compiler itself writes for files there, and the linker completes.
+func renameSources(args []string, goroot string) {
+	for i := 1; i < len(args); i++ {
+		if args[i-1] == "-trimpath" {
+			args[i] = strings.ReplaceAll(args[i], "=>"+goroot+string(filepath.Separator), "=>$GOROOT"+string(filepath.Separator))
+		}
+	}
+}
+
+// link runs the linker and finishes what it makes.
+func link(args []string) error {
+	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), "GOROOT="+overlay.Installed(os.Getenv("GOROOT")))
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return err
 	}

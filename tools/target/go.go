@@ -67,15 +67,16 @@ func (g *Go) download(ctx context.Context, mod string, source fs.FS) (string, er
 	cmd.Dir = tmp
 	cmd.Env = append(cmd.Env, "GOFLAGS=-mod=mod", "GOWORK=off", "PWD="+tmp)
 	out, err := output(cmd)
+	// A failure is in the output, if there is any.
+	var info struct{ Dir, Error string }
+	if json.Unmarshal(out, &info) == nil && info.Error != "" {
+		return "", fmt.Errorf("its source cannot be downloaded, which is needed once: go mod download: %s", strings.TrimSpace(info.Error))
+	}
 	if err != nil {
 		return "", err
 	}
-	var info struct{ Dir, Error string }
-	if err := json.Unmarshal(out, &info); err != nil {
-		return "", fmt.Errorf("go mod download: %w", err)
-	}
-	if info.Error != "" {
-		return "", fmt.Errorf("go mod download: %s", info.Error)
+	if info.Dir == "" {
+		return "", fmt.Errorf("go mod download %s: no directory", mod)
 	}
 	return info.Dir, nil
 }
@@ -94,8 +95,8 @@ func writeModule(source fs.FS, dir string) error {
 	return nil
 }
 
-// output runs a go command and returns what it prints. Its error holds what it
-// says on its standard error.
+// output runs a go command and returns what it prints, also if it fails. The
+// error holds what it says on its standard error.
 func output(cmd *exec.Cmd) ([]byte, error) {
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -104,7 +105,7 @@ func output(cmd *exec.Cmd) ([]byte, error) {
 		if msg := strings.TrimSpace(stderr.String()); msg != "" {
 			err = errors.New(msg)
 		}
-		return nil, fmt.Errorf("%s: %w", strings.Join(cmd.Args[:min(3, len(cmd.Args))], " "), err)
+		return out, fmt.Errorf("%s: %w", strings.Join(cmd.Args[:min(3, len(cmd.Args))], " "), err)
 	}
 	return out, nil
 }

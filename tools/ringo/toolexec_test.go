@@ -1,0 +1,27 @@
+package main
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestRenameSources(t *testing.T) {
+	args := []string{"/tool/compile", "-o", "x", "-trimpath", "/tmp/b001=>;/cache/o/a.go=>/cache/goroot/src/a.go;/x.go=>/home/x.go", "-p", "runtime"}
+	renameSources(args, "/cache/goroot")
+	want := []string{"/tool/compile", "-o", "x", "-trimpath", "/tmp/b001=>;/cache/o/a.go=>$GOROOT/src/a.go;/x.go=>/home/x.go", "-p", "runtime"}
+	if !slices.Equal(args, want) {
+		t.Errorf("%q, want %q", args, want)
+	}
+}
+
+func TestLinkOutput(t *testing.T) {
+	for want, args := range map[string][]string{
+		"x":   {"-s", "-o", "x", "-importcfg", "y"},
+		"x=y": {"-o=x=y"},
+		"":    {"-s", "-o"},
+	} {
+		if got := linkOutput(args); got != want {
+			t.Errorf("%q: %q, want %q", args, got, want)
+		}
+	}
+}
