@@ -115,6 +115,8 @@ func (m *image) addSegment(p *elf.Prog, size int64) error {
 		return bad("out of place")
 	case p.Flags&(elf.PF_W|elf.PF_X) == elf.PF_W|elf.PF_X:
 		return bad("both writable and executable")
+	case p.Flags&elf.PF_W == 0 && p.Filesz != p.Memsz:
+		return bad("read-only, but not all in the file")
 	}
 	s := segment{addr: p.Vaddr &^ mask, offset: int64(p.Off &^ mask), prot: abi.ProtRead}
 	s.memory = (p.Vaddr+p.Memsz+mask)&^mask - s.addr

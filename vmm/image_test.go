@@ -45,6 +45,7 @@ func TestBadImages(t *testing.T) {
 		"0x600000: out of place":        func(f *testguest.File) { f.Programs[1].Memsz = 1 << 62 },
 		"0x800000000: out of place":     func(f *testguest.File) { f.Programs[1].Vaddr = imageHigh },
 		"both writable and executable":  func(f *testguest.File) { f.Programs[0].Flags = rwx },
+		"not all in the file":           func(f *testguest.File) { f.Programs[0].Memsz += 8 },
 		"not an ELF file":               func(f *testguest.File) { f.Header.Ident[0] = 0 },
 		"built for EM_386, want linux/": func(f *testguest.File) { f.Header.Machine = uint16(elf.EM_386) },
 	} {

@@ -34,10 +34,11 @@ type vcpu struct {
 	waits  atomic.Uint32 // times that the guest waited; for the ticker
 	counts counters
 
-	mu   sync.Mutex // guards kvm and tid against kick
-	kvm  *kvm.VCPU  // nil unless started
-	tid  int
-	once atomic.Bool // started
+	mu  sync.Mutex // guards kvm and tid against kick
+	kvm *kvm.VCPU  // nil unless its thread lives
+	tid int
+
+	started atomic.Bool
 }
 
 // Values of vcpu.state.
@@ -65,7 +66,7 @@ func (v *vcpu) close() { unix.Close(v.event) }
 
 // start runs the vCPU in a thread of its own, and returns when that is set up.
 func (v *vcpu) start(rip, rsp uint64) error {
-	if v.once.Swap(true) {
+	if v.started.Swap(true) {
 		return unix.EBUSY
 	}
 	ready := make(chan error)

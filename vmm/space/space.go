@@ -37,10 +37,9 @@ import (
 // Base is the guest-physical address of the arena. Below it no memory is.
 const Base = 4 << 30
 
-// blockPages is the unit of demand paging, in pages: 64 KiB.
 const (
 	page       = abi.PageSize
-	blockPages = 16
+	blockPages = 16 // the unit of demand paging
 	blockSize  = blockPages * page
 )
 
@@ -69,10 +68,10 @@ type Config struct {
 type Space struct {
 	low, high  uint64
 	arena      []byte
-	control    span // what is left of the control part
-	image      span // what is left of the image part
-	tables     span // what is left of the tables part
-	imageStart uint64
+	imageStart uint64 // offset of the image part
+	control    span   // what is left of the control part
+	tables     span   // what is left of the tables part
+	image      span   // what is left of the image part
 
 	mu      sync.Mutex
 	root    *table
@@ -168,7 +167,8 @@ func (s *Space) MapDevice(va, gpa uint64) error {
 
 // MapFile maps n bytes of f from offset off at va, both page aligned, as a
 // private copy: all of it counts as memory in use, but nothing is read before
-// the guest needs it. Bytes after n in the last page read as zero.
+// the guest needs it. In writable memory, bytes after n in the last page read
+// as zero.
 func (s *Space) MapFile(va uint64, f *os.File, off int64, n uint64, prot int) error {
 	size := roundUp(n)
 	at, ok := s.image.take(size)

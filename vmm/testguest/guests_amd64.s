@@ -181,18 +181,14 @@ TEXT ·wait(SB), NOSPLIT|NOFRAME, $0
 	TESTL	AX, AX
 	JNE	second
 	MOVQ	DI, R12
-	MOVQ	$1, R14
 	CLOCK
 	MOVQ	(boot_Clock+16)(DI), DI	// Clock.Mono
-	MOVQ	DI, R15
 	ADDQ	$20000000, DI
+early:	// a wait may end early
 	WAIT
 	CLOCK
-	MOVQ	(boot_Clock+16)(R12), AX
-	SUBQ	R15, AX
-	CMPQ	AX, $20000000
-	JLT	fail
-	MOVQ	$2, R14
+	CMPQ	(boot_Clock+16)(R12), DI
+	JLT	early
 	MOVQ	$0x100, DX	// PortWake
 	OUTB
 	MOVQ	$-1, DI
@@ -204,10 +200,11 @@ TEXT ·wait(SB), NOSPLIT|NOFRAME, $0
 	START
 	TESTQ	AX, AX
 	JNE	fail
+again:
 	MOVQ	$-1, DI
 	WAIT
 	CMPQ	-64(SP), $42
-	JNE	fail
+	JNE	again
 	MOVQ	$4, R14
 	MOVQ	$1, DI
 	START			// it runs already
@@ -414,9 +411,10 @@ idle:
 	MOVL	$1, console_Head(BX)
 	MOVQ	$0x1ff, DX
 	OUTB
+sleep:
 	MOVQ	$-1, DI
 	WAIT
-	UD2
+	JMP	sleep
 
 // overrun breaks the console ring.
 TEXT ·overrun(SB), NOSPLIT|NOFRAME, $0
