@@ -3,7 +3,10 @@ package vmm
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"ringo.dev/ringo/vmm/kvm"
 )
@@ -16,6 +19,18 @@ var (
 	ErrMemory = errors.New("not enough memory")
 	ErrConfig = errors.New("bad VM configuration")
 )
+
+// noKVM says what to do when /dev/kvm cannot be opened.
+func noKVM(err error) error {
+	advice := ""
+	switch {
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
+		advice = "enable virtualisation (in the firmware, or nested in the hypervisor) and load kvm_amd or kvm_intel, "
+	case errors.Is(err, os.ErrPermission):
+		advice = "add yourself to its group (sudo usermod -aG kvm $USER, then log in again), "
+	}
+	return fmt.Errorf("%w: %w; %sor run the program as a process: --vmm process", ErrKVM, err, advice)
+}
 
 // GuestError says that the guest did what no guest may do, which ended it.
 type GuestError struct {

@@ -158,15 +158,9 @@ func megabytes(n int64) string {
 }
 
 func (vm *VM) openKVM() error {
-	const instead = "or run the program as a process: --vmm process"
 	sys, err := kvm.Open()
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return fmt.Errorf("%w: %w; enable virtualisation (firmware, or nested in the hypervisor) and load kvm_amd or kvm_intel, %s", ErrKVM, err, instead)
-	case errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("%w: %w; add yourself to its group (sudo usermod -aG kvm $USER, then log in again), %s", ErrKVM, err, instead)
-	case err != nil:
-		return fmt.Errorf("%w: %w; %s", ErrKVM, err, instead)
+	if err != nil {
+		return noKVM(err)
 	}
 	defer sys.Close()
 	if most := sys.MaxVCPUs(); vm.cfg.CPUs > most {

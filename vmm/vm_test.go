@@ -156,6 +156,17 @@ func TestBadConfig(t *testing.T) {
 	}
 }
 
+func TestNoKVM(t *testing.T) {
+	for errno, want := range map[syscall.Errno]string{
+		syscall.ENOENT: "load kvm_amd or kvm_intel", syscall.ENODEV: "enable virtualisation", syscall.EACCES: "usermod -aG kvm", syscall.EBUSY: "--vmm process",
+	} {
+		err := noKVM(&os.PathError{Op: "open", Path: "/dev/kvm", Err: errno})
+		if !errors.Is(err, ErrKVM) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "open /dev/kvm: ") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%v: %v, want %q", errno, err, want)
+		}
+	}
+}
+
 // TestGuestErrors: what no guest may do ends it, with a reason.
 func TestGuestErrors(t *testing.T) {
 	for want, code := range map[string]string{
