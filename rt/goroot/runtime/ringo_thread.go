@@ -399,10 +399,7 @@ func ringoIdle() {
 			ringoSched.lock.lock()
 			continue
 		}
-		deadline := int64(-1)
-		if t := ringoSched.timers; t != nil {
-			deadline = t.deadline
-		}
+		deadline := ringoNextTimer()
 		ringoSched.idle |= 1 << c.id
 		ringoSched.lock.unlock()
 		ringoPlatWait(deadline)
@@ -442,6 +439,7 @@ func ringoHousekeep(now int64) {
 	if p := ringoSched.poller; p != nil && ringoDeviceReady() {
 		ringoWake(p, 0)
 	}
+	ringoAlarm(now)
 	ringoTakeSignals()
 }
 

@@ -2,8 +2,6 @@
 
 package runtime
 
-import "unsafe"
-
 // Sleeping threads wait in a list ordered by deadline; ringoHousekeep ends what
 // is due. The scheduler's lock guards it.
 
@@ -83,25 +81,76 @@ func ringoTimerSettime(t *ringoThread, id int32, spec *itimerspec) int64 {
 	return 0
 }
 
-// ringoItimer is setitimer(ITIMER_PROF): SIGPROF by the process's CPU time.
-var ringoItimer struct{ tick, left int64 }
+// ringoItimers are setitimer(2)'s timers: real time, which sends SIGALRM, and the
+// CPU time of all threads, which sends SIGPROF and counts down in ticks. The
+// scheduler's lock guards them.
+var ringoItimers struct {
+	alarm      int64 // when SIGALRM is due; 0: never
+	alarmEvery int64
+	prof       int64 // what is left; 0: off
+	profEvery  int64
+}
 
 func ringoSetitimer(which uintptr, new, old *itimerval) int64 {
-	const itimerProf = 2
-	if which != itimerProf {
-		return -ringoENOSYS
-	}
+	const real, prof = 0, 2
+	x := &ringoItimers
+	now := ringoNanotime()
 	ringoSched.lock.lock()
+	var value, every *int64
+	var left int64
+	switch which {
+	case real:
+		value, every = &x.alarm, &x.alarmEvery
+		if *value != 0 {
+			left = max(*value-now, 1000)
+		}
+	case prof:
+		value, every, left = &x.prof, &x.profEvery, x.prof
+	default:
+		ringoSched.lock.unlock()
+		return -ringoENOSYS // ITIMER_VIRTUAL: nothing here tells user time from system time
+	}
 	if old != nil {
-		memclrNoHeapPointers(unsafe.Pointer(old), unsafe.Sizeof(*old))
-		old.it_interval.tv_sec, old.it_interval.tv_usec = ringoItimer.tick/1e9, ringoItimer.tick%1e9/1e3
+		old.it_interval = ringoTimeval(*every)
+		old.it_value = ringoTimeval(left)
 	}
 	if new != nil {
-		ringoItimer.tick = new.it_interval.tv_sec*1e9 + new.it_interval.tv_usec*1e3
-		ringoItimer.left = new.it_value.tv_sec*1e9 + new.it_value.tv_usec*1e3
+		*every = new.it_interval.tv_sec*1e9 + new.it_interval.tv_usec*1e3
+		*value = new.it_value.tv_sec*1e9 + new.it_value.tv_usec*1e3
+		if which == real && *value != 0 {
+			*value += now
+		}
+		ringoWakeIdle() // it may have to wait for less long
 	}
 	ringoSched.lock.unlock()
 	return 0
+}
+
+func ringoTimeval(ns int64) timeval { return timeval{ns / 1e9, ns % 1e9 / 1e3} }
+
+// ringoAlarm sends SIGALRM if it is due.
+func ringoAlarm(now int64) {
+	x := &ringoItimers
+	if x.alarm == 0 || x.alarm > now {
+		return
+	}
+	x.alarm = 0
+	if x.alarmEvery != 0 {
+		x.alarm = now + x.alarmEvery
+	}
+	ringoPendProcess(_SIGALRM, _SI_KERNEL)
+}
+
+// ringoNextTimer returns when the first timer is due, -1 if there is none.
+func ringoNextTimer() int64 {
+	next := ringoItimers.alarm
+	if t := ringoSched.timers; t != nil && (next == 0 || t.deadline < next) {
+		next = t.deadline
+	}
+	if next == 0 {
+		return -1
+	}
+	return next
 }
 
 // ringoTick is the length of a tick as the profiling timers count it.
@@ -113,9 +162,9 @@ func ringoProfTick(t *ringoThread) {
 		t.profLeft = t.profTick
 		ringoPend(t, _SIGPROF, _SI_TIMER)
 	}
-	if ringoItimer.tick != 0 {
-		if ringoItimer.left -= ringoTick; ringoItimer.left <= 0 {
-			ringoItimer.left = ringoItimer.tick
+	if x := &ringoItimers; x.prof != 0 {
+		if x.prof -= ringoTick; x.prof <= 0 {
+			x.prof = x.profEvery
 			ringoPend(t, _SIGPROF, _SI_KERNEL)
 		}
 	}
