@@ -61,6 +61,13 @@ func Load32(addr uintptr) uint32
 //go:linkname Store32 runtime.ringoStore32
 func Store32(addr uintptr, v uint32)
 
+// StoreSoon is Store32 of a doorbell register that can wait a little: it is done
+// together with others when this CPU has nothing else to do, or at its next
+// tick (5 ms) at the latest. Only the last value for an address counts.
+//
+//go:linkname StoreSoon runtime.ringoStoreSoon
+func StoreSoon(addr uintptr, v uint32)
+
 // WaitIndex parks the goroutine until the 16-bit word at idx (a used ring's
 // index, written by a device) differs from seen. slot, 0…15, belongs to one
 // goroutine.

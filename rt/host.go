@@ -33,6 +33,8 @@ func DeviceAddr(p unsafe.Pointer) uint64         { return uint64(uintptr(p)) }
 func Load32(addr uintptr) uint32                 { return *(*uint32)(Pointer(addr)) }
 func Store32(addr uintptr, v uint32)             { *(*uint32)(Pointer(addr)) = v }
 
+func StoreSoon(addr uintptr, v uint32) { Store32(addr, v) }
+
 func AllocDevice(n uintptr) unsafe.Pointer {
 	b := make([]byte, n+abi.PageSize)
 	off := -uintptr(unsafe.Pointer(&b[0])) & (abi.PageSize - 1)

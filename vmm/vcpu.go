@@ -335,6 +335,9 @@ func (v *vcpu) wake() {
 // until woken.
 func (v *vcpu) wait(deadline int64) {
 	v.waits.Add(1)
+	for _, d := range v.vm.cfg.Devices {
+		d.Poll()
+	}
 	v.state.Store(stateWaiting)
 	defer func() {
 		v.state.Store(stateHost)

@@ -373,6 +373,7 @@ func (e *echo) Start(h *device.Host) error {
 	return nil
 }
 
+func (e *echo) Poll() {}
 func (e *echo) Stop() { e.stop.Wait() }
 
 func TestDevice(t *testing.T) {

@@ -27,6 +27,7 @@ func (h *hostile) Status() uint8      { return 0xff }
 func (h *hostile) SetStatus(uint8)    {}
 func (h *hostile) QueueMax(q int) int { return h.size }
 func (h *hostile) Notify(q int)       {}
+func (h *hostile) NotifySoon(q int)   {}
 func (h *hostile) Config(o, n int) uint32 {
 	if o < len(h.config) {
 		return uint32(h.config[o])

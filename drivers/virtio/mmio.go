@@ -10,6 +10,7 @@ import (
 type Registers interface {
 	Load32(off uintptr) uint32
 	Store32(off uintptr, v uint32)
+	StoreSoon32(off uintptr, v uint32) // see rt.StoreSoon
 }
 
 // Page is the address of a register page, as in abi.Device.
@@ -20,6 +21,9 @@ func (p Page) Load32(off uintptr) uint32 { return rt.Load32(uintptr(p) + off) }
 
 // Store32 implements Registers.
 func (p Page) Store32(off uintptr, v uint32) { rt.Store32(uintptr(p)+off, v) }
+
+// StoreSoon32 implements Registers.
+func (p Page) StoreSoon32(off uintptr, v uint32) { rt.StoreSoon(uintptr(p)+off, v) }
 
 // mmio is the memory-mapped transport, version 2 (4.2).
 type mmio struct {
@@ -89,6 +93,10 @@ func (m *mmio) EnableQueue(q, size int, desc, avail, used uint64) {
 }
 
 func (m *mmio) Notify(q int) { m.r.Store32(spec.MMIOQueueNotify, uint32(q)) }
+
+// NotifySoon implements Transport. There is one register for all queues, of
+// which one transmits.
+func (m *mmio) NotifySoon(q int) { m.r.StoreSoon32(spec.MMIOQueueNotify, uint32(q)) }
 
 // Config reads whole aligned words and cuts the field out: that rt offers no
 // narrower access bothers no device, though 4.2.2.2 asks for it.

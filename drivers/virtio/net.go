@@ -1,7 +1,6 @@
 package virtio
 
 import (
-	"runtime"
 	"sync"
 	"unsafe"
 
@@ -147,26 +146,25 @@ func (n *Net) TSO() (v4, v6 bool) {
 //
 // from any goroutine; Begin waits while another one is sending.
 //
-// A doorbell costs as much as several small packets. So those without payload,
-// as acknowledgements are, do not ring it at once: in most cases the goroutines
-// that are ready to run now will send data too.
+// A doorbell costs as much as several small packets. So it is rung at once only
+// when much is waiting; else when the goroutines that are ready to run now, and
+// will often send too, have run.
 type TxQueue struct {
-	mu       sync.Mutex // held from Begin to End
-	q        *queue
-	owners   []Owner // by head of the chain; nil: none
-	urgent   bool    // the batch has a packet with payload
-	deferred bool    // ring has been told to
-	later    chan struct{}
+	mu      sync.Mutex // held from Begin to End
+	q       *queue
+	owners  []Owner // by head of the chain; nil: none
+	packets int     // sent since the last doorbell
+	bytes   int
 }
 
-// txPatient is the size of the largest packet that does not ring the doorbell
-// at once: Ethernet, IPv6 and TCP headers with options.
-const txPatient = 14 + 40 + 40
+// What may wait for a doorbell that is put off.
+const (
+	txMaxPackets = 96
+	txMaxBytes   = 256 << 10
+)
 
 func newTxQueue(q *queue) *TxQueue {
-	t := &TxQueue{q: q, owners: make([]Owner, q.size), later: make(chan struct{}, 1)}
-	go t.ring()
-	return t
+	return &TxQueue{q: q, owners: make([]Owner, q.size)}
 }
 
 // Begin starts a batch.
@@ -191,7 +189,8 @@ func (t *TxQueue) Send(h *NetHeader, data [][]byte, owner Owner) error {
 	for _, b := range data {
 		size += len(b)
 	}
-	t.urgent = t.urgent || size > txPatient
+	t.packets++
+	t.bytes += size
 	slot := t.slot(q.head())
 	q.begin()
 	if size <= txCopy {
@@ -228,30 +227,17 @@ func (t *TxQueue) slot(i uint16) []byte { return t.q.extra[int(i)*txSlot:][:txSl
 
 // End ends the batch: the device is notified, if it wants to be, now or soon.
 func (t *TxQueue) End() {
-	switch {
-	case t.urgent:
+	if t.packets > txMaxPackets || t.bytes > txMaxBytes {
 		t.kick()
-	case !t.deferred && t.q.wantsKick():
-		t.deferred = true
-		t.later <- struct{}{}
+	} else if t.q.wantsKick() {
+		t.q.t.NotifySoon(t.q.index)
 	}
 	t.mu.Unlock()
 }
 
-// ring rings the doorbells that were put off.
-func (t *TxQueue) ring() {
-	for range t.later {
-		runtime.Gosched()
-		t.mu.Lock()
-		t.deferred = false
-		t.kick()
-		t.mu.Unlock()
-	}
-}
-
 // kick notifies the device, if it wants to be.
 func (t *TxQueue) kick() {
-	t.urgent = false
+	t.packets, t.bytes = 0, 0
 	t.q.kick()
 }
 

@@ -49,8 +49,10 @@ type Transport interface {
 	// areas. desc, avail and used lie in one piece of memory in this order,
 	// used aligned to 4096 bytes, as legacy devices want it.
 	EnableQueue(q, size int, desc, avail, used uint64)
-	// Notify rings the doorbell of queue q.
+	// Notify rings the doorbell of queue q; NotifySoon does it before the
+	// machine sleeps, or a few milliseconds later.
 	Notify(q int)
+	NotifySoon(q int)
 	// Config reads n (1, 2 or 4) bytes at offset off of the device's own
 	// configuration space.
 	Config(off, n int) uint32

@@ -28,6 +28,9 @@ type Device interface {
 	// called on vCPU threads, several at a time, and hold up the vCPU.
 	ReadRegister(off uint64, size int) uint64
 	WriteRegister(off uint64, size int, v uint64)
+	// Poll serves what the guest has asked for without a doorbell. It is called
+	// on a vCPU's thread when that vCPU goes to sleep.
+	Poll()
 	// Stop ends the device's goroutines and waits for them. It is called once,
 	// after the last vCPU has stopped, if Start succeeded.
 	Stop()

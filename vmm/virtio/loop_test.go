@@ -44,6 +44,8 @@ type registers struct {
 
 func (r *registers) Load32(off uintptr) uint32 { return uint32(r.d.ReadRegister(uint64(off), 4)) }
 
+func (r *registers) StoreSoon32(off uintptr, v uint32) { r.Store32(off, v) }
+
 func (r *registers) Store32(off uintptr, v uint32) {
 	if off != device.QueueNotify {
 		r.d.WriteRegister(uint64(off), 4, uint64(v))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"sync/atomic"
 	"unsafe"
 
@@ -31,6 +32,13 @@ type queue struct {
 	table             area // the indirect table that follow is reading
 	eventIdx          bool
 	indirect          bool
+
+	// Of a queue that serve serves. mu is held while it is drained, by serve or
+	// by poll; other queues have one user, and no need of it.
+	mu     sync.Mutex
+	handle func(*chain) (int, error)
+	idle   func()
+	next   chain // scratch
 
 	popped   uint16 // index after the last chain taken from the driver
 	pushed   uint16 // index after the last chain given back
@@ -260,22 +268,65 @@ func (q *queue) publish() {
 // written, until the queue is stopped or the guest breaks the protocol. It
 // calls idle whenever there are no more requests at the moment.
 func (q *queue) serve(handle func(*chain) (int, error), idle func()) {
-	var c chain
+	q.mu.Lock()
+	q.handle, q.idle = handle, idle
 	for {
-		ok, err := q.pop(&c)
-		if ok {
-			var n int
-			if n, err = handle(&c); err == nil {
-				q.push(c.head, n)
-				q.publish()
-			}
-		} else if err == nil {
-			idle()
-			err = q.wait()
+		err := q.drain()
+		if err == nil {
+			q.mu.Unlock()
+			err = q.doorbell()
+			q.mu.Lock()
 		}
 		if err != nil {
+			q.handle = nil
+			q.mu.Unlock()
 			q.giveUp(err)
 			return
+		}
+	}
+}
+
+// poll does what serve would do at a doorbell, unless serve is doing it.
+func (q *queue) poll() {
+	if !q.mu.TryLock() {
+		return
+	}
+	var err error
+	if q.handle != nil {
+		err = q.drain()
+	}
+	q.mu.Unlock()
+	if err != nil {
+		q.giveUp(err)
+	}
+}
+
+// drain answers all requests there are, and asks for a doorbell at the next one.
+func (q *queue) drain() error {
+	served := false
+	for {
+		ok, err := q.pop(&q.next)
+		if err != nil {
+			return err
+		}
+		if ok {
+			q.listen(false)
+			n, err := q.handle(&q.next)
+			if err != nil {
+				return err
+			}
+			q.push(q.next.head, n)
+			q.publish()
+			served = true
+			continue
+		}
+		if served {
+			q.idle()
+			served = false
+		}
+		q.listen(true)
+		if n, err := q.available(); n == 0 || err != nil {
+			return err
 		}
 	}
 }

@@ -84,6 +84,20 @@ func (d *Device) Start(h *device.Host) error {
 	return nil
 }
 
+// Poll implements device.Device.
+func (d *Device) Poll() {
+	if !d.mu.TryLock() {
+		return // its registers are being written
+	}
+	defer d.mu.Unlock()
+	if !d.running {
+		return
+	}
+	for _, q := range d.queues {
+		q.poll()
+	}
+}
+
 // Stop implements device.Device.
 func (d *Device) Stop() {
 	d.mu.Lock()

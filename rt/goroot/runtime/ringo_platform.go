@@ -43,12 +43,15 @@ func ringoPlatDiscard(addr, n uintptr) {
 }
 
 // ringoPlatWait sleeps until the deadline (-1: none), a wake-up of this CPU or a
-// device's signal. It may return early.
+// device's signal. It may return early. Doorbells that are due need not be
+// rung before: the VMM looks at all queues when a CPU goes to sleep.
 func ringoPlatWait(deadline int64) {
 	if ringoMetal != 0 {
+		ringoRing()
 		ringoMetalWait(deadline)
 		return
 	}
+	ringoBellsSeen()
 	ringoHypercall(ringoabi.PortWait, uintptr(deadline), 0, 0)
 }
 

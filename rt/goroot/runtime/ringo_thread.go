@@ -392,7 +392,7 @@ func ringoIdle() {
 			ringoSwitchTo(c, c.idle, next)
 			continue // holding the lock, as switched to
 		}
-		if !spun {
+		if !spun && !ringoBellsDue() {
 			ringoSched.lock.unlock()
 			ringoSpinForWork(now + ringoSpinTime)
 			spun = true
@@ -454,6 +454,7 @@ func ringoUpcallEnter(f *ringoFrame) {
 	ringoCharge(c)
 	ringoHousekeep(c.since)
 	ringoProfTick(t)
+	ringoRing()
 	if ringoSched.ready != 0 {
 		ringoReady(t)
 		ringoResched(t)

@@ -1,0 +1,61 @@
+//go:build ringo
+
+package runtime
+
+import (
+	"internal/runtime/atomic"
+	"unsafe"
+)
+
+// Doorbells that can wait. Ringing one costs as much as the work that it
+// announces, and often more such work follows at once, so drivers leave it to
+// rt (rt.StoreSoon): a CPU rings when it has nothing else to do, and at ticks.
+
+// ringoBell is a doorbell register.
+type ringoBell struct {
+	addr uintptr
+	v    uint32
+	due  uint32
+}
+
+var ringoBells [16]ringoBell
+
+//go:linkname ringoStoreSoon
+func ringoStoreSoon(addr uintptr, v uint32) {
+	for i := range ringoBells {
+		b := &ringoBells[i]
+		if a := atomic.Loaduintptr(&b.addr); a == addr || a == 0 && atomic.Casuintptr(&b.addr, 0, addr) {
+			atomic.Store(&b.v, v)
+			atomic.Store(&b.due, 1)
+			return
+		}
+	}
+	ringoStore32(addr, v)
+}
+
+// ringoBellsDue reports whether a doorbell waits to be rung.
+func ringoBellsDue() bool {
+	for i := range ringoBells {
+		if atomic.Load(&ringoBells[i].due) != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// ringoRing rings the doorbells that are due.
+func ringoRing() {
+	for i := range ringoBells {
+		b := &ringoBells[i]
+		if atomic.Load(&b.due) != 0 && atomic.Xchg(&b.due, 0) != 0 {
+			*(*uint32)(unsafe.Pointer(b.addr)) = atomic.Load(&b.v)
+		}
+	}
+}
+
+// ringoBellsSeen takes back what is due, for a machine that looks by itself.
+func ringoBellsSeen() {
+	for i := range ringoBells {
+		atomic.Store(&ringoBells[i].due, 0)
+	}
+}
