@@ -391,3 +391,51 @@ func waitUntil(t testing.TB, ok func() bool) {
 		}
 	}
 }
+
+// countFrames returns the frames that cross a wire in both directions while f
+// runs, once they have ceased.
+func countFrames(a, b *host, f func()) int {
+	count := func() int { return a.card.sent() + b.card.sent() }
+	before := count()
+	f()
+	for n := count(); ; n = count() {
+		time.Sleep(100 * time.Millisecond)
+		if count() == n {
+			return n - before
+		}
+	}
+}
+
+// TestAnswersCarryAcknowledgements counts the packets of an exchange: two each
+// way, or one each way on the stack as guests have it.
+func TestAnswersCarryAcknowledgements(t *testing.T) {
+	a, b := newPair(t, true, faults{})
+	l := listen(t, b.Stack, netip.AddrPortFrom(b.ip4, 0))
+	defer l.close()
+	go func() {
+		c := l.accept()
+		defer c.close()
+		io.Copy(c, c)
+	}()
+	c := dial(t, a.Stack, l.local())
+	defer c.close()
+	const exchanges = 100
+	msg := make([]byte, 64)
+	frames := countFrames(a, b, func() {
+		for range exchanges {
+			c.Write(msg)
+			if _, err := io.ReadFull(c, msg); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	t.Logf("%d frames for %d exchanges", frames, exchanges)
+	if frames < 2*exchanges || frames > 4*exchanges+4 {
+		t.Errorf("%d frames for %d exchanges", frames, exchanges)
+	}
+	// The last answer is acknowledged in time, although nothing follows it.
+	time.Sleep(300 * time.Millisecond)
+	if n := a.ip.Stats().TCP.Retransmits.Value() + b.ip.Stats().TCP.Retransmits.Value(); n != 0 {
+		t.Errorf("%d retransmissions", n)
+	}
+}

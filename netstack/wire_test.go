@@ -4,6 +4,7 @@ import (
 	"math/rand"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -33,6 +34,7 @@ type testCard struct {
 	peer   *testCard
 	rng    *rand.Rand // held by the sending side
 	held   []frame    // frames overtaken by others
+	frames atomic.Int64
 
 	txMu sync.Mutex
 
@@ -63,9 +65,13 @@ func (c *testCard) Send(h *virtio.NetHeader, data [][]byte, owner virtio.Owner) 
 		f.data = append(f.data, b...)
 	}
 	owner.DecRef()
+	c.frames.Add(1)
 	c.send(f)
 	return nil
 }
+
+// sent returns how many frames the card was given to send.
+func (c *testCard) sent() int { return int(c.frames.Load()) }
 
 // send puts a frame on the wire, between Begin and End.
 func (c *testCard) send(f frame) {
