@@ -27,7 +27,7 @@ type Description struct {
 }
 
 // origin is a location and the name by which it was reached. dir is the
-// directory that held name; it is not set for directories.
+// directory that held name. In descriptions it is not set for directories.
 type origin struct {
 	Location
 	dir  Location
@@ -82,6 +82,11 @@ func (k *Kernel) release(d *Description) Errno {
 		it.set.drop(it)
 	}
 	k.locks.release(d)
+	if d.writable() {
+		k.tellFile(d, syscall.IN_CLOSE_WRITE)
+	} else {
+		k.tellFile(d, syscall.IN_CLOSE_NOWRITE)
+	}
 	return d.File.Close()
 }
 

@@ -11,7 +11,11 @@ func (k *Kernel) Read(fd int, p []byte) (int, Errno) {
 	if d == nil {
 		return -1, syscall.EBADF
 	}
-	return d.read(p)
+	n, err := d.read(p)
+	if n > 0 {
+		k.tellFile(d, syscall.IN_ACCESS)
+	}
+	return n, err
 }
 
 // Write is write(2).
@@ -20,7 +24,11 @@ func (k *Kernel) Write(fd int, p []byte) (int, Errno) {
 	if d == nil {
 		return -1, syscall.EBADF
 	}
-	return d.write(p)
+	n, err := d.write(p)
+	if n > 0 {
+		k.tellFile(d, syscall.IN_MODIFY)
+	}
+	return n, err
 }
 
 // Readv is readv(2).
@@ -29,9 +37,11 @@ func (k *Kernel) Readv(fd int, bufs [][]byte) (int, Errno) {
 	if err != 0 {
 		return 0, err
 	}
-	return vector(bufs, func(p []byte) (int, Errno) {
-		return d.read(p)
-	})
+	n, err := vector(bufs, d.read)
+	if n > 0 {
+		k.tellFile(d, syscall.IN_ACCESS)
+	}
+	return n, err
 }
 
 // Writev is writev(2).
@@ -43,9 +53,11 @@ func (k *Kernel) Writev(fd int, bufs [][]byte) (int, Errno) {
 	if s, ok := d.File.(Socket); ok {
 		return k.send(d, s, &Message{Data: bufs}, 0)
 	}
-	return vector(bufs, func(p []byte) (int, Errno) {
-		return d.write(p)
-	})
+	n, err := vector(bufs, d.write)
+	if n > 0 {
+		k.tellFile(d, syscall.IN_MODIFY)
+	}
+	return n, err
 }
 
 // vector transfers buffers in order until one is not filled. Once something
@@ -83,7 +95,11 @@ func (k *Kernel) Pread(fd int, p []byte, off int64) (int, Errno) {
 	if !ok {
 		return -1, notPositioned(d)
 	}
-	return r.ReadAt(p, off)
+	n, err := r.ReadAt(p, off)
+	if n > 0 {
+		k.tellFile(d, syscall.IN_ACCESS)
+	}
+	return n, err
 }
 
 // Pwrite is pwrite64(2).
@@ -101,7 +117,11 @@ func (k *Kernel) Pwrite(fd int, p []byte, off int64) (int, Errno) {
 	if !ok {
 		return -1, notPositioned(d)
 	}
-	return w.WriteAt(p, off)
+	n, err := w.WriteAt(p, off)
+	if n > 0 {
+		k.tellFile(d, syscall.IN_MODIFY)
+	}
+	return n, err
 }
 
 // notPositioned is the error of a transfer at an offset where there are none.
@@ -153,7 +173,11 @@ func (k *Kernel) Ftruncate(fd int, size int64) Errno {
 	if !ok || size < 0 || !d.writable() {
 		return syscall.EINVAL
 	}
-	return t.Truncate(size)
+	if err := t.Truncate(size); err != 0 {
+		return err
+	}
+	k.tellFile(d, syscall.IN_MODIFY)
+	return 0
 }
 
 // Fallocate is fallocate(2).
@@ -170,7 +194,11 @@ func (k *Kernel) Fallocate(fd, mode int, off, n int64) Errno {
 		return syscall.EBADF
 	}
 	if a, ok := d.File.(Allocater); ok {
-		return a.Allocate(mode, off, n)
+		if err := a.Allocate(mode, off, n); err != 0 {
+			return err
+		}
+		k.tellFile(d, syscall.IN_MODIFY)
+		return 0
 	}
 	if d.File.Queue() != nil {
 		return syscall.ESPIPE

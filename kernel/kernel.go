@@ -27,13 +27,14 @@ import (
 
 // Kernel is one process and its view of the machine. Create it with New.
 type Kernel struct {
-	files  table
-	vfs    namespace
-	locks  lockTable
-	unix   unixNames
-	ident  identity
-	limits limits
-	start  time.Time
+	files   table
+	vfs     namespace
+	locks   lockTable
+	watches watchTable
+	unix    unixNames
+	ident   identity
+	limits  limits
+	start   time.Time
 
 	families    sync.Map // domain int → SocketFamily
 	devices     sync.Map // device number uint64 → OpenDevice

@@ -54,6 +54,7 @@ func (k *Kernel) Open(dirfd int, path string, flags int, mode uint32) (int, Errn
 				return -1, err
 			}
 			p.at, created = Location{p.dir.Mount, node}, true
+			k.tell(p.dir, p.name, node, syscall.IN_CREATE, false)
 		} else if exclusive {
 			return -1, syscall.EEXIST
 		}
@@ -98,6 +99,7 @@ func (k *Kernel) openAt(p place, flags int, created bool) (*Description, Errno) 
 			if err := p.at.Node.SetAttr(&Attr{Set: SetSize}); err != 0 {
 				return nil, err
 			}
+			k.tell(p.dir, p.name, p.at.Node, syscall.IN_MODIFY, true)
 		}
 	}
 	f, err := k.openNode(p.at, kind, &st, flags)
@@ -108,6 +110,9 @@ func (k *Kernel) openAt(p place, flags int, created bool) (*Description, Errno) 
 	d.origin = origin{Location: p.at, name: p.name}
 	if kind != syscall.S_IFDIR {
 		d.origin.dir = p.dir
+	}
+	if flags&oPath == 0 {
+		k.tell(p.dir, p.name, p.at.Node, syscall.IN_OPEN, true)
 	}
 	return d, 0
 }

@@ -28,13 +28,22 @@ func (k *Kernel) missing(dirfd int, path string, directory bool) (place, Directo
 	return p, p.dir.Node.(Directory), p.dir.writable()
 }
 
+// made makes a new name, if err does not forbid it, and reports that.
+func (k *Kernel) made(p place, err Errno, create func() (Inode, Errno)) Errno {
+	if err != 0 {
+		return err
+	}
+	node, err := create()
+	if err == 0 {
+		k.tell(p.dir, p.name, node, syscall.IN_CREATE, false)
+	}
+	return err
+}
+
 // Mkdir is mkdirat(2).
 func (k *Kernel) Mkdir(dirfd int, path string, mode uint32) Errno {
 	p, dir, err := k.missing(dirfd, path, true)
-	if err == 0 {
-		_, err = dir.Mkdir(p.name, k.masked(mode)&0o1777)
-	}
-	return err
+	return k.made(p, err, func() (Inode, Errno) { return dir.Mkdir(p.name, k.masked(mode)&0o1777) })
 }
 
 // Mknod is mknodat(2). It may make regular files, FIFOs, sockets and
@@ -51,10 +60,7 @@ func (k *Kernel) Mknod(dirfd int, path string, mode uint32, rdev uint64) Errno {
 		return syscall.EINVAL
 	}
 	p, dir, err := k.missing(dirfd, path, false)
-	if err == 0 {
-		_, err = dir.Create(p.name, kind|k.masked(mode), rdev)
-	}
-	return err
+	return k.made(p, err, func() (Inode, Errno) { return dir.Create(p.name, kind|k.masked(mode), rdev) })
 }
 
 // Symlink is symlinkat(2).
@@ -63,10 +69,7 @@ func (k *Kernel) Symlink(target string, dirfd int, path string) Errno {
 		return syscall.ENOENT
 	}
 	p, dir, err := k.missing(dirfd, path, false)
-	if err == 0 {
-		_, err = dir.Symlink(p.name, target)
-	}
-	return err
+	return k.made(p, err, func() (Inode, Errno) { return dir.Symlink(p.name, target) })
 }
 
 // Link is linkat(2).
@@ -92,7 +95,13 @@ func (k *Kernel) Link(oldfd int, oldpath string, newfd int, newpath string, flag
 	if old.Mount == nil || old.Mount != p.dir.Mount {
 		return syscall.EXDEV
 	}
-	return dir.Link(p.name, old.Node)
+	return k.made(p, 0, func() (Inode, Errno) {
+		err := dir.Link(p.name, old.Node)
+		if err == 0 {
+			k.tell(Location{}, "", old.Node, syscall.IN_ATTRIB, true) // one more link
+		}
+		return old.Node, err
+	})
 }
 
 // Unlink is unlinkat(2).
@@ -130,13 +139,18 @@ func (k *Kernel) Unlink(dirfd int, path string, flags int) Errno {
 	case flags&atRemoveDir != 0 && !isDir:
 		return syscall.ENOTDIR
 	case flags&atRemoveDir != 0:
-		return dir.Rmdir(p.name)
+		err = dir.Rmdir(p.name)
 	case isDir:
 		return syscall.EISDIR
 	case p.slash:
 		return syscall.ENOTDIR
+	default:
+		err = dir.Unlink(p.name)
 	}
-	return dir.Unlink(p.name)
+	if err == 0 {
+		k.tellRemoved(p)
+	}
+	return err
 }
 
 // lastIsDot reports whether the last component of path is ".".
@@ -188,7 +202,11 @@ func (k *Kernel) Rename(oldfd int, oldpath string, newfd int, newpath string, fl
 	case from.at.Mount != from.dir.Mount, to.at.Node != nil && to.at.Mount != to.dir.Mount:
 		return syscall.EBUSY // something is mounted there
 	}
-	return from.dir.Node.(Directory).Rename(from.name, to.dir.Node.(Directory), to.name, flags)
+	err = from.dir.Node.(Directory).Rename(from.name, to.dir.Node.(Directory), to.name, flags)
+	if err == 0 && from.at.Node != to.at.Node {
+		k.tellRenamed(from, to)
+	}
+	return err
 }
 
 // Readlink is readlinkat(2).
@@ -238,7 +256,7 @@ func (k *Kernel) Fstat(fd int, st *syscall.Stat_t) Errno {
 }
 
 // setAttr changes attributes of what a lookup found.
-func (k *Kernel) setAttr(l Location, err Errno, a *Attr) Errno {
+func (k *Kernel) setAttr(l origin, err Errno, a *Attr) Errno {
 	if err != 0 {
 		return err
 	}
@@ -248,7 +266,15 @@ func (k *Kernel) setAttr(l Location, err Errno, a *Attr) Errno {
 	if err := l.writable(); err != 0 {
 		return err
 	}
-	return l.Node.SetAttr(a)
+	err = l.Node.SetAttr(a)
+	if err == 0 {
+		mask := uint32(syscall.IN_ATTRIB)
+		if a.Set&SetSize != 0 {
+			mask = syscall.IN_MODIFY
+		}
+		k.tell(l.dir, l.name, l.Node, mask, true)
+	}
+	return err
 }
 
 // Chmod is fchmodat2(2).
@@ -307,7 +333,7 @@ func (k *Kernel) Truncate(path string, size int64) Errno {
 	if size < 0 {
 		return syscall.EINVAL
 	}
-	l, err := k.lookup(atFDCWD, path, follow)
+	l, _, err := k.lookupFlags(atFDCWD, path, 0)
 	if err == 0 {
 		if _, ok := l.Node.(Directory); ok {
 			return syscall.EISDIR

@@ -10,7 +10,10 @@ import (
 // User returns the n bytes of the program's memory at addr, for reading or
 // (write) writing, or EFAULT. It is the only way by which an address that the
 // program passed is followed. The slice may be used until the system call
-// returns.
+// returns. (The compiler's own check of such slices knows Go objects only, while
+// these bytes may be anything that is mapped.)
+//
+//go:nocheckptr
 func User(addr, n uintptr, write bool) ([]byte, Errno) {
 	if n == 0 {
 		return nil, 0

@@ -158,24 +158,27 @@ func (k *Kernel) lookup(dirfd int, path string, step lastStep) (Location, Errno)
 // lookupFlags is lookup with the AT_SYMLINK_NOFOLLOW and AT_EMPTY_PATH that
 // many calls take. With the latter and an empty path it answers for dirfd
 // itself; the description is then returned too.
-func (k *Kernel) lookupFlags(dirfd int, path string, flags int) (Location, *Description, Errno) {
+func (k *Kernel) lookupFlags(dirfd int, path string, flags int) (origin, *Description, Errno) {
 	if path == "" && flags&atEmptyPath != 0 {
 		if dirfd == atFDCWD {
 			_, cwd := k.vfs.places()
-			return cwd, nil, 0
+			return origin{Location: cwd}, nil, 0
 		}
 		d, err := k.file(dirfd)
 		if err != 0 {
-			return Location{}, nil, err
+			return origin{}, nil, err
 		}
-		return d.origin.Location, d, 0
+		return d.origin, d, 0
 	}
 	step := follow
 	if flags&atSymlinkNofollow != 0 {
 		step = noFollow
 	}
-	l, err := k.lookup(dirfd, path, step)
-	return l, nil, err
+	p, err := k.walk(dirfd, path, step)
+	if err == 0 && p.at.Node == nil {
+		err = syscall.ENOENT
+	}
+	return origin{p.at, p.dir, p.name}, nil, err
 }
 
 // parent is "..": it stays at the process's root and steps down from mounts.

@@ -3,7 +3,7 @@ package kernel
 import "syscall"
 
 // attributed returns the inode with extended attributes to which a path leads.
-func (k *Kernel) attributed(dirfd int, path string, flags int) (Location, Attributed, Errno) {
+func (k *Kernel) attributed(dirfd int, path string, flags int) (origin, Attributed, Errno) {
 	l, _, err := k.lookupFlags(dirfd, path, flags)
 	if err != 0 {
 		return l, nil, err
@@ -34,7 +34,11 @@ func (k *Kernel) SetXattr(dirfd int, path, name string, value []byte, how, flags
 	if err := l.writable(); err != 0 {
 		return err
 	}
-	return a.SetXattr(name, value, how)
+	if err := a.SetXattr(name, value, how); err != 0 {
+		return err
+	}
+	k.tell(l.dir, l.name, l.Node, syscall.IN_ATTRIB, true)
+	return 0
 }
 
 // ListXattr is listxattr(2) and its kin.

@@ -135,3 +135,18 @@ func deadlineAfter(timeout time.Duration) deadline {
 }
 
 func (d deadline) passed() bool { return !d.at.IsZero() && !time.Now().Before(d.at) }
+
+func sysInotifyInit(t *task) (uintptr, Errno)  { return result(t.k.Inotify(0)) }
+func sysInotifyInit1(t *task) (uintptr, Errno) { return result(t.k.Inotify(t.int(0))) }
+
+func sysInotifyAddWatch(t *task) (uintptr, Errno) {
+	path, err := t.path(1)
+	if err != 0 {
+		return 0, err
+	}
+	return result(t.k.InotifyAdd(t.int(0), path, t.uint32(2)))
+}
+
+func sysInotifyRmWatch(t *task) (uintptr, Errno) {
+	return done(t.k.InotifyRemove(t.int(0), t.int(1)))
+}
