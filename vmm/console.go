@@ -63,11 +63,3 @@ func (c *console) flush() {
 		c.w.Write(c.buf[:n]) // a reader that went away is no reason to stop the guest
 	}
 }
-
-// print adds a line of the VMM's own after what the guest wrote.
-func (c *console) print(line string) {
-	c.flush()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	io.WriteString(c.w, line+"\n")
-}

@@ -51,7 +51,8 @@ type Config struct {
 
 // Status is how a guest ended.
 type Status struct {
-	Code int // exit status, as a shell knows it
+	Code        int  // exit status, as a shell knows it
+	OutOfMemory bool // the guest needed more than Config.Memory
 }
 
 // statusNoMemory is the status of a guest that ran out of memory: that of a
@@ -218,6 +219,10 @@ func (vm *VM) Run(ctx context.Context) (Status, error) {
 	vm.console.bell.Close()
 	helpers.Wait()
 	vm.console.flush()
+	if vm.status.OutOfMemory {
+		fmt.Fprintf(vm.cfg.Console, "ringo: out of memory: all %s (-m) are in use, %s of them by the image; give it more, or set GOMEMLIMIT\n",
+			megabytes(vm.cfg.Memory), megabytes(int64(vm.image.size())))
+	}
 	return vm.status, vm.err
 }
 
@@ -266,14 +271,7 @@ func (vm *VM) guestFailed(err error) {
 }
 
 // noMemory ends a guest that reached its limit.
-func (vm *VM) noMemory() {
-	if !vm.stopping.Load() {
-		u := vm.Usage()
-		vm.console.print(fmt.Sprintf("ringo: out of memory: all %s (-m) are in use, %s of them by the image; give it more, or set GOMEMLIMIT",
-			megabytes(int64(u.Limit)), megabytes(int64(vm.image.size()))))
-	}
-	vm.end(Status{Code: statusNoMemory}, nil)
-}
+func (vm *VM) noMemory() { vm.end(Status{Code: statusNoMemory, OutOfMemory: true}, nil) }
 
 // Interrupt wakes a vCPU that waits, because a device has news.
 func (vm *VM) Interrupt() {
