@@ -301,6 +301,15 @@ func (v *vcpu) upcall() {
 		atomic.StoreUint32(&p.Pending, 1)
 		return
 	}
+	queued, err := v.kvm.EventQueued()
+	if err != nil {
+		v.fail(err.Error())
+		return
+	}
+	if queued {
+		v.kicked.Store(true) // its exception exits first, and must find its own RIP
+		return
+	}
 	v.counts.add(countUpcall)
 	p.RIP, p.RFLAGS = r.RIP, r.RFLAGS
 	atomic.StoreUint32(&p.Masked, 1)

@@ -25,6 +25,7 @@ const (
 	ioIOEventFD        = 0x4040ae79
 	ioRun              = 0xae80
 	ioGetSregs         = 0x8138ae83
+	ioGetVCPUEvents    = 0x8040ae9f
 	ioSetMSRs          = 0x4008ae89
 	ioSetCPUID2        = 0x4008ae90
 	ioGetTSCKHz        = 0xaea3
@@ -221,6 +222,16 @@ func (c *VCPU) IOData() []byte {
 func (c *VCPU) ReadSregs() (s Sregs, err error) {
 	_, err = ioctlPtr(c.fd, "KVM_GET_SREGS", ioGetSregs, unsafe.Pointer(&s))
 	return s, err
+}
+
+// EventQueued reports whether KVM is about to deliver an exception to the
+// guest, at the next Enter and wherever RIP points then.
+func (c *VCPU) EventQueued() (bool, error) {
+	// struct kvm_vcpu_events begins with exception.injected, .nr,
+	// .has_error_code and .pending.
+	var events [64]byte
+	_, err := ioctlPtr(c.fd, "KVM_GET_VCPU_EVENTS", ioGetVCPUEvents, unsafe.Pointer(&events))
+	return events[0] != 0 || events[3] != 0, err
 }
 
 // SetCPUID says what the guest's CPUID instruction tells.
