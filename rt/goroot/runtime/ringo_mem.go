@@ -7,12 +7,16 @@ import (
 	"unsafe"
 )
 
-// ringoRegion is one mapping: [start, end) with a protection (abi.Prot*; 0 is a
-// reservation, which the machine does not hear of).
+// ringoRegion is one mapping: [start, end) with a protection (abi.Prot*, or
+// ringoProtKept; 0 is a reservation, which the machine does not hear of).
 type ringoRegion struct {
 	start, end uintptr
 	prot       int
 }
+
+// ringoProtKept is the protection of memory that mprotect has taken all access
+// from: unlike a reservation it may have contents, which the machine keeps.
+const ringoProtKept = 8
 
 // ringoMaxRegions bounds the table; neighbours of one protection are merged, so
 // that few are in use. An untouched part of the table costs nothing.
@@ -281,17 +285,14 @@ func ringoMprotect(addr, n uintptr, prot int) int64 {
 		}
 		at = ringoMem.region[i].end
 	}
+	prot &= 7
 	if r == 0 {
-		// The machine keeps contents only of what it knows; a page that loses
-		// all access stays mapped there for reading, so that its contents
-		// survive: the machine has no protection without access.
-		if prot&7 == 0 {
-			r = ringoPlatMap(addr, n, ringoabi.ProtRead)
-		} else {
-			r = ringoPlatMap(addr, n, prot&7)
-		}
+		r = ringoPlatMap(addr, n, prot)
 	}
-	if r == 0 && !ringoSet(addr, addr+n, max(prot&7, ringoabi.ProtRead)) {
+	if prot == 0 {
+		prot = ringoProtKept
+	}
+	if r == 0 && !ringoSet(addr, addr+n, prot) {
 		r = -ringoENOMEM
 	}
 	ringoMem.lock.unlock()
