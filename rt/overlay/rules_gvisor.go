@@ -63,6 +63,13 @@ var gvisorRules = []Rule{
 		Count:   1,
 		Why:     "do without assembly",
 	}, {
+		// Every packet's buffer is found by this: not by a loop over bits.
+		File:    gvisor + "/bits/uint64_arch_generic.go",
+		Match:   wholeFile,
+		Replace: gvisorBits,
+		Count:   1,
+		Why:     "count bits by instructions without assembly",
+	}, {
 		File:    gvisor + "/sync/locking/lockdep_norace.go",
 		Match:   regexp.MustCompile(`(?m)^//go:inline$`),
 		Replace: "//",
@@ -95,4 +102,29 @@ var Reader io.Reader = reader{}
 
 // Read reads from the default reader.
 func Read(p []byte) (int, error) { return Reader.Read(p) }
+`
+
+// gvisorBits replaces what counts bits, one by one, on processors for which
+// gVisor has no assembly.
+const gvisorBits = `package bits
+
+import "math/bits"
+
+// TrailingZeros64 returns the index of the least significant 1 bit in x, or 64.
+func TrailingZeros64(x uint64) int { return bits.TrailingZeros64(x) }
+
+// MostSignificantOne64 returns the index of the most significant 1 bit in x, or 64.
+func MostSignificantOne64(x uint64) int {
+	if x == 0 {
+		return 64
+	}
+	return 63 - bits.LeadingZeros64(x)
+}
+
+// ForEachSetBit64 calls f with the index of each 1 bit in x.
+func ForEachSetBit64(x uint64, f func(i int)) {
+	for ; x != 0; x &= x - 1 {
+		f(bits.TrailingZeros64(x))
+	}
+}
 `

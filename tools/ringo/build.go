@@ -15,7 +15,8 @@ func buildCommand() *cobra.Command {
 		Long: "Build builds a program as go build does. The file that it makes boots under\n" +
 			"ringo run, and runs as a Linux process when it is executed. All flags are those\n" +
 			"of go build, except for -overlay and -toolexec, which ringo itself uses.",
-		DisableFlagParsing: true,
+		DisableFlagParsing:    true,
+		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && (args[0] == "-h" || args[0] == "-help" || args[0] == "--help") {
 				return cmd.Help()

@@ -51,17 +51,18 @@ func runCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringArrayVarP(&f.forwards, "publish", "p", nil, "forward a port to the guest: `[IP:]HOST:GUEST[/udp]` (repeatable)")
+	flags.SortFlags = false
+	flags.StringArrayVarP(&f.forwards, "publish", "p", nil, "forward the host's port to the guest's: `[IP:]HOST:GUEST[/udp]`; repeatable")
 	flags.VarP(&f.memory, "memory", "m", "memory of the guest")
-	flags.IntVar(&f.cpus, "smp", 1, "number of virtual CPUs")
-	flags.StringVar(&f.network, "net", "user", "network of the guest: `user|tap:NAME|none`")
-	flags.StringArrayVarP(&f.env, "env", "e", nil, "environment variable: `K=V`, or K for its value here (repeatable)")
-	flags.StringVar(&f.vmm, "vmm", "kvm", "where to run it: `kvm|process`")
-	flags.DurationVar(&f.timeout, "timeout", 0, "end the program after this time, such as 10s (0: never)")
-	flags.StringArrayVar(&f.ip, "ip", nil, "address of the guest on a tap, in place of DHCP: `ADDR/BITS` (once for IPv4, once for IPv6)")
-	flags.StringVar(&f.gateway, "gateway", "", "router of the guest on a tap: `ADDR`")
-	flags.StringArrayVar(&f.dns, "dns", nil, "name server of the guest on a tap: `ADDR` (repeatable)")
-	flags.StringVar(&f.hostname, "hostname", "", "the guest's `NAME`")
+	flags.IntVar(&f.cpus, "smp", 1, "`NUMBER` of virtual CPUs")
+	flags.StringVar(&f.network, "net", "user", "`NETWORK` of the guest: user, tap:NAME or none")
+	flags.StringArrayVarP(&f.env, "env", "e", nil, "environment variable `K=V`, or K for its value here; repeatable")
+	flags.StringVar(&f.vmm, "vmm", "kvm", "`PLACE` to run it in: kvm, or process for a process of this system")
+	flags.DurationVar(&f.timeout, "timeout", 0, "end the program after this `TIME`, such as 10s; 0 is never")
+	flags.StringArrayVar(&f.ip, "ip", nil, "`ADDR/BITS` of the guest on a tap, in place of DHCP; one of each family")
+	flags.StringVar(&f.gateway, "gateway", "", "router's `ADDR` on a tap")
+	flags.StringArrayVar(&f.dns, "dns", nil, "name server's `ADDR` on a tap; repeatable")
+	flags.StringVar(&f.hostname, "hostname", "", "`NAME` of the machine")
 	flags.BoolVar(&f.strace, "strace", false, "print the program's system calls on its console")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "say more about what happens")
 	return cmd
