@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
 
 	"ringo.dev/ringo/drivers/virtio"
 	"ringo.dev/ringo/drivers/virtio/spec"
@@ -96,15 +97,16 @@ func FuzzFrames(f *testing.F) {
 	h := newHost(f, card, 1)
 	listen(f, h.Stack, netip.AddrPortFrom(netip.IPv6Unspecified(), 80))
 	l := newLink(card, card, card)
-	l.dispatcher = discardNetwork{}
-	f.Fuzz(func(t *testing.T, flags uint8, frame []byte) {
-		if len(frame) == 0 || len(frame) > 1514 {
+	var nobody stack.NetworkDispatcher = discardNetwork{}
+	l.dispatcher.Store(&nobody)
+	f.Fuzz(func(t *testing.T, flags uint8, data []byte) {
+		if len(data) == 0 || len(data) > 1514 {
 			return
 		}
 		hdr := virtio.NetHeader{Flags: flags & (spec.NetNeedsCSum | spec.NetDataValid)}
-		card.receive(frameOf(hdr, frame)) // through the stack, asynchronously
-		f2 := frameOf(hdr, frame)
-		deliver(l, &f2) // the link alone
+		x := frame{hdr, data}
+		card.receive(x) // through the stack, asynchronously
+		deliver(l, &x)  // the link alone
 		l.Flush()
 	})
 }

@@ -52,9 +52,8 @@ type link struct {
 	slices [][]byte // one packet's data, between tx.Begin and tx.End
 	failed atomic.Bool
 
-	mu         sync.Mutex
-	dispatcher stack.NetworkDispatcher
-	serving    bool
+	serving    sync.Once
+	dispatcher atomic.Pointer[stack.NetworkDispatcher]
 
 	// udpTap, if set, takes datagrams that the stack is not to see.
 	udpTap atomic.Pointer[udpTap]
@@ -134,21 +133,16 @@ func (l *link) GSOMaxSize() uint32 { return gsoMaxSize }
 
 // Attach implements stack.LinkEndpoint. The first time it starts receiving.
 func (l *link) Attach(d stack.NetworkDispatcher) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.dispatcher = d
-	if d != nil && !l.serving {
-		l.serving = true
-		go l.serve()
+	if d == nil {
+		l.dispatcher.Store(nil)
+		return
 	}
+	l.dispatcher.Store(&d)
+	l.serving.Do(func() { go l.serve() })
 }
 
 // IsAttached implements stack.LinkEndpoint.
-func (l *link) IsAttached() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.dispatcher != nil
-}
+func (l *link) IsAttached() bool { return l.dispatcher.Load() != nil }
 
 // serve receives until the card fails.
 func (l *link) serve() {
@@ -314,12 +308,9 @@ type delivery struct{ l *link }
 
 // DeliverNetworkPacket implements stack.NetworkDispatcher.
 func (d delivery) DeliverNetworkPacket(proto tcpip.NetworkProtocolNumber, pkt *stack.PacketBuffer) {
-	d.l.mu.Lock()
-	to := d.l.dispatcher
-	d.l.mu.Unlock()
-	if to != nil {
+	if to := d.l.dispatcher.Load(); to != nil {
 		d.l.validated.Store(pkt.RXChecksumValidated)
-		to.DeliverNetworkPacket(proto, pkt)
+		(*to).DeliverNetworkPacket(proto, pkt)
 	}
 }
 

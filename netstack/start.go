@@ -3,6 +3,9 @@ package netstack
 import (
 	"fmt"
 	"syscall"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/log"
 
 	"ringo.dev/ringo/drivers/virtio"
 	"ringo.dev/ringo/drivers/virtio/spec"
@@ -27,6 +30,7 @@ func start() error {
 	if err != nil {
 		return err
 	}
+	log.SetTarget(stackLog{c.verbose})
 	n, err := New()
 	if err != nil {
 		return err
@@ -70,6 +74,17 @@ func start() error {
 		n.gate.open() // nothing to wait for
 	}
 	return nil
+}
+
+// stackLog takes what the stack has to say about packets. A program's standard
+// error is not the place for it.
+type stackLog struct{ verbose bool }
+
+// Emit implements log.Emitter.
+func (l stackLog) Emit(_ int, _ log.Level, _ time.Time, format string, args ...any) {
+	if l.verbose {
+		rt.ConsoleWrite(append(fmt.Appendf([]byte("ringo: network: "), format, args...), '\n'))
+	}
 }
 
 // setHost makes a name that DHCP gave the machine's own.

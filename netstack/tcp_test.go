@@ -439,3 +439,111 @@ func TestAnswersCarryAcknowledgements(t *testing.T) {
 		t.Errorf("%d retransmissions", n)
 	}
 }
+
+// TestOwnAddress connects to an address of the machine's own card.
+func TestOwnAddress(t *testing.T) {
+	a, _ := newPair(t, true, faults{})
+	for _, ip := range []netip.Addr{a.ip4, a.ip6} {
+		transfer(t, a.Stack, a.Stack, ip, 1<<20)
+	}
+	l := listen(t, a.Stack, netip.AddrPortFrom(netip.IPv4Unspecified(), 0))
+	defer l.close()
+	c := dial(t, a.Stack, l.local()) // 0.0.0.0 is the machine itself
+	defer c.close()
+	if got := c.remote().Addr(); got != netip.MustParseAddr("127.0.0.1") {
+		t.Errorf("connected to %v", got)
+	}
+}
+
+// TestVanishedPeer loses the other end of a connection.
+func TestVanishedPeer(t *testing.T) {
+	a, b := newPair(t, true, faults{})
+	l := listen(t, b.Stack, netip.AddrPortFrom(b.ip4, 0))
+	defer l.close()
+	c := dial(t, a.Stack, l.local())
+	defer c.close()
+	if err := c.s.SetOption(syscall.IPPROTO_TCP, tcpUserTimeout, int32Bytes(500)); err != 0 {
+		t.Fatal(err)
+	}
+	b.card.close()
+	start := time.Now()
+	c.Write([]byte("anybody?"))
+	if _, err := c.Read(make([]byte, 1)); err != syscall.ETIMEDOUT {
+		t.Errorf("read: %v", err)
+	}
+	if d := time.Since(start); d < 400*time.Millisecond || d > 10*time.Second {
+		t.Errorf("after %v", d)
+	}
+}
+
+// TestBacklog connects to a listener that does not accept: what its backlog
+// cannot hold waits, and gets through when it accepts. As with SYN cookies
+// elsewhere, that takes a client that speaks first: only what it sends again
+// shows the server that there is a connection.
+func TestBacklog(t *testing.T) {
+	a, b := newPair(t, true, faults{})
+	l := open(t, b.Stack, syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	defer l.close()
+	if err := l.s.Bind(sockaddr(netip.AddrPortFrom(b.ip4, 80))); err != 0 {
+		t.Fatal(err)
+	}
+	if err := l.s.Listen(2); err != 0 {
+		t.Fatal(err)
+	}
+	const n = 8
+	var conns []*conn
+	for range n {
+		c := open(t, a.Stack, syscall.AF_INET, syscall.SOCK_STREAM, 0)
+		defer c.close()
+		if err := c.s.Connect(sockaddr(netip.AddrPortFrom(b.ip4, 80))); err != syscall.EINPROGRESS {
+			t.Fatal(err)
+		}
+		conns = append(conns, c)
+	}
+	done := make(chan error)
+	for _, c := range conns {
+		go func() {
+			c.wait(kernel.EventOut)
+			c.Write([]byte("x"))
+			_, err := io.ReadFull(c, make([]byte, 1))
+			done <- err
+		}()
+	}
+	for range n {
+		c := l.accept()
+		go io.Copy(c, c)
+		defer c.close()
+	}
+	for range n {
+		if err := <-done; err != nil {
+			t.Errorf("a connection failed: %v", err)
+		}
+	}
+}
+
+// TestWaitsForConfiguration connects before there is an address.
+func TestWaitsForConfiguration(t *testing.T) {
+	guest, wire := newWire(true, faults{})
+	srv := newDHCPServer(t, wire)
+	srv.extra = usualOptions
+	g := newDHCPGuest(t, guest)
+	result := make(chan kernel.Errno)
+	go func() {
+		c := open(t, g.Stack, syscall.AF_INET, syscall.SOCK_DGRAM, 0)
+		defer c.close()
+		result <- c.s.Connect(sockaddr(netip.MustParseAddrPort("192.0.2.1:53")))
+	}()
+	// What stays on the machine does not wait.
+	l := listen(t, g.Stack, netip.MustParseAddrPort("127.0.0.1:0"))
+	defer l.close()
+	dial(t, g.Stack, l.local()).close()
+	select {
+	case err := <-result:
+		t.Fatalf("connected without an address: %v", err)
+	default:
+	}
+	g.run(t)
+	if err := <-result; err != 0 {
+		t.Errorf("connect: %v", err)
+	}
+}

@@ -204,8 +204,6 @@ func newLocal(t testing.TB) *Stack {
 	return s
 }
 
-func frameOf(h virtio.NetHeader, data []byte) frame { return frame{h, data} }
-
 // discardNetwork is a stack that drops everything.
 type discardNetwork struct{}
 
