@@ -17,8 +17,8 @@ const (
 // maxHostname is the longest host or domain name (__NEW_UTS_LEN).
 const maxHostname = 64
 
-// identity is who the process and the machine are. Ids can be set, as root may
-// set them, but permissions are always those of root.
+// identity is who the process and the machine are. Ids can be set, by the rules
+// of credentials(7), but files do not care: permissions are always root's.
 type identity struct {
 	mu       sync.Mutex
 	hostname string
@@ -31,9 +31,76 @@ type identity struct {
 
 // IDs are the user and group ids of the process.
 type IDs struct {
-	UID, EUID, SUID uint32
-	GID, EGID, SGID uint32
-	Groups          []uint32
+	User, Group IDSet
+	Groups      []uint32
+}
+
+// Privileged reports whether the ids may be set to others at will.
+func (ids *IDs) Privileged() bool { return ids.User.Effective == 0 }
+
+// IDSet holds the ids of one kind.
+type IDSet struct{ Real, Effective, Saved uint32 }
+
+// KeepID stands for an id that is not to be changed.
+const KeepID = ^uint32(0)
+
+// has reports whether id is one of the three.
+func (s IDSet) has(id uint32) bool { return id == s.Real || id == s.Effective || id == s.Saved }
+
+// Set is setuid(2) and setgid(2).
+func (s *IDSet) Set(id uint32, privileged bool) Errno {
+	switch {
+	case id == KeepID:
+		return syscall.EINVAL
+	case privileged:
+		*s = IDSet{id, id, id}
+	case id == s.Real || id == s.Saved:
+		s.Effective = id
+	default:
+		return syscall.EPERM
+	}
+	return 0
+}
+
+// SetTwo is setreuid(2) and setregid(2).
+func (s *IDSet) SetTwo(real, effective uint32, privileged bool) Errno {
+	new := *s
+	if real != KeepID {
+		if !privileged && real != s.Real && real != s.Effective {
+			return syscall.EPERM
+		}
+		new.Real = real
+	}
+	if effective != KeepID {
+		if !privileged && !s.has(effective) {
+			return syscall.EPERM
+		}
+		new.Effective = effective
+	}
+	if real != KeepID || effective != KeepID && effective != s.Real {
+		new.Saved = new.Effective
+	}
+	*s = new
+	return 0
+}
+
+// SetThree is setresuid(2) and setresgid(2).
+func (s *IDSet) SetThree(real, effective, saved uint32, privileged bool) Errno {
+	new := *s
+	for _, id := range []struct {
+		field *uint32
+		value uint32
+	}{{&new.Real, real}, {&new.Effective, effective}, {&new.Saved, saved}} {
+		if id.value == KeepID {
+			continue
+		}
+		if !privileged && !s.has(id.value) {
+			return syscall.EPERM
+		}
+		*id.field = id.value
+	}
+	*s = new
+	return 0
 }
 
 func (id *identity) init() {

@@ -155,7 +155,7 @@ func (k *Kernel) Getpeername(fd int, addr []byte) (int, Errno) {
 	return len(a), err
 }
 
-// Recvmsg is recvmsg(2) but for descriptors in control messages.
+// Recvmsg is recvmsg(2).
 func (k *Kernel) Recvmsg(fd int, m *Message, flags int) (int, Errno) {
 	d, s, err := k.socket(fd)
 	if err != 0 {
@@ -163,10 +163,11 @@ func (k *Kernel) Recvmsg(fd int, m *Message, flags int) (int, Errno) {
 	}
 	n, err := s.Receive(m, flags)
 	if err == syscall.EAGAIN && d.blocking() && flags&syscall.MSG_DONTWAIT == 0 {
-		return retry(s.Queue(), EventIn|EventRdHup, time.Duration(d.readTimeout.Load()), func() (int, Errno) {
+		n, err = retry(s.Queue(), EventIn|EventRdHup, time.Duration(d.readTimeout.Load()), func() (int, Errno) {
 			return s.Receive(m, flags)
 		})
 	}
+	m.Flags |= flags & msgCmsgCloexc // which Linux reports back
 	return n, err
 }
 

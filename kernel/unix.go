@@ -440,5 +440,5 @@ func (s *unixSocket) Ioctl(request, arg uintptr) (uintptr, Errno) {
 // credentials are those of the only process.
 func (k *Kernel) credentials() syscall.Ucred {
 	ids := k.IDs()
-	return syscall.Ucred{Pid: int32(syscall.Getpid()), Uid: ids.EUID, Gid: ids.EGID}
+	return syscall.Ucred{Pid: int32(syscall.Getpid()), Uid: ids.User.Effective, Gid: ids.Group.Effective}
 }

@@ -243,16 +243,34 @@ func TestIdentityCalls(t *testing.T) {
 	if _, err := m.call(syscall.SYS_SETHOSTNAME, strings.Repeat("x", 65), 65); err != syscall.EINVAL {
 		t.Errorf("long host name: %v", err)
 	}
-	m.must(syscall.SYS_SETRESUID, 5, 6, -1)
-	var r, e, s uint32
-	m.must(syscall.SYS_GETRESUID, pointer(&r), pointer(&e), pointer(&s))
-	if r != 5 || e != 6 || s != 0 {
-		t.Errorf("user ids %d %d %d", r, e, s)
-	}
 	groups := []uint32{7, 8}
 	m.must(syscall.SYS_SETGROUPS, 2, pointer(&groups[0]))
 	if n := m.must(syscall.SYS_GETGROUPS, 0, 0); n != 2 {
 		t.Errorf("%d groups", n)
+	}
+	ids := func() [3]uint32 {
+		var ids [3]uint32
+		m.must(syscall.SYS_GETRESUID, pointer(&ids[0]), pointer(&ids[1]), pointer(&ids[2]))
+		return ids
+	}
+	for _, c := range []struct {
+		num  uintptr
+		args []any
+		err  Errno
+		want [3]uint32
+	}{
+		{syscall.SYS_SETRESUID, []any{5, 0, -1}, 0, [3]uint32{5, 0, 0}},
+		{syscall.SYS_SETREUID, []any{-1, 7}, 0, [3]uint32{5, 7, 7}}, // no longer privileged
+		{syscall.SYS_SETUID, []any{0}, syscall.EPERM, [3]uint32{5, 7, 7}},
+		{syscall.SYS_SETUID, []any{5}, 0, [3]uint32{5, 5, 7}},
+		{syscall.SYS_SETREUID, []any{7, -1}, syscall.EPERM, [3]uint32{5, 5, 7}},
+		{syscall.SYS_SETRESUID, []any{7, 7, 5}, 0, [3]uint32{7, 7, 5}},
+		{syscall.SYS_SETRESUID, []any{0, -1, -1}, syscall.EPERM, [3]uint32{7, 7, 5}},
+		{syscall.SYS_SETGROUPS, []any{0, 0}, syscall.EPERM, [3]uint32{7, 7, 5}},
+	} {
+		if _, err := m.call(c.num, c.args...); err != c.err || ids() != c.want {
+			t.Errorf("%s%v: %v, user ids %v, want %v", find(c.num).name, c.args, err, ids(), c.want)
+		}
 	}
 	lim := syscall.Rlimit{Cur: 100, Max: 200}
 	var old syscall.Rlimit

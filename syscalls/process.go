@@ -8,25 +8,16 @@ import (
 	"ringo.dev/ringo/rt"
 )
 
-func sysGetuid(t *task) (uintptr, Errno)  { return uintptr(t.k.IDs().UID), 0 }
-func sysGeteuid(t *task) (uintptr, Errno) { return uintptr(t.k.IDs().EUID), 0 }
-func sysGetgid(t *task) (uintptr, Errno)  { return uintptr(t.k.IDs().GID), 0 }
-func sysGetegid(t *task) (uintptr, Errno) { return uintptr(t.k.IDs().EGID), 0 }
+func sysGetuid(t *task) (uintptr, Errno)  { return uintptr(t.k.IDs().User.Real), 0 }
+func sysGeteuid(t *task) (uintptr, Errno) { return uintptr(t.k.IDs().User.Effective), 0 }
+func sysGetgid(t *task) (uintptr, Errno)  { return uintptr(t.k.IDs().Group.Real), 0 }
+func sysGetegid(t *task) (uintptr, Errno) { return uintptr(t.k.IDs().Group.Effective), 0 }
 
-// sysGetresuid and its kin. An id of -1 stays as it is.
+func sysGetresuid(t *task) (uintptr, Errno) { return t.storeIDs(t.k.IDs().User) }
+func sysGetresgid(t *task) (uintptr, Errno) { return t.storeIDs(t.k.IDs().Group) }
 
-func sysGetresuid(t *task) (uintptr, Errno) {
-	ids := t.k.IDs()
-	return t.storeIDs(ids.UID, ids.EUID, ids.SUID)
-}
-
-func sysGetresgid(t *task) (uintptr, Errno) {
-	ids := t.k.IDs()
-	return t.storeIDs(ids.GID, ids.EGID, ids.SGID)
-}
-
-func (t *task) storeIDs(ids ...uint32) (uintptr, Errno) {
-	for i, id := range ids {
+func (t *task) storeIDs(ids kernel.IDSet) (uintptr, Errno) {
+	for i, id := range []uint32{ids.Real, ids.Effective, ids.Saved} {
 		p, err := need[uint32](t, i, true)
 		if err != 0 {
 			return 0, err
@@ -36,45 +27,36 @@ func (t *task) storeIDs(ids ...uint32) (uintptr, Errno) {
 	return 0, 0
 }
 
-// change sets each id of which a new value is not -1.
-func (t *task) change(pick func(*kernel.IDs) []*uint32, values ...uint32) (uintptr, Errno) {
-	return done(t.k.ChangeIDs(func(ids *kernel.IDs) Errno {
-		for i, id := range pick(ids) {
-			if values[i] != ^uint32(0) {
-				*id = values[i]
-			}
-		}
-		return 0
-	}))
-}
-
-func uids(ids *kernel.IDs) []*uint32 { return []*uint32{&ids.UID, &ids.EUID, &ids.SUID} }
-func gids(ids *kernel.IDs) []*uint32 { return []*uint32{&ids.GID, &ids.EGID, &ids.SGID} }
-
 func sysSetuid(t *task) (uintptr, Errno) {
-	id := t.uint32(0)
-	return t.change(uids, id, id, id)
+	return done(t.k.ChangeIDs(func(ids *kernel.IDs) Errno { return ids.User.Set(t.uint32(0), ids.Privileged()) }))
 }
 
 func sysSetgid(t *task) (uintptr, Errno) {
-	id := t.uint32(0)
-	return t.change(gids, id, id, id)
+	return done(t.k.ChangeIDs(func(ids *kernel.IDs) Errno { return ids.Group.Set(t.uint32(0), ids.Privileged()) }))
 }
 
 func sysSetreuid(t *task) (uintptr, Errno) {
-	return t.change(uids, t.uint32(0), t.uint32(1), t.uint32(1))
+	return done(t.k.ChangeIDs(func(ids *kernel.IDs) Errno {
+		return ids.User.SetTwo(t.uint32(0), t.uint32(1), ids.Privileged())
+	}))
 }
 
 func sysSetregid(t *task) (uintptr, Errno) {
-	return t.change(gids, t.uint32(0), t.uint32(1), t.uint32(1))
+	return done(t.k.ChangeIDs(func(ids *kernel.IDs) Errno {
+		return ids.Group.SetTwo(t.uint32(0), t.uint32(1), ids.Privileged())
+	}))
 }
 
 func sysSetresuid(t *task) (uintptr, Errno) {
-	return t.change(uids, t.uint32(0), t.uint32(1), t.uint32(2))
+	return done(t.k.ChangeIDs(func(ids *kernel.IDs) Errno {
+		return ids.User.SetThree(t.uint32(0), t.uint32(1), t.uint32(2), ids.Privileged())
+	}))
 }
 
 func sysSetresgid(t *task) (uintptr, Errno) {
-	return t.change(gids, t.uint32(0), t.uint32(1), t.uint32(2))
+	return done(t.k.ChangeIDs(func(ids *kernel.IDs) Errno {
+		return ids.Group.SetThree(t.uint32(0), t.uint32(1), t.uint32(2), ids.Privileged())
+	}))
 }
 
 // maxGroups is NGROUPS_MAX.
@@ -105,6 +87,9 @@ func sysSetgroups(t *task) (uintptr, Errno) {
 	}
 	groups := append([]uint32(nil), in...)
 	return done(t.k.ChangeIDs(func(ids *kernel.IDs) Errno {
+		if !ids.Privileged() {
+			return syscall.EPERM
+		}
 		ids.Groups = groups
 		return 0
 	}))

@@ -161,10 +161,10 @@ func (fs *FS) status() []byte {
 	t.add("Name:\t", comm, "\nUmask:\t0", strconv.FormatUint(uint64(k.CurrentUmask()), 8), "\nState:\tR (running)\n")
 	t.add("Tgid:\t", fs.pid, "\nNgid:\t0\nPid:\t", fs.pid, "\nPPid:\t0\nTracerPid:\t0\n")
 	for _, line := range []struct {
-		name             string
-		real, eff, saved uint32
-	}{{"Uid:", ids.UID, ids.EUID, ids.SUID}, {"Gid:", ids.GID, ids.EGID, ids.SGID}} {
-		t.add(line.name, "\t", int64(line.real), "\t", int64(line.eff), "\t", int64(line.saved), "\t", int64(line.eff), "\n")
+		name string
+		ids  kernel.IDSet
+	}{{"Uid:", ids.User}, {"Gid:", ids.Group}} {
+		t.add(line.name, "\t", int64(line.ids.Real), "\t", int64(line.ids.Effective), "\t", int64(line.ids.Saved), "\t", int64(line.ids.Effective), "\n")
 	}
 	t.add("FDSize:\t", k.TableSize(), "\nGroups:\t")
 	for _, g := range ids.Groups {

@@ -56,6 +56,12 @@ var packageSyscallRules = []Rule{
 		Replace: "ringoNoError(",
 		Count:   8,
 		Why:     "answer system calls in the program's own kernel",
+	}, {
+		File:    "syscall/syscall_linux.go",
+		Match:   regexp.MustCompile(`errno := runtime_doAllThreadsSyscall\(`),
+		Replace: "errno := ringoAllThreads(",
+		Count:   2,
+		Why:     "answer system calls in the program's own kernel",
 	},
 }
 

@@ -26,3 +26,13 @@ func ringoNoError(trap, a1, a2, a3 uintptr) (r1, r2 uintptr) {
 	}
 	return rawSyscallNoError(trap, a1, a2, a3)
 }
+
+// ringoAllThreads is runtime_doAllThreadsSyscall. On a machine of its own what
+// such calls change, the program's identity, is not a thread's but the kernel's:
+// one call does.
+func ringoAllThreads(trap, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2, errno uintptr) {
+	if ringoBare != 0 {
+		return ringoKernelCall(trap, a1, a2, a3, a4, a5, a6)
+	}
+	return runtime_doAllThreadsSyscall(trap, a1, a2, a3, a4, a5, a6)
+}
