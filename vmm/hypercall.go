@@ -22,7 +22,7 @@ type hypercall struct {
 // hypercalls are the calls of package abi, by port. (VM.calls points to it:
 // starting a vCPU is a hypercall too.)
 var hypercalls = [abi.PortTrap]hypercall{
-	abi.PortExit:    {"exit", func(v *vcpu, a, _, _ uint64) error { v.vm.end(Status{Code: int(a & 0xff)}, nil); return nil }},
+	abi.PortExit:    {"exit", func(v *vcpu, a, _, _ uint64) error { v.vm.exit(int(a & 0xff)); return nil }},
 	abi.PortMap:     {"map", func(v *vcpu, a, b, c uint64) error { return v.vm.Map(a, b, int(c)) }},
 	abi.PortUnmap:   {"unmap", func(v *vcpu, a, b, _ uint64) error { return v.vm.Unmap(a, b) }},
 	abi.PortDiscard: {"discard", func(v *vcpu, a, b, _ uint64) error { return v.vm.Discard(a, b) }},

@@ -344,9 +344,7 @@ func (v *vcpu) wake() {
 // until woken.
 func (v *vcpu) wait(deadline int64) {
 	v.waits.Add(1)
-	for _, d := range v.vm.cfg.Devices {
-		d.Poll()
-	}
+	v.vm.pollDevices()
 	v.state.Store(stateWaiting)
 	defer func() {
 		v.state.Store(stateHost)

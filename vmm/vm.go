@@ -261,6 +261,19 @@ func (vm *VM) end(s Status, err error) {
 	})
 }
 
+// exit ends the VM as the guest asked for. What it has sent before is sent.
+func (vm *VM) exit(code int) {
+	vm.pollDevices()
+	vm.end(Status{Code: code}, nil)
+}
+
+// pollDevices serves what the guest has not rung a doorbell for.
+func (vm *VM) pollDevices() {
+	for _, d := range vm.cfg.Devices {
+		d.Poll()
+	}
+}
+
 // guestFailed ends the VM for a reason that is not one vCPU's.
 func (vm *VM) guestFailed(err error) {
 	if errors.Is(err, space.ErrNoMemory) {

@@ -46,7 +46,7 @@ const PageSize = 4096
 
 // Hypercall ports. Lengths and addresses are multiples of PageSize.
 const (
-	PortExit    = 0x40  // RDI: exit status 0…255. Ends the VM.
+	PortExit    = 0x40  // RDI: exit status 0…255. Ends the VM, after it has served the transmit queues, as for PortWait.
 	PortMap     = 0x41  // RDI: address, RSI: length, R10: Prot. Zero pages, given when first touched. Replaces what was mapped there, except that a region with another protection keeps its contents (mprotect).
 	PortUnmap   = 0x42  // RDI: address, RSI: length. Contents and region are gone.
 	PortDiscard = 0x43  // RDI: address, RSI: length. Contents go back to the host, the region stays and reads as zeroes.
