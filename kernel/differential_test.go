@@ -366,10 +366,11 @@ func compare(t *testing.T, source tape, steps int) {
 	defer syscall.Close(host)
 	defer syscall.Umask(syscall.Umask(0o022))
 	k, store := newKernelStore(t)
-	for _, d := range []string{"/tmp/1", "/tmp/1/2", "/tmp/1/2/3", "/tmp/1/2/3/base"} {
+	ok(t, k.Mkdir(cwd, "/tmp/1", 0o755))
+	used, _ := store.Usage()
+	for _, d := range []string{"/tmp/1/2", "/tmp/1/2/3", "/tmp/1/2/3/base"} {
 		ok(t, k.Mkdir(cwd, d, 0o755))
 	}
-	used, _ := store.Usage()
 	base := open(t, k, "/tmp/1/2/3/base", syscall.O_RDONLY)
 	theirs := linux{host}
 	own := ours{k, base}

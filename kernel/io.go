@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"sync"
 	"syscall"
 	"time"
 )
@@ -236,31 +237,37 @@ func (k *Kernel) Fsync(fd int) Errno {
 // copyChunk is how much a copy between descriptors holds at a time.
 const copyChunk = 64 << 10
 
-// transfer copies up to n bytes by read and write, which return 0 at the end.
-func transfer(n int64, read, write func(p []byte) (int, Errno)) (int64, Errno) {
-	buf := make([]byte, min(n, copyChunk))
-	total := int64(0)
+var copyBuffers = sync.Pool{New: func() any { return new([copyChunk]byte) }}
+
+// transfer copies up to n bytes by read and write. It ends when read returns 0,
+// or write takes nothing. Once something was transferred, an error ends the
+// transfer and is not reported.
+func transfer(n int64, read, write func(p []byte) (int, Errno)) (total int64, err Errno) {
+	buf := copyBuffers.Get().(*[copyChunk]byte)
+	defer copyBuffers.Put(buf)
 	for total < n {
 		m, err := read(buf[:min(n-total, copyChunk)])
 		if m <= 0 || err != 0 {
-			if total > 0 {
-				err = 0
-			}
-			return total, err
+			return finish(total, err)
 		}
 		for done := 0; done < m; {
 			w, err := write(buf[done:m])
-			done += max(w, 0)
 			if err != 0 || w <= 0 {
-				if total += int64(done); total > 0 {
-					err = 0
-				}
-				return total, err
+				return finish(total, err)
 			}
+			done += w
+			total += int64(w)
 		}
-		total += int64(m)
 	}
 	return total, 0
+}
+
+// finish is the result of a transfer that an error may have ended.
+func finish(total int64, err Errno) (int64, Errno) {
+	if total > 0 {
+		err = 0
+	}
+	return total, err
 }
 
 // CopyRange is copy_file_range(2); an offset of nil is the descriptor's own

@@ -2,13 +2,15 @@ package kernel
 
 import (
 	"sync"
+	"sync/atomic"
 	"syscall"
 )
 
 // limits holds the resource limits. Only that of descriptors is enforced.
 type limits struct {
-	mu    sync.Mutex
-	table [rlimits]syscall.Rlimit
+	mu      sync.Mutex
+	table   [rlimits]syscall.Rlimit
+	noFiles atomic.Uint64 // that of RLIMIT_NOFILE, for files
 }
 
 // The resources of prlimit(2).
@@ -34,6 +36,7 @@ func (l *limits) init() {
 	l.table[rlimitStack].Cur = 8 << 20
 	l.table[rlimitCore] = syscall.Rlimit{}
 	l.table[rlimitNoFile] = syscall.Rlimit{Cur: 1024, Max: maxFiles}
+	l.noFiles.Store(1024)
 	l.table[rlimitMsgQueue] = syscall.Rlimit{Cur: 819200, Max: 819200}
 	l.table[rlimitNice] = syscall.Rlimit{}
 	l.table[rlimitRTPrio] = syscall.Rlimit{}
@@ -41,9 +44,7 @@ func (l *limits) init() {
 
 // files returns the number below which descriptors must be.
 func (l *limits) files() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return int(l.table[rlimitNoFile].Cur)
+	return int(l.noFiles.Load())
 }
 
 // Limit is prlimit(2): it sets a limit if new is not nil, and returns the old one.
@@ -62,6 +63,9 @@ func (k *Kernel) Limit(resource int, new *syscall.Rlimit) (old syscall.Rlimit, e
 			return old, syscall.EPERM
 		}
 		k.limits.table[resource] = *new
+		if resource == rlimitNoFile {
+			k.limits.noFiles.Store(new.Cur)
+		}
 	}
 	return old, 0
 }

@@ -79,6 +79,7 @@ func (d *Dir) AddDir(name string, mode uint32) *Dir {
 func (d *Dir) AddFile(name, content string, mode uint32) {
 	f := d.fs.newFile(mode, 1)
 	f.head = []byte(content[:min(len(content), pageSize)])
+	d.fs.store.charge(int64(len(f.head)))
 	f.size = int64(len(f.head))
 	d.put(name, f)
 	if rest := content[len(f.head):]; rest != "" {
@@ -245,11 +246,14 @@ func (d *Dir) drop(e *entry) {
 		n.removed, n.parent = true, nil
 		n.link(-2)
 		d.link(-1)
+		n.free()
 	case *file:
 		n.link(-1)
 		n.freeIfUnused()
 	default:
-		n.base().link(-1)
+		if n.base().link(-1) == 0 {
+			n.base().free()
+		}
 	}
 }
 

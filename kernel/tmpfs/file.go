@@ -28,6 +28,7 @@ type file struct {
 	leaves map[int64]*leaf // by offset / (leafPages * pageSize)
 	pages  int64           // in leaves
 	opens  int             // open files
+	freed  bool            // has given everything back
 }
 
 func (fs *FS) newFile(mode, nlink uint32) *file {
@@ -55,9 +56,14 @@ func (f *file) Release() {
 // freeIfUnused gives the data back if the file has neither a name nor an opener.
 func (f *file) freeIfUnused() {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.nlink == 0 && f.opens == 0 {
+	unused := f.nlink == 0 && f.opens == 0 && !f.freed
+	if unused {
 		f.resize(0)
+		f.freed = true
+	}
+	f.mu.Unlock()
+	if unused {
+		f.free()
 	}
 }
 
@@ -102,7 +108,7 @@ func split(off int64) (leafIndex int64, pageIndex, inPage int) {
 func (f *file) resize(size int64) {
 	f.punch(size, maxSize) // there may be pages beyond the old size too (Allocate)
 	if old := int64(len(f.head)); size < old {
-		f.fs.store.reserve(size - old)
+		f.fs.store.charge(size - old)
 		f.head = append([]byte(nil), f.head[:size]...)
 	}
 	f.size = size

@@ -46,10 +46,12 @@ func NewStore(limit int64) *Store { return &Store{limit: limit} }
 // Usage returns the bytes in use and the limit.
 func (s *Store) Usage() (used, limit int64) { return s.used.Load(), s.limit }
 
-// reserve counts n bytes as used if they are to be had. A negative n gives
-// bytes back.
+// charge counts n bytes as used, or gives -n bytes back.
+func (s *Store) charge(n int64) { s.used.Add(n) }
+
+// reserve counts n bytes as used if they are to be had.
 func (s *Store) reserve(n int64) bool {
-	if s.used.Add(n) > s.limit && n > 0 {
+	if s.used.Add(n) > s.limit {
 		s.used.Add(-n)
 		return false
 	}
@@ -57,7 +59,7 @@ func (s *Store) reserve(n int64) bool {
 }
 
 // room reports whether there is anything left for one more inode.
-func (s *Store) room() bool { return s.used.Load() < s.limit }
+func (s *Store) room() bool { return s.used.Load()+inodeCost <= s.limit }
 
 // get returns a page of zeroes, or false if there is no room.
 func (s *Store) get() (pageRef, bool) {
@@ -73,7 +75,7 @@ func (s *Store) get() (pageRef, bool) {
 	if b == nil {
 		mem, err := syscall.Mmap(-1, 0, blockSize, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
 		if err != nil {
-			s.reserve(-pageSize)
+			s.charge(-pageSize)
 			return pageRef{}, false
 		}
 		b = &block{mem: mem, free: allFree}
@@ -96,7 +98,7 @@ func (s *Store) get() (pageRef, bool) {
 // put takes a page back. It must not be used any more.
 func (s *Store) put(p pageRef) {
 	clear(p.page[:])
-	s.reserve(-pageSize)
+	s.charge(-pageSize)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b := p.block

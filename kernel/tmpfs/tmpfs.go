@@ -77,6 +77,10 @@ type inode struct {
 	attrs map[string][]byte // extended attributes
 }
 
+// inodeCost is what an inode with its name counts against the store: about what
+// they take of the Go heap.
+const inodeCost = 512
+
 // node is any of the inodes of this package.
 type node interface {
 	kernel.Inode
@@ -86,6 +90,7 @@ type node interface {
 func (n *inode) base() *inode { return n }
 
 func (n *inode) init(fs *FS, mode uint32, nlink uint32) {
+	fs.store.charge(inodeCost)
 	now := time.Now().UnixNano()
 	n.fs, n.ino, n.mode, n.nlink = fs, fs.last.Add(1), mode, nlink
 	n.atime, n.mtime, n.ctime = now, now, now
@@ -152,6 +157,20 @@ func (n *inode) link(delta int) uint32 {
 	return n.nlink
 }
 
+// free gives back what the inode itself counted.
+func (n *inode) free() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	cost := int64(inodeCost)
+	for name, value := range n.attrs {
+		cost += attrCost(name, value)
+	}
+	n.attrs = nil
+	n.fs.store.charge(-cost)
+}
+
+func attrCost(name string, value []byte) int64 { return int64(len(name) + len(value)) }
+
 // touch notes that the content changed.
 func (n *inode) touch() {
 	n.mu.Lock()
@@ -193,10 +212,17 @@ func (n *inode) SetXattr(name string, value []byte, flags int) kernel.Errno {
 	case flags == create && exists:
 		return syscall.EEXIST
 	case value == nil:
+		n.fs.store.charge(-attrCost(name, n.attrs[name]))
 		delete(n.attrs, name)
 	case !exists && len(n.attrs) >= maxAttrs:
 		return syscall.ENOSPC
 	default:
+		if !n.fs.store.reserve(attrCost(name, value)) {
+			return syscall.ENOSPC
+		}
+		if exists {
+			n.fs.store.charge(-attrCost(name, n.attrs[name]))
+		}
 		if n.attrs == nil {
 			n.attrs = map[string][]byte{}
 		}
