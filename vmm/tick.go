@@ -21,7 +21,8 @@ func (t *ticker) resume() {
 	}
 }
 
-// tick kicks every vCPU that was busy for a whole period.
+// tick kicks every vCPU that was busy for a whole period, or that wants every
+// tick and is busy.
 func (vm *VM) tick() {
 	waits := make([]uint32, len(vm.cpus))
 	for {
@@ -31,7 +32,7 @@ func (vm *VM) tick() {
 				continue
 			}
 			busy = true
-			if w := v.waits.Load(); w != waits[i] {
+			if w := v.waits.Load(); w != waits[i] && atomic.LoadUint32(&v.page.EveryTick) == 0 {
 				waits[i] = w
 			} else {
 				v.kick()

@@ -124,7 +124,7 @@ type VCPU struct {
 	ID          uint32 // set by the VMM once
 	Masked      uint32 // 1: no upcalls. Set by the VMM on delivery and by the guest
 	Pending     uint32 // set by the VMM when it had an upcall and Masked was 1
-	_           uint32
+	EveryTick   uint32 // set by the guest: 1 asks for ticks also when it slept in between, as a profiler needs
 	UpcallEntry uint64 // set by the guest
 	TrapEntry   uint64 // set by the guest
 	RIP         uint64 // where an upcall interrupted; written by the VMM

@@ -94,11 +94,13 @@ type ringoCPU struct {
 	id     uint32
 }
 
-// ringoCPUAt returns rt's part of virtual CPU n's page.
-func ringoCPUAt(n uint32) *ringoCPU {
-	page := uintptr(ringoBootPage.VCPU0) + uintptr(n)*ringoabi.PageSize
-	return (*ringoCPU)(unsafe.Pointer(page + ringoabi.VCPUGuest))
+// ringoPage returns virtual CPU n's page.
+func ringoPage(n uint32) *ringoabi.VCPU {
+	return (*ringoabi.VCPU)(unsafe.Pointer(uintptr(ringoBootPage.VCPU0) + uintptr(n)*ringoabi.PageSize))
 }
+
+// ringoCPUAt returns rt's part of that page.
+func ringoCPUAt(n uint32) *ringoCPU { return (*ringoCPU)(unsafe.Pointer(&ringoPage(n).Guest)) }
 
 // ringoMe returns the CPU that this runs on. It is stable in kernel mode up to
 // the next switch of threads.
@@ -144,7 +146,7 @@ func ringoBoot(boot *ringoabi.Boot) {
 		c.id = n
 		c.since = now
 		c.idle = ringoNewIdle()
-		page := (*ringoabi.VCPU)(unsafe.Pointer(uintptr(boot.VCPU0) + uintptr(n)*ringoabi.PageSize))
+		page := ringoPage(n)
 		page.UpcallEntry = uint64(abi.FuncPCABI0(ringoUpcall))
 		page.TrapEntry = uint64(abi.FuncPCABI0(ringoTrap))
 		if n == 0 {

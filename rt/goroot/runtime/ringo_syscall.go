@@ -184,7 +184,7 @@ func ringoAnswer(t *ringoThread, f *ringoFrame, num, a1, a2, a3, a4, a5 uintptr)
 	case ringoSysTimerSettime:
 		return ringoTimerSettime(t, int32(a1), (*itimerspec)(unsafe.Pointer(a3)))
 	case ringoSysTimerDelete:
-		t.profTick = 0
+		ringoSetProfile(t, 0)
 		return 0
 	case ringoSysGetrandom:
 		if !ringoMappedRange(a1, a2, true) {

@@ -2,6 +2,8 @@
 
 package runtime
 
+import "internal/runtime/atomic"
+
 // Sleeping threads wait in a list ordered by deadline; ringoHousekeep ends what
 // is due. The scheduler's lock guards it.
 
@@ -76,9 +78,33 @@ func ringoTimerSettime(t *ringoThread, id int32, spec *itimerspec) int64 {
 	if id != t.tid || spec == nil {
 		return -ringoEINVAL
 	}
-	t.profTick = spec.it_interval.tv_sec*1e9 + spec.it_interval.tv_nsec
+	ringoSetProfile(t, spec.it_interval.tv_sec*1e9+spec.it_interval.tv_nsec)
 	t.profLeft = spec.it_value.tv_sec*1e9 + spec.it_value.tv_nsec
 	return 0
+}
+
+// ringoProfiled is the number of threads with a profiling timer. While there are
+// any, the machine is asked for every tick: they are the samples.
+var ringoProfiled int
+
+// ringoSetProfile sets the interval of t's profiling timer, 0 for none.
+func ringoSetProfile(t *ringoThread, every int64) {
+	ringoSched.lock.lock()
+	if t.profTick != 0 {
+		ringoProfiled--
+	}
+	t.profTick = every
+	if every != 0 {
+		ringoProfiled++
+	}
+	want := uint32(0)
+	if ringoProfiled > 0 {
+		want = 1
+	}
+	for n := uint32(0); n < ringoSched.ncpu; n++ {
+		atomic.Store(&ringoPage(n).EveryTick, want)
+	}
+	ringoSched.lock.unlock()
 }
 
 // ringoItimers are setitimer(2)'s timers: real time, which sends SIGALRM, and the
