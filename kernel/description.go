@@ -62,11 +62,13 @@ func (d *Description) setFlags(flags int) {
 func (d *Description) blocking() bool { return d.flags.Load()&syscall.O_NONBLOCK == 0 }
 
 func (d *Description) readable() bool {
-	return d.flags.Load()&(oAccMode|oPath) != syscall.O_WRONLY && d.flags.Load()&oPath == 0
+	flags := d.flags.Load()
+	return flags&oPath == 0 && flags&oAccMode != syscall.O_WRONLY
 }
 
 func (d *Description) writable() bool {
-	return d.flags.Load()&oAccMode != syscall.O_RDONLY && d.flags.Load()&oPath == 0
+	flags := d.flags.Load()
+	return flags&oPath == 0 && flags&oAccMode != syscall.O_RDONLY
 }
 
 // release gives up one descriptor's reference.
@@ -82,14 +84,16 @@ func (k *Kernel) release(d *Description) Errno {
 		it.set.drop(it)
 	}
 	k.locks.release(d)
-	if d.writable() {
+	switch {
+	case d.writable():
 		k.tellFile(d, syscall.IN_CLOSE_WRITE)
-	} else {
+	case d.readable():
 		k.tellFile(d, syscall.IN_CLOSE_NOWRITE)
 	}
 	return d.File.Close()
 }
 
+// read reads into p, and waits for something to read if it is blocking.
 func (d *Description) read(p []byte) (int, Errno) {
 	if !d.readable() {
 		return 0, syscall.EBADF
@@ -116,18 +120,19 @@ func (d *Description) write(p []byte) (int, Errno) {
 	if q == nil {
 		return n, err
 	}
-	rest, err := retry(q, EventOut, time.Duration(d.writeTimeout.Load()), func() (int, Errno) {
+	n = max(n, 0)
+	_, err = retry(q, EventOut, time.Duration(d.writeTimeout.Load()), func() (int, Errno) {
 		for n < len(p) {
 			m, err := d.File.Write(p[n:])
-			n += m
 			if err != 0 {
 				return 0, err
 			}
+			n += m
 		}
-		return 0, 0
+		return n, 0
 	})
-	if n += rest; n > 0 {
-		err = 0
+	if n > 0 {
+		err = 0 // what was written counts; the error comes with the next call
 	}
 	return n, err
 }
@@ -140,6 +145,7 @@ func (d *Description) timeoutOf(option int) *atomic.Int64 {
 	return &d.writeTimeout
 }
 
+// stat is fstat(2).
 func (d *Description) stat(st *syscall.Stat_t) Errno {
 	*st = syscall.Stat_t{}
 	err := d.File.Stat(st)

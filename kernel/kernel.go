@@ -13,7 +13,9 @@
 //   - vfs.go, walk.go, open.go, path.go: inodes, mounts, path resolution and the
 //     calls that take paths. File systems are packages beside this one (tmpfs,
 //     procfs); devices are in package dev.
-//   - pipe.go, eventfd.go, timerfd.go, unix*.go: files without a file system.
+//   - pipe.go, fifo.go, eventfd.go, timerfd.go, inotify.go, unix*.go: files
+//     without a file system. socket.go: the calls on sockets of all families.
+//   - identity.go, limits.go, lock.go: what else a process has.
 //   - user.go: the one way to the program's memory.
 package kernel
 
@@ -40,8 +42,7 @@ type Kernel struct {
 	devices     sync.Map // device number uint64 → OpenDevice
 	fileSystems sync.Map // type string → func(source string) (FileSystem, Errno)
 	procs       sync.Map // path below /proc → func() []byte
-
-	provided sync.Map // path → func() string
+	provided    sync.Map // path → func() string
 
 	// temp is where memfd_create makes its files.
 	temp atomic.Pointer[TempDirectory]
@@ -68,8 +69,8 @@ func (k *Kernel) SetTemp(d TempDirectory) { k.temp.Store(&d) }
 // linked separately and configure it (netstack).
 var current atomic.Pointer[Kernel]
 
-// Install makes k the kernel that RegisterFamily, RegisterProc, WriteFile and
-// SetHostname mean.
+// Install makes k the kernel that the functions of this package mean, as
+// RegisterFamily.
 func Install(k *Kernel) { current.Store(k) }
 
 // RegisterFamily lets f make the sockets of an address family (AF_*).

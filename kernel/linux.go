@@ -23,7 +23,6 @@ const (
 	fDupFDCloexec = 1030
 	fSetPipeSize  = 1031
 	fGetPipeSize  = 1032
-	fGetSeals     = 1034
 	fSetOwn       = 8
 	fGetOwn       = 9
 	seekData      = 3

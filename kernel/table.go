@@ -298,10 +298,8 @@ func (k *Kernel) Fcntl(fd, cmd, arg int) (int, Errno) {
 	case syscall.F_SETFL:
 		d.setFlags(arg)
 		return 0, 0
-	case fSetOwn:
+	case fSetOwn, fGetOwn:
 		return 0, 0 // SIGIO is never sent
-	case fGetOwn:
-		return 0, 0
 	case fSetPipeSize, fGetPipeSize:
 		p, ok := d.File.(pipeEnd)
 		if !ok {
@@ -311,8 +309,6 @@ func (k *Kernel) Fcntl(fd, cmd, arg int) (int, Errno) {
 			return p.ring().resize(arg)
 		}
 		return p.ring().capacity(), 0
-	case fGetSeals:
-		return 0, 0
 	}
 	return -1, syscall.EINVAL
 }

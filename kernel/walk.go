@@ -19,7 +19,7 @@ type place struct {
 	slash bool
 }
 
-// start returns the directory at which a path begins that is relative to dirfd.
+// startAt returns the directory at which a path begins that is relative to dirfd.
 func (k *Kernel) startAt(dirfd int, path string) (Location, Errno) {
 	root, cwd := k.vfs.places()
 	if path != "" && path[0] == '/' {
