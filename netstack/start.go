@@ -45,15 +45,11 @@ func start() error {
 	for name, generate := range n.procFiles() {
 		kernel.RegisterProc(name, generate)
 	}
-	cards := 0
-	for _, d := range rt.Devices() {
-		if d.ID != spec.DeviceNet {
-			continue
-		}
-		t, err := virtio.NewMMIO(virtio.Page(d.Addr))
-		if err != nil {
-			return err
-		}
+	transports, err := virtio.Find(spec.DeviceNet)
+	if err != nil {
+		return err
+	}
+	for cards, t := range transports {
 		dev, err := virtio.OpenNet(t)
 		if err != nil {
 			return err
@@ -68,9 +64,8 @@ func start() error {
 				return err
 			}
 		}
-		cards++
 	}
-	if cards == 0 {
+	if len(transports) == 0 {
 		n.gate.open() // nothing to wait for
 	}
 	return nil

@@ -120,3 +120,62 @@ func EachMapping(f func(start, end uintptr, prot int))
 //
 //go:linkname Exit runtime.ringoExit
 func Exit(status int)
+
+// HasPorts reports whether the machine is a PC of somebody else's making: with
+// I/O ports, and perhaps a PCI bus. What follows is for such machines.
+//
+//go:linkname HasPorts runtime.ringoHasPorts
+func HasPorts() bool
+
+// In8 to Out32 access an I/O port.
+//
+//go:linkname In8 runtime.ringoPortIn8
+func In8(port uint16) uint8
+
+//go:linkname In16 runtime.ringoPortIn16
+func In16(port uint16) uint16
+
+//go:linkname In32 runtime.ringoPortIn32
+func In32(port uint16) uint32
+
+//go:linkname Out8 runtime.ringoPortOut8
+func Out8(port uint16, v uint8)
+
+//go:linkname Out16 runtime.ringoPortOut16
+func Out16(port uint16, v uint16)
+
+//go:linkname Out32 runtime.ringoPortOut32
+func Out32(port uint16, v uint32)
+
+// Load8 to Store16 are Load32 and Store32 for other sizes.
+//
+//go:linkname Load8 runtime.ringoLoad8
+func Load8(addr uintptr) uint8
+
+//go:linkname Load16 runtime.ringoLoad16
+func Load16(addr uintptr) uint16
+
+//go:linkname Store8 runtime.ringoStore8
+func Store8(addr uintptr, v uint8)
+
+//go:linkname Store16 runtime.ringoStore16
+func Store16(addr uintptr, v uint16)
+
+// MapDevice returns the address at which n bytes of a device's registers, at a
+// physical address, can be accessed; 0 if they are out of reach.
+//
+//go:linkname MapDevice runtime.ringoMapDevice
+func MapDevice(pa, n uint64) uintptr
+
+// Message returns the memory write by which a device (MSI, MSI-X) interrupts.
+// An interrupt makes rt look at what WaitIndex waits for, and nothing else.
+//
+//go:linkname Message runtime.ringoMessage
+func Message() (addr uint64, data uint32)
+
+// ConnectLine lets a device interrupt by a line of the interrupt controller.
+// kind and addr say how the device is made to release it. It reports whether
+// there is such a line. It is for one goroutine at a time.
+//
+//go:linkname ConnectLine runtime.ringoConnectLine
+func ConnectLine(line int, kind uint32, addr uintptr) bool

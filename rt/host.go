@@ -35,6 +35,21 @@ func Store32(addr uintptr, v uint32)             { *(*uint32)(Pointer(addr)) = v
 
 func StoreSoon(addr uintptr, v uint32) { Store32(addr, v) }
 
+func HasPorts() bool                                       { return false }
+func In8(port uint16) uint8                                { return 0xff }
+func In16(port uint16) uint16                              { return 0xffff }
+func In32(port uint16) uint32                              { return 0xffffffff }
+func Out8(port uint16, v uint8)                            {}
+func Out16(port uint16, v uint16)                          {}
+func Out32(port uint16, v uint32)                          {}
+func Load8(addr uintptr) uint8                             { return *(*uint8)(Pointer(addr)) }
+func Load16(addr uintptr) uint16                           { return *(*uint16)(Pointer(addr)) }
+func Store8(addr uintptr, v uint8)                         { *(*uint8)(Pointer(addr)) = v }
+func Store16(addr uintptr, v uint16)                       { *(*uint16)(Pointer(addr)) = v }
+func MapDevice(pa, n uint64) uintptr                       { return 0 }
+func Message() (addr uint64, data uint32)                  { return 0, 0 }
+func ConnectLine(line int, kind uint32, addr uintptr) bool { return false }
+
 func AllocDevice(n uintptr) unsafe.Pointer {
 	b := make([]byte, n+abi.PageSize)
 	off := -uintptr(unsafe.Pointer(&b[0])) & (abi.PageSize - 1)

@@ -42,5 +42,13 @@ const (
 	PollWrite = 'w'
 )
 
+// How a device on an interrupt line is made to release it, for ConnectLine: by
+// reading the byte at a port, or the byte or 32-bit word at an address.
+const (
+	AckPort8  = 1
+	AckLoad8  = 2
+	AckLoad32 = 3
+)
+
 // Pointer returns the memory that a system call's argument points to.
 func Pointer(addr uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&addr)) }

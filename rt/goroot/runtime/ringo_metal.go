@@ -94,7 +94,9 @@ func ringoMetalStart(loader, info uintptr) (boot *ringoabi.Boot, sp uintptr) {
 	ringoMetalProcessor()
 	ringoMetalSpaceInit()
 	ringoMetalCPUInit(1)
+	ringoACPIInit()
 	ringoAPICInit()
+	ringoMetalMMIOLines()
 	ringoMetalClockInit()
 
 	boot.Magic = ringoabi.Magic

@@ -3,31 +3,198 @@
 package runtime
 
 import (
+	"internal/runtime/atomic"
 	ringoabi "ringo.dev/ringo/vmm/abi"
+	"unsafe"
 )
 
-// Devices that metal itself knows: virtio over MMIO, from the command line.
+// What drivers ask of metal: registers in memory and at ports, and interrupts.
+// All of a device's interrupts are the same to rt: a CPU leaves its rest, or Go
+// code is interrupted, and the poller looks at the devices' rings.
 
-// ringoMetalMMIO enters a virtio-mmio device.
-func ringoMetalMMIO(addr, size uintptr, irq uint32) {
-	b := &ringoMetalBoot
-	if b.NDevices == ringoabi.MaxDevices {
-		return
-	}
-	const deviceID = 8
-	b.Devices[b.NDevices] = ringoabi.Device{Addr: uint64(ringoDirect + addr), Size: uint64(size)}
-	b.Devices[b.NDevices].ID = uint64(ringoLoad32(ringoDirect + addr + deviceID))
-	b.NDevices++
+// ringoAck says how a device on an interrupt line is made to release it; see
+// rt.Ack.
+type ringoAck struct {
+	kind uint32
+	addr uintptr
 }
 
-// ringoMetalAcknowledge lets devices take their interrupt lines back.
+// Kinds of ringoAck.
+const (
+	ringoAckPort8  = 1 // reading the byte at a port
+	ringoAckLoad8  = 2 // reading the byte at an address
+	ringoAckLoad32 = 3 // reading the word at an address
+	ringoAckMMIO   = 4 // writing what was read at an address to that after it
+)
+
+// ringoAcks are the devices with interrupt lines. Entries below n are complete.
+var ringoAcks struct {
+	n    uint32
+	list [32]ringoAck
+}
+
+// ringoMetalAcknowledge lets the devices release their interrupt lines.
 func ringoMetalAcknowledge() {
-	const status, acknowledge = 0x60, 0x64
-	b := &ringoMetalBoot
-	for i := uint64(0); i < b.NDevices; i++ {
-		base := uintptr(b.Devices[i].Addr)
-		if v := ringoLoad32(base + status); v != 0 {
-			ringoStore32(base+acknowledge, v)
+	for _, a := range ringoAcks.list[:atomic.Load(&ringoAcks.n)] {
+		switch a.kind {
+		case ringoAckPort8:
+			ringoIn8(uint16(a.addr))
+		case ringoAckLoad8:
+			ringoLoad8(a.addr)
+		case ringoAckLoad32:
+			ringoLoad32(a.addr)
+		case ringoAckMMIO:
+			if v := ringoLoad32(a.addr); v != 0 {
+				ringoStore32(a.addr+4, v)
+			}
 		}
 	}
 }
+
+// ringoMetalMMIO enters a virtio-mmio device, of the command line or of ACPI.
+func ringoMetalMMIO(addr, size uintptr, line, mode uint32) {
+	b := &ringoMetalBoot
+	for _, d := range b.Devices[:b.NDevices] {
+		if d.Addr == uint64(ringoDirect+addr) {
+			return
+		}
+	}
+	if addr+size > 4<<30 || b.NDevices == ringoabi.MaxDevices || ringoAcks.n == uint32(len(ringoAcks.list)) {
+		return
+	}
+	const deviceID, interruptStatus = 0x08, 0x60
+	id := ringoLoad32(ringoDirect + addr + deviceID)
+	if id == 0 {
+		return // an empty slot
+	}
+	b.Devices[b.NDevices] = ringoabi.Device{ID: uint64(id), Addr: uint64(ringoDirect + addr), Size: uint64(size)}
+	b.NDevices++
+	ringoMMIOLines.list[ringoMMIOLines.n] = [2]uint32{line, mode}
+	ringoMMIOLines.n++
+	ringoAcks.list[ringoAcks.n] = ringoAck{ringoAckMMIO, ringoDirect + addr + interruptStatus}
+	ringoAcks.n++
+}
+
+// ringoMMIOLines are these devices' interrupt lines and their modes, until there
+// is an interrupt controller.
+var ringoMMIOLines struct {
+	n    int
+	list [ringoabi.MaxDevices][2]uint32
+}
+
+// ringoMetalMMIOLines connects these lines.
+func ringoMetalMMIOLines() {
+	for _, l := range ringoMMIOLines.list[:ringoMMIOLines.n] {
+		ringoIOAPICConnect(l[0], l[1])
+	}
+}
+
+// The IOAPIC's registers (82093AA).
+const (
+	ringoIOAPICFirst  = 0xfec0_0000 // where PCs have the first one
+	ringoIOAPICSelect = 0x00
+	ringoIOAPICData   = 0x10
+	ringoIOAPICEntry  = 0x10 // first entry: two registers each
+	ringoIOAPICLevel  = 1 << 15
+)
+
+// ringoFindIOAPIC returns the controller of a line.
+func ringoFindIOAPIC(line uint32) ringoIOAPIC {
+	a := &ringoACPI
+	best := ringoIOAPIC{base: ringoDirect + ringoIOAPICFirst}
+	for _, c := range a.ioapics[:a.nioapic] {
+		if c.first <= line && c.first >= best.first {
+			best = c
+		}
+	}
+	return best
+}
+
+// ringoIOAPICConnect makes a line interrupt the first CPU, with the given mode
+// bits.
+func ringoIOAPICConnect(line, mode uint32) {
+	c := ringoFindIOAPIC(line)
+	page := (*ringoabi.VCPU)(unsafe.Pointer(uintptr(ringoMetalBoot.VCPU0)))
+	reg := ringoIOAPICEntry + 2*(line-c.first)
+	ringoStore32(c.base+ringoIOAPICSelect, reg+1)
+	ringoStore32(c.base+ringoIOAPICData, ringoMetalCPUOf(page).apic<<24)
+	ringoStore32(c.base+ringoIOAPICSelect, reg)
+	ringoStore32(c.base+ringoIOAPICData, ringoVectorDevice|mode)
+}
+
+// ringoHasPorts is rt.HasPorts.
+//
+//go:linkname ringoHasPorts
+func ringoHasPorts() bool { return ringoMetal != 0 }
+
+// ringoConnectLine is rt.ConnectLine. It runs in user mode.
+//
+//go:linkname ringoConnectLine
+func ringoConnectLine(line int, kind uint32, addr uintptr) bool {
+	n := ringoAcks.n
+	if line < 0 || line > 23 || n == uint32(len(ringoAcks.list)) {
+		return false
+	}
+	ringoAcks.list[n] = ringoAck{kind, addr}
+	atomic.Store(&ringoAcks.n, n+1)
+	ringoIOAPICConnect(uint32(line), ringoIOAPICLevel)
+	return true
+}
+
+// ringoMessage is rt.Message.
+//
+//go:linkname ringoMessage
+func ringoMessage() (addr uint64, data uint32) {
+	const messages = 0xfee0_0000
+	page := (*ringoabi.VCPU)(unsafe.Pointer(uintptr(ringoMetalBoot.VCPU0)))
+	return messages | uint64(ringoMetalCPUOf(page).apic)<<12, ringoVectorDevice
+}
+
+// ringoMapDevice is rt.MapDevice.
+//
+//go:linkname ringoMapDevice
+func ringoMapDevice(pa, n uint64) uintptr {
+	const reach = 4 << 30 // what the direct map covers for devices
+	if pa >= reach || n > reach-pa {
+		return 0
+	}
+	return ringoDirect + uintptr(pa)
+}
+
+// Registers of devices: each access is one plain MOV of its size.
+
+//go:linkname ringoLoad8
+//go:noinline
+func ringoLoad8(addr uintptr) uint8 { return *(*uint8)(unsafe.Pointer(addr)) }
+
+//go:linkname ringoLoad16
+//go:noinline
+func ringoLoad16(addr uintptr) uint16 { return *(*uint16)(unsafe.Pointer(addr)) }
+
+//go:linkname ringoStore8
+//go:noinline
+func ringoStore8(addr uintptr, v uint8) { *(*uint8)(unsafe.Pointer(addr)) = v }
+
+//go:linkname ringoStore16
+//go:noinline
+func ringoStore16(addr uintptr, v uint16) { *(*uint16)(unsafe.Pointer(addr)) = v }
+
+// Ports, for drivers.
+
+//go:linkname ringoPortIn8
+func ringoPortIn8(port uint16) uint8 { return ringoIn8(port) }
+
+//go:linkname ringoPortIn16
+func ringoPortIn16(port uint16) uint16 { return ringoIn16(port) }
+
+//go:linkname ringoPortIn32
+func ringoPortIn32(port uint16) uint32 { return ringoIn32(port) }
+
+//go:linkname ringoPortOut8
+func ringoPortOut8(port uint16, v uint8) { ringoOut8(port, v) }
+
+//go:linkname ringoPortOut16
+func ringoPortOut16(port uint16, v uint16) { ringoOut16(port, v) }
+
+//go:linkname ringoPortOut32
+func ringoPortOut32(port uint16, v uint32) { ringoOut32(port, v) }

@@ -146,7 +146,7 @@ func ringoAddMMIO(w string) {
 	if !ok3 {
 		ringoFatal("virtio_mmio.device on the command line is not SIZE@ADDR:IRQ")
 	}
-	ringoMetalMMIO(addr, size, uint32(irq))
+	ringoMetalMMIO(addr, size, uint32(irq), 0) // as ISA's: edges
 }
 
 // ringoNumber reads a number as Linux does on its command line: hexadecimal

@@ -1,0 +1,33 @@
+package virtio
+
+import (
+	"fmt"
+
+	"ringo.dev/ringo/drivers/pci"
+	"ringo.dev/ringo/rt"
+)
+
+// Find returns the transports of the machine's devices of a kind (spec.Device*),
+// those that the platform knows of first, then those on the PCI bus.
+func Find(id uint32) ([]Transport, error) {
+	var found []Transport
+	for _, d := range rt.Devices() {
+		if d.ID != uint64(id) {
+			continue
+		}
+		t, err := NewMMIO(Page(d.Addr))
+		if err != nil {
+			return nil, fmt.Errorf("device at %#x: %w", d.Addr, err)
+		}
+		found = append(found, t)
+	}
+	for _, d := range pci.Devices() {
+		if virtioID(&d) != id {
+			continue
+		}
+		if t, ok := newPCI(&d); ok {
+			found = append(found, t)
+		}
+	}
+	return found, nil
+}
