@@ -5,6 +5,7 @@ go 1.26.3
 require (
 	github.com/spf13/cobra v1.10.2
 	golang.org/x/arch v0.32.0
+	golang.org/x/crypto/x509roots/fallback v0.0.0-20261030153154-30a33513ff6d
 	golang.org/x/mod v0.34.0
 	golang.org/x/net v0.62.0
 	golang.org/x/sys v0.49.0

@@ -106,6 +106,28 @@ func (l *loader) addPackage(pkg string) error {
 			return err
 		}
 	}
+	return l.addEmbedded(pkg, fsys, dir, p.EmbedPatterns)
+}
+
+// addEmbedded adds the files that a package embeds. Its patterns match files
+// in its own directory.
+func (l *loader) addEmbedded(pkg string, fsys fs.FS, dir string, patterns []string) error {
+	for _, pattern := range patterns {
+		names, err := fs.Glob(fsys, path.Join(dir, pattern))
+		if err == nil && len(names) == 0 {
+			err = errors.New("no file matches")
+		}
+		for _, name := range names {
+			var data []byte
+			if data, err = fs.ReadFile(fsys, name); err != nil {
+				break
+			}
+			l.files[path.Join(guestPath(pkg), path.Base(name))] = data
+		}
+		if err != nil {
+			return fmt.Errorf("go:embed %s: %w", pattern, err)
+		}
+	}
 	return nil
 }
 

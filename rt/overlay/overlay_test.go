@@ -24,7 +24,8 @@ func testSource() fstest.MapFS {
 		"rt/goroot/runtime/a_amd64.s":            text("//go:build ringo\n"),
 		"rt/goroot/runtime/b_arm64.s":            text("//go:build ringo\n"),
 		"rt/goroot/internal/ringo/start/main.go": text("//go:build ringo\n\npackage start\n"),
-		"kernel/kernel.go":                       text("package kernel\n\nimport (\n\t\"sync\"\n\n\t\"example.org/dep/sub\"\n)\n\nvar m sync.Mutex\n"),
+		"kernel/kernel.go":                       text("package kernel\n\nimport (\n\t_ \"embed\"\n\n\t\"example.org/dep/sub\"\n)\n\n//go:embed *.der\nvar data string\n"),
+		"kernel/data.der":                        text("//go:build ringo\n"),
 		"kernel/guest.go":                        text("//go:build ringo\n\npackage kernel\n"),
 		"kernel/host.go":                         text("//go:build !ringo\n\npackage kernel\n\nimport \"ringo.dev/ringo/unused\"\n"),
 		"kernel/kernel_test.go":                  text("package kernel\n"),
@@ -83,6 +84,7 @@ func TestGenerate(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
+		"internal/ringo/kernel/data.der",
 		"internal/ringo/kernel/guest.go",
 		"internal/ringo/kernel/kernel.go",
 		"internal/ringo/start/main.go",
@@ -102,8 +104,8 @@ func TestGenerate(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", path, err)
 		}
-		if strings.Contains(string(data), "go:build") {
-			t.Errorf("%s has a build constraint", path)
+		if strings.Contains(string(data), "go:build") != (filepath.Ext(path) == ".der") {
+			t.Errorf("%s has a build constraint, or embedded data is changed", path)
 		}
 	}
 
@@ -136,6 +138,7 @@ func TestGenerateErrors(t *testing.T) {
 			src["kernel/kernel.go"] = &fstest.MapFile{Data: []byte("package kernel\n\nimport _ \"example.net/x\"\n")}
 		}, "example.net/x"},
 		{"package", func(_ *Config, src fstest.MapFS) { delete(src, "kernel/kernel.go"); delete(src, "kernel/guest.go") }, "kernel"},
+		{"embed", func(_ *Config, src fstest.MapFS) { delete(src, "kernel/data.der") }, "go:embed *.der"},
 		{"clash", func(_ *Config, src fstest.MapFS) { src["rt/goroot/os/ringo_kernel.go"] = src["rt/goroot/os/kernel.go"] }, "already"},
 		{"syntax", func(_ *Config, src fstest.MapFS) {
 			src["kernel/kernel.go"] = &fstest.MapFile{Data: []byte("package\n")}

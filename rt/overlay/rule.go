@@ -12,6 +12,9 @@ type Rule struct {
 	// File is the import path of a package, a slash, and the name of one of
 	// its files: "runtime/sys_linux_amd64.s".
 	File string
+	// As is where the changed file goes, if it does not replace File. Then it
+	// is File as the Go release has it that is changed.
+	As string
 	// Match is searched for in the file as the rules before this one left it.
 	// It is written with (?m) where ^ and $ mean lines.
 	Match *regexp.Regexp
@@ -39,6 +42,14 @@ func (r *Rule) apply(data []byte, release string) ([]byte, error) {
 	return r.Match.ReplaceAll(data, []byte(r.Replace)), nil
 }
 
+// target returns the file that the rule makes.
+func (r *Rule) target() string {
+	if r.As != "" {
+		return r.As
+	}
+	return r.File
+}
+
 // patch applies those rules that are for the standard library in src, and
 // returns the changed files by their path in src.
 func patch(src fs.FS, rules []Rule, release string) (map[string][]byte, error) {
@@ -48,7 +59,7 @@ func patch(src fs.FS, rules []Rule, release string) (map[string][]byte, error) {
 		if !isStandard(path.Dir(r.File)) {
 			continue
 		}
-		data, ok := files[r.File]
+		data, ok := files[r.target()]
 		if !ok {
 			var err error
 			if data, err = fs.ReadFile(src, r.File); err != nil {
@@ -59,7 +70,7 @@ func patch(src fs.FS, rules []Rule, release string) (map[string][]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		files[r.File] = data
+		files[r.target()] = data
 	}
 	return files, nil
 }

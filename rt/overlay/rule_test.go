@@ -34,6 +34,19 @@ func TestRuleCount(t *testing.T) {
 	}
 }
 
+// TestRuleAs copies a file, and leaves it as it is.
+func TestRuleAs(t *testing.T) {
+	src := fstest.MapFS{"p/a.go": {Data: []byte("package p")}}
+	rules := []Rule{
+		{File: "p/a.go", As: "q/a.go", Match: regexp.MustCompile(`\bp$`), Replace: "q", Count: 1},
+		{File: "p/a.go", As: "q/a.go", Match: regexp.MustCompile(`q`), Replace: "r", Count: 1},
+	}
+	files, err := patch(src, rules, "go1.26")
+	if err != nil || len(files) != 1 || string(files["q/a.go"]) != "package r" {
+		t.Errorf("%q, %v", files, err)
+	}
+}
+
 func TestRuleMissingFile(t *testing.T) {
 	rule := Rule{File: "p/none.go", Match: regexp.MustCompile(`x`), Count: 1, Why: "test"}
 	if _, err := patch(fstest.MapFS{}, []Rule{rule}, "go1.26"); err == nil {

@@ -6,7 +6,7 @@ import (
 )
 
 // rules are all rules, in the order in which they are applied.
-var rules = slices.Concat(syscallRules, runtimeRules, packageSyscallRules, typedRules, gvisorRules, netstackRules)
+var rules = slices.Concat(syscallRules, runtimeRules, packageSyscallRules, typedRules, gvisorRules, netstackRules, dataRules)
 
 // syscallSite is one SYSCALL instruction in the Go assembler's syntax.
 var syscallSite = regexp.MustCompile(`(?m)^\tSYSCALL$`)
