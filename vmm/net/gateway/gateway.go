@@ -2,7 +2,7 @@
 // and a DNS server on gVisor's network stack, in this process and without any
 // privilege.
 //
-//	guest   10.0.2.15, fd52:696e:676f::…    by DHCP; by router advertisement
+//	guest   10.0.2.15, fd52:696e:676f::15   by Settings, or: by DHCP; others by router advertisement
 //	router  10.0.2.2,  fd52:696e:676f::2    also stands for the host's loopback
 //	DNS     10.0.2.3,  fd52:696e:676f::3    the host's names and resolvers
 //
@@ -43,16 +43,20 @@ var (
 	Router4  = netip.MustParseAddr("10.0.2.2")
 	DNS4     = netip.MustParseAddr("10.0.2.3")
 	Prefix6  = netip.MustParsePrefix("fd52:696e:676f::/64")
+	Guest6   = netip.MustParseAddr("fd52:696e:676f::15")
 	Router6  = netip.MustParseAddr("fd52:696e:676f::2")
 	DNS6     = netip.MustParseAddr("fd52:696e:676f::3")
 	routerLL = netip.MustParseAddr("fe80::2")
 )
 
 // Settings returns boot configuration (see package netstack) that gives a guest
-// its IPv4 address at once. Without it, the guest gets the same by DHCP.
+// its addresses at once. Without it, the guest gets the IPv4 address by DHCP,
+// and for IPv6 only others, by router advertisement, after it has made sure for
+// a second that nobody else uses them.
 func Settings() map[string]string {
 	return map[string]string{
 		"net.ip":      netip.PrefixFrom(Guest4, Prefix4.Bits()).String(),
+		"net.ip6":     netip.PrefixFrom(Guest6, Prefix6.Bits()).String(),
 		"net.gateway": Router4.String(),
 		"net.dns":     DNS4.String() + "," + DNS6.String(),
 	}
