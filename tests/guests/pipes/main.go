@@ -100,10 +100,10 @@ func deadline() error {
 	}
 	defer r.Close()
 	defer w.Close()
-	if err := r.SetReadDeadline(time.Now().Add(20 * time.Millisecond)); err != nil {
+	start := time.Now()
+	if err := r.SetReadDeadline(start.Add(20 * time.Millisecond)); err != nil {
 		return err
 	}
-	start := time.Now()
 	_, err = r.Read(make([]byte, 1))
 	if err := check.Is("read", err, os.ErrDeadlineExceeded); err != nil {
 		return err

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// The CPUs of the client and of what it measures, if there are two.
+const (
+	clientCPU = 0
+	serverCPU = 1
+)
+
+// pinned calls start with this thread on the given CPU, so that the process
+// which it starts runs there, with all of its threads.
+func pinned(cpu int, start func() error) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var before, now unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		return err
+	}
+	now.Set(cpu)
+	if err := unix.SchedSetaffinity(0, &now); err != nil {
+		return start() // there is no such CPU for us: share what there is
+	}
+	defer unix.SchedSetaffinity(0, &before)
+	return start()
+}

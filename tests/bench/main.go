@@ -1,0 +1,91 @@
+// Command bench compares examples/web in a virtual machine with the same file
+// as a process, and prints a table:
+//
+//	go run ./tests/bench [-runs N] [-duration D] [-memory SIZE]
+//
+// The client reaches the machine over a tap. It reaches the process in two
+// ways: over the same tap, at whose other end a relay passes frames on to a
+// second network with the process in it, as the VMM passes them on to its
+// guest; and at the tap's own address, which for Linux is its loopback. Where
+// there are two CPUs, the client has one of them and the server with all that
+// belongs to it the other.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"os/exec"
+	"strconv"
+	"time"
+
+	"ringo.dev/ringo/tests/harness"
+)
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("bench: ")
+	var o options
+	flag.IntVar(&o.runs, "runs", 5, "measure everything this often; the table has the medians")
+	flag.DurationVar(&o.duration, "duration", 3*time.Second, "of each load")
+	flag.StringVar(&o.memory, "memory", "64M", "memory of the virtual machine")
+	flag.StringVar(&o.relay, "relay", "", "(internal) serve this file behind the tap that is descriptor 3")
+	flag.Parse()
+	if err := run(&o); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// options are the command's flags.
+type options struct {
+	runs     int
+	duration time.Duration
+	memory   string
+	relay    string
+}
+
+func run(o *options) error {
+	ctx := context.Background()
+	if o.relay != "" {
+		return relay(o.relay)
+	}
+	if dir, yes := harness.Isolated(); yes {
+		return measureAll(ctx, harness.At(dir), o)
+	}
+	// Outside: build, and go on in a network of its own.
+	dir, err := os.MkdirTemp("", "ringo-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	ringo, err := harness.Build(ctx, dir)
+	if err != nil {
+		return err
+	}
+	inside := ringo.Isolate(ctx, os.Args[1:]...)
+	inside.Stdout, inside.Stderr = os.Stdout, os.Stderr
+	return pinned(clientCPU, inside.Run)
+}
+
+// imageSizes returns the sizes of examples/web built by go build and by ringo
+// build, both stripped.
+func imageSizes(ctx context.Context, r *harness.Ringo, dir string) (process, image int64, err error) {
+	const strip = "-ldflags=-s -w"
+	for i, cmd := range []*exec.Cmd{
+		exec.CommandContext(ctx, "go", "build", strip, "-o", dir+"/0", harness.Module+"/examples/web"),
+		r.Command(ctx, "build", strip, "-o", dir+"/1", harness.Module+"/examples/web"),
+	} {
+		cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return 0, 0, fmt.Errorf("%v: %w\n%s", cmd.Args, err, out)
+		}
+		st, err := os.Stat(dir + "/" + strconv.Itoa(i))
+		if err != nil {
+			return 0, 0, err
+		}
+		process, image = image, st.Size()
+	}
+	return process, image, nil
+}

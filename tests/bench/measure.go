@@ -1,0 +1,272 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"ringo.dev/ringo/tests/harness"
+	"ringo.dev/ringo/tests/load"
+)
+
+// The network between client and server.
+const (
+	tapName  = "tap0"
+	hostNet  = "10.0.0.1/24"
+	hostAddr = "10.0.0.1"
+	guestNet = "10.0.0.2/24"
+	guest    = "10.0.0.2"
+	relayNet = "10.0.0.3/24"
+	behind   = "10.0.0.3"
+	page     = "hello from ringo\n"
+)
+
+// subject is a way to run the server.
+type subject struct {
+	name  string
+	addr  string
+	start func(ctx context.Context) (*harness.Guest, error)
+	pids  func(g *harness.Guest) []int // whose memory counts
+}
+
+// figures are what is measured, by row of the table and subject.
+type figures map[string]map[string][]float64
+
+func (f figures) add(row string, s *subject, value float64) {
+	if f[row] == nil {
+		f[row] = map[string][]float64{}
+	}
+	f[row][s.name] = append(f[row][s.name], value)
+}
+
+// median returns the middle one of some values.
+func median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	return slices.Sorted(slices.Values(values))[len(values)/2]
+}
+
+// measureAll measures every subject some times, in turn, and prints the table.
+func measureAll(ctx context.Context, r *harness.Ringo, o *options) error {
+	if err := harness.MakeTap(tapName, netip.MustParsePrefix(hostNet)); err != nil {
+		return err
+	}
+	// Or else a question for the guest's address that comes before the guest
+	// does is asked again only a second later.
+	os.WriteFile("/proc/sys/net/ipv4/neigh/"+tapName+"/retrans_time_ms", []byte("5"), 0)
+	os.WriteFile("/proc/sys/net/ipv4/neigh/"+tapName+"/mcast_solicit", []byte("1000"), 0)
+	web, err := r.Program("examples/web")
+	if err != nil {
+		return err
+	}
+	pipe, err := r.Program("tests/programs/pipe")
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "ringo-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	processSize, imageSize, err := imageSizes(ctx, r, dir)
+	if err != nil {
+		return err
+	}
+
+	subjects := []*subject{
+		{vmName, guest, func(ctx context.Context) (*harness.Guest, error) {
+			return startPinned(r.Command(ctx, "run", "-m", o.memory, "--net", "tap:"+tapName, "--ip", guestNet, web))
+		}, func(g *harness.Guest) []int { return []int{g.Process().Pid} }},
+		{tapProcess, behind, func(ctx context.Context) (*harness.Guest, error) {
+			return startRelay(ctx, r, web)
+		}, func(g *harness.Guest) []int { return children(g.Process().Pid) }},
+		{loopbackProcess, hostAddr, func(ctx context.Context) (*harness.Guest, error) {
+			return startPinned(exec.CommandContext(ctx, web))
+		}, func(g *harness.Guest) []int { return []int{g.Process().Pid} }},
+	}
+	all := figures{}
+	for i := range o.runs {
+		for _, s := range subjects {
+			if err := measure(ctx, s, o, all); err != nil {
+				return fmt.Errorf("%s: %w", s.name, err)
+			}
+		}
+		for _, s := range []struct {
+			*subject
+			args []string
+		}{{subjects[0], []string{"--net", "none"}}, {subjects[1], []string{"--vmm", "process"}}} {
+			var got harness.Result
+			err := pinned(serverCPU, func() (err error) {
+				got, err = r.Run(ctx, append(s.args, pipe)...)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			ns, err := strconv.ParseFloat(strings.TrimSpace(got.Output), 64)
+			if err != nil {
+				return fmt.Errorf("pipe: %w", err)
+			}
+			all.add(rowPipe, s.subject, ns/1000)
+		}
+		fmt.Fprintf(os.Stderr, "run %d of %d\n", i+1, o.runs)
+	}
+	printTable(os.Stdout, all, processSize, imageSize, o)
+	return nil
+}
+
+// startPinned starts a server on its CPU.
+func startPinned(cmd *exec.Cmd) (g *harness.Guest, err error) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	err = pinned(serverCPU, func() (err error) {
+		g, err = harness.StartGuest(cmd)
+		return err
+	})
+	return g, err
+}
+
+// startRelay starts the relay, and so the server behind it.
+func startRelay(ctx context.Context, r *harness.Ringo, web string) (g *harness.Guest, err error) {
+	tap, err := openTap(tapName)
+	if err != nil {
+		return nil, err
+	}
+	defer tap.Close()
+	cmd := r.Isolate(ctx, "-relay", web)
+	cmd.ExtraFiles = []*os.File{tap}
+	err = pinned(serverCPU, func() (err error) {
+		g, err = harness.StartGuest(cmd)
+		return err
+	})
+	return g, err
+}
+
+// measure starts a server, measures it, and ends it.
+func measure(ctx context.Context, s *subject, o *options, all figures) error {
+	start := time.Now()
+	g, err := s.start(ctx)
+	if err != nil {
+		return err
+	}
+	defer g.Stop()
+	if err := firstAnswer(s.addr + ":8080"); err != nil {
+		return fmt.Errorf("%w\n%s", err, g.Output())
+	}
+	all.add(rowFirst, s, ms(time.Since(start)))
+	idle, err := memory(s.pids(g))
+	if err != nil {
+		return err
+	}
+	all.add(rowIdle, s, idle)
+
+	for _, l := range []struct {
+		median, tail, rate string
+		clients            int
+		client             func() load.Client
+	}{
+		{rowNew, rowNew99, "", 1, httpClient(s, false)},
+		{rowKeep, rowKeep99, "", 1, httpClient(s, true)},
+		{"", "", rowRate, 16, httpClient(s, true)},
+		{rowUDP, rowUDP99, "", 1, udpClient(s)},
+	} {
+		result := load.Run(ctx, load.Plan{Clients: l.clients, Duration: o.duration}, l.client)
+		if result.Failed > 0 {
+			return fmt.Errorf("%v", &result)
+		}
+		if l.rate != "" {
+			all.add(l.rate, s, result.Rate())
+			continue
+		}
+		all.add(l.median, s, us(result.Quantile(.5)))
+		all.add(l.tail, s, us(result.Quantile(.99)))
+	}
+	loaded, err := memory(s.pids(g))
+	if err != nil {
+		return err
+	}
+	all.add(rowLoaded, s, loaded)
+	return nil
+}
+
+func ms(d time.Duration) float64 { return d.Seconds() * 1e3 }
+func us(d time.Duration) float64 { return d.Seconds() * 1e6 }
+
+func httpClient(s *subject, keepAlive bool) func() load.Client {
+	return func() load.Client {
+		return &load.HTTP{Addr: s.addr + ":8080", Path: "/", Want: page, KeepAlive: keepAlive}
+	}
+}
+
+func udpClient(s *subject) func() load.Client {
+	return func() load.Client {
+		c, err := net.Dial("udp", s.addr+":9000")
+		if err != nil {
+			panic(err) // UDP sockets do not ask anybody
+		}
+		return &load.UDP{Conn: c, Size: 64}
+	}
+}
+
+// firstAnswer waits for a server to answer a first request. It asks again and
+// again, since Linux repeats an unanswered attempt to connect only after 1 s.
+func firstAnswer(addr string) error {
+	const patience, try = 20 * time.Second, 5 * time.Millisecond
+	var last error
+	for start := time.Now(); time.Since(start) < patience; {
+		c, err := net.DialTimeout("tcp", addr, try)
+		if err != nil {
+			last = err
+			time.Sleep(200 * time.Microsecond)
+			continue
+		}
+		c.Close()
+		client := &load.HTTP{Addr: addr, Path: "/", Want: page}
+		return client.Do()
+	}
+	return fmt.Errorf("no answer from %s: %w", addr, last)
+}
+
+// children returns the processes that a process has started.
+func children(pid int) []int {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	var pids []int
+	for _, f := range strings.Fields(string(b)) {
+		if n, err := strconv.Atoi(f); err == nil {
+			pids = append(pids, n)
+		}
+	}
+	return pids
+}
+
+var pss = regexp.MustCompile(`(?m)^Pss:\s+(\d+) kB`)
+
+// memory returns the memory, in MB, that processes hold (proportional set size).
+func memory(pids []int) (float64, error) {
+	total := 0.0
+	for _, pid := range pids {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+		if err != nil {
+			return 0, err
+		}
+		m := pss.FindSubmatch(b)
+		if m == nil {
+			return 0, fmt.Errorf("no Pss in:\n%s", b)
+		}
+		kB, err := strconv.ParseFloat(string(m[1]), 64)
+		if err != nil {
+			return 0, err
+		}
+		total += kB / 1024
+	}
+	return total, nil
+}
