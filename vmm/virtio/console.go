@@ -40,8 +40,8 @@ func (c *console) config() []byte    { return nil }
 
 func (c *console) start(_ uint64, queues []*queue) error {
 	c.quit = make(chan struct{})
-	c.worker.Go(func() { queues[spec.ConsoleQueueRX].serve(c.input, func() {}) })
-	c.worker.Go(func() { queues[spec.ConsoleQueueTX].serve(c.output, func() {}) })
+	c.worker.Go(func() { queues[spec.ConsoleQueueRX].serve(&server{handle: c.input, blocks: true}) })
+	c.worker.Go(func() { queues[spec.ConsoleQueueTX].serve(&server{handle: c.output, blocks: true}) })
 	return nil
 }
 

@@ -45,7 +45,7 @@ func (n *netCard) start(features uint64, queues []*queue) error {
 	if err := n.backend.Attach(rx, features); err != nil {
 		return err
 	}
-	n.workers.Go(func() { queues[spec.NetQueueTX].serve(n.send, n.backend.Flush) })
+	n.workers.Go(func() { queues[spec.NetQueueTX].serve(&server{handle: n.send, idle: n.backend.Flush}) })
 	return nil
 }
 

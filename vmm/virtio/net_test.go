@@ -84,9 +84,16 @@ type owner struct{ n atomic.Int64 }
 func (o *owner) DecRef() { o.n.Add(1) }
 
 func TestNetEcho(t *testing.T) {
+	for name, lazy := range map[string]bool{"doorbells": false, "polled": true} {
+		t.Run(name, func(t *testing.T) { testNetEcho(t, lazy) })
+	}
+}
+
+func testNetEcho(t *testing.T, lazy bool) {
 	e := &echo{mtu: 1400, wait: true}
 	mac := [6]byte{2, 0, 0, 0, 0, 7}
-	tr, _ := connect(t, NewNet(e, mac))
+	tr, regs := connect(t, NewNet(e, mac))
+	regs.lazy = lazy
 	n, err := driver.OpenNet(tr)
 	if err != nil {
 		t.Fatal(err)

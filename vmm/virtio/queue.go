@@ -36,9 +36,8 @@ type queue struct {
 	// Of a queue that serve serves. mu is held while it is drained, by serve or
 	// by poll; other queues have one user, and no need of it.
 	mu     sync.Mutex
-	handle func(*chain) (int, error)
-	idle   func()
-	next   chain // scratch
+	server *server // nil: not being served
+	next   chain   // scratch
 
 	popped   uint16 // index after the last chain taken from the driver
 	pushed   uint16 // index after the last chain given back
@@ -264,12 +263,23 @@ func (q *queue) publish() {
 	q.host.Interrupt()
 }
 
-// serve answers requests with handle, which returns the number of bytes
-// written, until the queue is stopped or the guest breaks the protocol. It
-// calls idle whenever there are no more requests at the moment.
-func (q *queue) serve(handle func(*chain) (int, error), idle func()) {
+// server answers the requests of a queue.
+type server struct {
+	// handle answers a request and returns the number of bytes written.
+	handle func(*chain) (int, error)
+	// idle is called when no more requests are there at the moment; nil: not
+	// needed.
+	idle func()
+	// blocks says that handle waits for others, so that only a goroutine of the
+	// queue's own may call it.
+	blocks bool
+}
+
+// serve lets s answer requests until the queue is stopped or the guest breaks
+// the protocol.
+func (q *queue) serve(s *server) {
 	q.mu.Lock()
-	q.handle, q.idle = handle, idle
+	q.server = s
 	for {
 		err := q.drain()
 		if err == nil {
@@ -278,7 +288,7 @@ func (q *queue) serve(handle func(*chain) (int, error), idle func()) {
 			q.mu.Lock()
 		}
 		if err != nil {
-			q.handle = nil
+			q.server = nil
 			q.mu.Unlock()
 			q.giveUp(err)
 			return
@@ -286,13 +296,14 @@ func (q *queue) serve(handle func(*chain) (int, error), idle func()) {
 	}
 }
 
-// poll does what serve would do at a doorbell, unless serve is doing it.
+// poll does what serve would do at a doorbell, unless serve is doing it, or it
+// might take long.
 func (q *queue) poll() {
 	if !q.mu.TryLock() {
 		return
 	}
 	var err error
-	if q.handle != nil {
+	if q.server != nil && !q.server.blocks {
 		err = q.drain()
 	}
 	q.mu.Unlock()
@@ -311,7 +322,7 @@ func (q *queue) drain() error {
 		}
 		if ok {
 			q.listen(false)
-			n, err := q.handle(&q.next)
+			n, err := q.server.handle(&q.next)
 			if err != nil {
 				return err
 			}
@@ -320,10 +331,10 @@ func (q *queue) drain() error {
 			served = true
 			continue
 		}
-		if served {
-			q.idle()
-			served = false
+		if served && q.server.idle != nil {
+			q.server.idle()
 		}
+		served = false
 		q.listen(true)
 		if n, err := q.available(); n == 0 || err != nil {
 			return err

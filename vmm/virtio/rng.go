@@ -29,7 +29,7 @@ func (r *rng) config() []byte    { return nil }
 func (r *rng) stop()             { r.worker.Wait() }
 
 func (r *rng) start(_ uint64, queues []*queue) error {
-	r.worker.Go(func() { queues[0].serve(fillRandom, func() {}) })
+	r.worker.Go(func() { queues[0].serve(&server{handle: fillRandom}) })
 	return nil
 }
 
