@@ -6,6 +6,9 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
@@ -149,4 +152,80 @@ func TestGuests(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestWeb fetches a page from examples/web on each kind of card, through QEMU's
+// user network.
+func TestWeb(t *testing.T) {
+	image, err := ringo.Program("examples/web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		machine
+	}{
+		{"q35/virtio-pci", machine{"q35", "max", []string{"-device", "virtio-net-pci,netdev=n"}}},
+		{"pc/virtio-pci", machine{"pc", "max", []string{"-device", "virtio-net-pci,netdev=n"}}},
+		{"pc/virtio-pci-line", machine{"pc", "max", []string{"-device", "virtio-net-pci,netdev=n,vectors=0"}}},
+		{"q35/virtio-pci-line", machine{"q35", "max", []string{"-device", "virtio-net-pci,netdev=n,vectors=0"}}},
+		{"microvm/virtio-mmio", machine{"microvm", "max", []string{"-device", "virtio-net-device,netdev=n", "-global", "virtio-mmio.force-legacy=false"}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			port := freePort(t)
+			c.Args = append(c.Args, "-netdev", fmt.Sprintf("user,id=n,hostfwd=tcp:127.0.0.1:%d-:8080", port))
+			g, err := harness.StartGuest(c.command(ctx, t, image, seed+" ringo.net.verbose=1"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer g.Stop()
+			if err := g.Await(ctx, "network is up"); err != nil {
+				t.Fatal(err)
+			}
+			if err := g.Await(ctx, "serving on"); err != nil {
+				t.Fatal(err)
+			}
+			const requests = 100
+			for range requests {
+				if err := fetch(ctx, fmt.Sprintf("http://127.0.0.1:%d/", port)); err != nil {
+					t.Fatalf("%v\n%s", err, g.Output())
+				}
+			}
+		})
+	}
+}
+
+// freePort returns a TCP port of the loopback address that nobody uses.
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// fetch gets a page of examples/web, over a connection of its own.
+func fetch(ctx context.Context, url string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	req.Close = true
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	if want := "hello from ringo\n"; string(body) != want {
+		return fmt.Errorf("%s: %q, want %q", url, body, want)
+	}
+	return nil
 }
