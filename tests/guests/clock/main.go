@@ -19,6 +19,7 @@ func main() {
 		"host":      host,
 		"rates":     rates,
 		"calls":     calls,
+		"zones":     zones,
 		"cputime":   cpuTime,
 		"nanosleep": nanosleep,
 	})
@@ -103,6 +104,16 @@ func calls() error {
 		}
 	}
 	return nil
+}
+
+// zones needs the time zone files.
+func zones() error {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		return err
+	}
+	summer := time.Date(2025, 7, 1, 12, 0, 0, 0, time.UTC)
+	return check.Equal("time in Berlin", summer.In(berlin).Format(time.TimeOnly), "14:00:00")
 }
 
 // cpuTime wants CPU time to pass as the program computes.

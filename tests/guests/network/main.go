@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -38,6 +39,7 @@ func main() {
 		"http":        serveHTTP,
 		"udpshort":    truncated,
 		"localhost":   localhost,
+		"roots":       roots,
 		"rawcalls":    rawCalls,
 		"dial":        dial("ECHO"),
 		"dial6":       dial("ECHO6"),
@@ -556,6 +558,17 @@ func localhost() error {
 	}
 	if !slices.Contains(addrs, "127.0.0.1") {
 		return fmt.Errorf("localhost is %v", addrs)
+	}
+	return nil
+}
+
+func roots() error {
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		return err
+	}
+	if pool.Equal(x509.NewCertPool()) {
+		return errors.New("there are no root certificates")
 	}
 	return nil
 }
