@@ -67,8 +67,7 @@ func Build(config map[string]string) (*kernel.Kernel, Errno) {
 	k.RegisterFileSystem("proc", func(string) (kernel.FileSystem, Errno) { return procfs.New(k), 0 })
 
 	top := root.Root().(*tmpfs.Dir)
-	shm := fillRoot(top, k)
-	k.SetTemp(shm)
+	k.SetTemp(fillRoot(top, k))
 	if err := k.Mount(procfs.New(k), "/proc", "proc", false); err != 0 {
 		return nil, err
 	}

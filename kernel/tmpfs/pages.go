@@ -1,6 +1,7 @@
 package tmpfs
 
 import (
+	"math/bits"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -84,10 +85,7 @@ func (s *Store) get() (pageRef, bool) {
 		}
 		s.open[b] = struct{}{}
 	}
-	i := 0
-	for b.free&(1<<i) == 0 {
-		i++
-	}
+	i := bits.TrailingZeros16(b.free)
 	b.free &^= 1 << i
 	if b.free == 0 {
 		delete(s.open, b)
