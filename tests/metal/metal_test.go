@@ -106,6 +106,18 @@ func TestHello(t *testing.T) {
 	}
 }
 
+// TestProcessors checks that all of a machine's processors are in use.
+func TestProcessors(t *testing.T) {
+	for _, kind := range []string{"q35", "pc", "microvm"} {
+		t.Run(kind, func(t *testing.T) {
+			r := machine{Type: kind, CPU: "max", Args: []string{"-smp", "4"}}.boot(t, "examples/hello", "")
+			if !strings.Contains(r.Output, "4 CPU(s)") || r.Status != exitStatus(0) {
+				t.Errorf("status %d, output:\n%s", r.Status, r.Output)
+			}
+		})
+	}
+}
+
 // TestNoEntropy checks that a machine without any source of randomness says so
 // and stops.
 func TestNoEntropy(t *testing.T) {
@@ -144,12 +156,14 @@ func TestGuests(t *testing.T) {
 			if unknown[name] {
 				continue
 			}
-			t.Run(name, func(t *testing.T) {
-				r := machine{Type: "q35", CPU: "max"}.boot(t, pkg, p)
-				if !strings.Contains(r.Output, "ok "+p+"\n") || r.Status != exitStatus(0) {
-					t.Errorf("status %d, output:\n%s", r.Status, r.Output)
-				}
-			})
+			for _, cpus := range []string{"1", "2"} {
+				t.Run(name+"/"+cpus, func(t *testing.T) {
+					r := machine{Type: "q35", CPU: "max", Args: []string{"-smp", cpus}}.boot(t, pkg, p)
+					if !strings.Contains(r.Output, "ok "+p+"\n") || r.Status != exitStatus(0) {
+						t.Errorf("status %d, output:\n%s", r.Status, r.Output)
+					}
+				})
+			}
 		}
 	}
 }

@@ -3,7 +3,6 @@
 package runtime
 
 import (
-	"internal/runtime/sys"
 	ringoabi "ringo.dev/ringo/vmm/abi"
 	"unsafe"
 )
@@ -41,6 +40,7 @@ var (
 
 func ringoMetalEntry()
 func ringoMetalStubs()
+func ringoMetalCPUEntry()
 
 //go:noescape
 func ringoMetalHalt(woken *uint32)
@@ -93,15 +93,15 @@ func ringoMetalStart(loader, info uintptr) (boot *ringoabi.Boot, sp uintptr) {
 	ringoParseCommandLine()
 	ringoMetalProcessor()
 	ringoMetalSpaceInit()
-	ringoMetalCPUInit(1)
 	ringoACPIInit()
+	ringoMetalCPUInit()
+	ringoPICInit()
 	ringoAPICInit()
 	ringoMetalMMIOLines()
 	ringoMetalClockInit()
 
 	boot.Magic = ringoabi.Magic
 	boot.Version = ringoabi.Version
-	boot.VCPUs = 1
 	boot.Signals = uint64(uintptr(unsafe.Pointer(&ringoMetalSignals)))
 	boot.Config = uint64(uintptr(unsafe.Pointer(&ringoLine.config)))
 	boot.ConfigLen = uint64(ringoLine.nconfig)
@@ -200,39 +200,6 @@ func ringoStartStack(top uintptr) uintptr {
 		put(pair[1])
 	}
 	return sp
-}
-
-// ringoMetalCPU is what metal keeps for a virtual CPU, in the part of its page
-// that rt does not use.
-type ringoMetalCPU struct {
-	_     sys.NotInHeap
-	woken uint32 // an interrupt has come since ringoMetalWait last returned
-	apic  uint32 // its local APIC's ID
-}
-
-// ringoMetalCPUOffset is where in the page a ringoMetalCPU lies.
-const ringoMetalCPUOffset = 2048
-
-// ringoMetalCPUOf returns metal's part of a virtual CPU's page.
-func ringoMetalCPUOf(page *ringoabi.VCPU) *ringoMetalCPU {
-	return (*ringoMetalCPU)(unsafe.Pointer(uintptr(unsafe.Pointer(page)) + ringoMetalCPUOffset))
-}
-
-// ringoMetalCPUInit makes the pages of n virtual CPUs and prepares the first,
-// which runs this.
-func ringoMetalCPUInit(n uint32) {
-	pages := ringoAllocFrames(uintptr(n))
-	if pages == 0 {
-		ringoFatal("no memory for the processors; give the machine more")
-	}
-	ringoMetalBoot.VCPU0 = uint64(ringoDirect + pages)
-	for i := uint32(0); i < n; i++ {
-		p := (*ringoabi.VCPU)(unsafe.Pointer(ringoDirect + pages + uintptr(i)*ringoabi.PageSize))
-		p.Self = uint64(uintptr(unsafe.Pointer(p)))
-		p.ID = i
-		p.Masked = 1
-	}
-	ringoMetalVectorInit(0)
 }
 
 // ringoMetalWait is ringoPlatWait.

@@ -45,6 +45,32 @@ TEXT runtime·ringoMetalEntry(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 	STI
 	JMP	runtime·ringoEntry(SB)
 
+// ringoMetalCPUEntry is where a processor that was started arrives, from
+// ringoTrampoline. It has the address space, and nothing else.
+TEXT runtime·ringoMetalCPUEntry(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
+	MOVL	$0x10, CX
+	MOVW	CX, DS
+	MOVW	CX, ES
+	MOVW	CX, SS
+	XORL	CX, CX
+	MOVW	CX, FS
+	MOVW	CX, GS
+	MOVQ	runtime·ringoStarting+0(SB), SP
+	SUBQ	$32, SP
+	LEAQ	runtime·ringoMetalG(SB), R14
+	XORPS	X15, X15
+	XORL	BP, BP
+	MOVQ	$runtime·ringoMetalCPUStart<ABIInternal>(SB), CX
+	// What the stack pointer and the program counter will be is read before
+	// started is set: the next processor's come then.
+	MOVQ	runtime·ringoStarting+8(SB), AX
+	MOVQ	AX, 24(SP)
+	CALL	CX
+	MOVQ	24(SP), AX
+	ADDQ	$32, SP
+	STI
+	JMP	AX
+
 // ringoMetalStubs are the processor's entries for vectors 0 to 63, 8 bytes
 // each: the address that the CALL pushes tells which it was. Where the
 // processor pushes no error code, a zero takes its place.
@@ -130,8 +156,7 @@ TEXT runtime·ringoMetalStop<ABIInternal>(SB),NOSPLIT|NOFRAME,$0
 	HLT
 	JMP	0(PC)
 
-// func ringoMetalTables1() uintptr
-// Returns the address of the page tables that the boot code made.
+// func ringoReadCR3() uintptr
 TEXT runtime·ringoReadCR3<ABIInternal>(SB),NOSPLIT|NOFRAME,$0-8
 	MOVQ	CR3, AX
 	RET

@@ -2,11 +2,6 @@
 
 package runtime
 
-import (
-	ringoabi "ringo.dev/ringo/vmm/abi"
-	"unsafe"
-)
-
 // The interrupt controllers: each processor's local APIC, by its registers in
 // memory or (x2APIC) by model-specific registers.
 
@@ -54,8 +49,7 @@ func ringoAPICWrite(reg, v uint32) {
 // ringoAPICEnd ends an interrupt.
 func ringoAPICEnd() { ringoAPICWrite(ringoAPICEOI, 0) }
 
-// ringoAPICInit switches on the calling processor's local APIC, after it has
-// silenced the controllers of the original PC.
+// ringoAPICInit switches on the calling processor's local APIC.
 func ringoAPICInit() {
 	const (
 		msrAPICBase = 0x1b
@@ -69,7 +63,6 @@ func ringoAPICInit() {
 	if d&hasAPIC == 0 {
 		ringoFatal("the processor has no local APIC")
 	}
-	ringoPICInit()
 	base := ringoRDMSR(msrAPICBase) | enable
 	if c&hasX2APIC != 0 {
 		ringoWRMSR(msrAPICBase, base)
@@ -84,10 +77,6 @@ func ringoAPICInit() {
 	ringoAPICWrite(ringoAPICTimer, ringoAPICMasked)
 	ringoAPICWrite(ringoAPICDivide, ringoAPICDivideBy1)
 	ringoAPICWrite(ringoAPICSpurious, ringoAPICSoftware|ringoVectorSpurious)
-	ringoMetalCPUOf(ringoThisCPU()).apic = ringoAPICRead(ringoAPICID)
-	if ringoAPIC.base != 0 {
-		ringoMetalCPUOf(ringoThisCPU()).apic >>= 24
-	}
 }
 
 // ringoPICInit moves the two 8259s' vectors away from the processor's
@@ -108,18 +97,24 @@ func ringoPICInit() {
 	}
 }
 
-// ringoAPICInterrupt sends a vector to virtual CPU n.
-func ringoAPICInterrupt(n uint32, vector uint32) {
-	page := (*ringoabi.VCPU)(unsafe.Pointer(uintptr(ringoMetalBoot.VCPU0) + uintptr(n)*ringoabi.PageSize))
-	id := ringoMetalCPUOf(page).apic
-	const high = 0x310 // destination
+// ringoAPICSend sends an interrupt to virtual CPU n: command is a vector, or
+// INIT or start-up with their mode.
+func ringoAPICSend(n uint32, command uint32) {
+	const (
+		high = 0x310 // the destination
+		busy = 1 << 12
+	)
+	id := ringoMetalCPUAt(n).apic
 	if ringoAPIC.base == 0 {
-		ringoWRMSR(ringoX2APICBase+ringoAPICCommand/16, uint64(id)<<32|uint64(vector))
+		ringoWRMSR(ringoX2APICBase+ringoAPICCommand/16, uint64(id)<<32|uint64(command))
 		return
 	}
 	// Not to be interrupted between the two writes: the handlers send nothing.
 	ringoAPICWrite(high, id<<24)
-	ringoAPICWrite(ringoAPICCommand, vector)
+	ringoAPICWrite(ringoAPICCommand, command)
+	for ringoAPICRead(ringoAPICCommand)&busy != 0 {
+		ringoPause()
+	}
 }
 
 // ringoMetalWake is ringoPlatWake and ringoPlatKick.
@@ -129,8 +124,5 @@ func ringoMetalWake(n uint32) {
 		c.woken = 1
 		return
 	}
-	ringoAPICInterrupt(n, ringoVectorWake)
+	ringoAPICSend(n, ringoVectorWake)
 }
-
-// ringoMetalStartCPU is ringoPlatStart. Metal has one virtual CPU so far.
-func ringoMetalStartCPU(n uint32, pc, sp uintptr) {}

@@ -15,6 +15,7 @@ var ringoMetalTime struct {
 	real    int64  // the time of day then, ns
 	mult    uint64 // ns by count of the counter, times 2^32
 	apicHz  uint64 // frequency of the local APIC's timer; 0: TSC deadlines
+	mode    uint32 // of the local APIC timer, with its vector
 	inverse uint64 // counts of that timer, or of the TSC, by ns, times 2^32
 }
 
@@ -37,15 +38,15 @@ func ringoMetalClockInit() {
 	}
 	ringoMetalBoot.TSCHz = tsc
 	t.mult = (1e9<<32 + tsc/2) / tsc
-	timer := uint32(ringoVectorTimer)
+	t.mode = ringoVectorTimer
 	if deadline {
-		timer |= ringoAPICDeadline
+		t.mode |= ringoAPICDeadline
 		t.inverse = ringoRatio(tsc)
 	} else {
 		t.apicHz = apic
 		t.inverse = ringoRatio(apic)
 	}
-	ringoAPICWrite(ringoAPICTimer, timer)
+	ringoAPICWrite(ringoAPICTimer, t.mode)
 	t.real = ringoReadRTC()
 	t.start = ringoRDTSC()
 }

@@ -114,10 +114,9 @@ func ringoFindIOAPIC(line uint32) ringoIOAPIC {
 // bits.
 func ringoIOAPICConnect(line, mode uint32) {
 	c := ringoFindIOAPIC(line)
-	page := (*ringoabi.VCPU)(unsafe.Pointer(uintptr(ringoMetalBoot.VCPU0)))
 	reg := ringoIOAPICEntry + 2*(line-c.first)
 	ringoStore32(c.base+ringoIOAPICSelect, reg+1)
-	ringoStore32(c.base+ringoIOAPICData, ringoMetalCPUOf(page).apic<<24)
+	ringoStore32(c.base+ringoIOAPICData, ringoMetalCPUAt(0).apic<<24)
 	ringoStore32(c.base+ringoIOAPICSelect, reg)
 	ringoStore32(c.base+ringoIOAPICData, ringoVectorDevice|mode)
 }
@@ -146,8 +145,7 @@ func ringoConnectLine(line int, kind uint32, addr uintptr) bool {
 //go:linkname ringoMessage
 func ringoMessage() (addr uint64, data uint32) {
 	const messages = 0xfee0_0000
-	page := (*ringoabi.VCPU)(unsafe.Pointer(uintptr(ringoMetalBoot.VCPU0)))
-	return messages | uint64(ringoMetalCPUOf(page).apic)<<12, ringoVectorDevice
+	return messages | uint64(ringoMetalCPUAt(0).apic)<<12, ringoVectorDevice
 }
 
 // ringoMapDevice is rt.MapDevice.

@@ -283,16 +283,41 @@ func (c *ringoChange) do() int64 {
 	return 0
 }
 
-// ringoFlush makes the processor forget what it knew of a range.
+// ringoFlush makes all processors forget what they knew of a range. The others
+// are asked by an interrupt, to which they answer in kernel mode too; no lock
+// that their handlers take may be held.
 func ringoFlush(lo, hi uintptr) {
 	const few = 32
+	me := ringoThisCPU().ID
+	for n := uint32(0); n < ringoMetalBoot.VCPUs; n++ {
+		if c := ringoMetalCPUAt(n); n != me && atomic.Load(&c.started) != 0 {
+			atomic.Xadd(&c.flush, 1)
+			ringoAPICSend(n, ringoVectorFlush)
+		}
+	}
 	if hi-lo > few*ringoabi.PageSize {
 		ringoWriteCR3(ringoSpace.root)
-		return
+	} else {
+		for ; lo < hi; lo += ringoabi.PageSize {
+			ringoInvalidate(lo)
+		}
 	}
-	for ; lo < hi; lo += ringoabi.PageSize {
-		ringoInvalidate(lo)
+	for n := uint32(0); n < ringoMetalBoot.VCPUs; n++ {
+		c := ringoMetalCPUAt(n)
+		if n == me || atomic.Load(&c.started) == 0 {
+			continue
+		}
+		for want := atomic.Load(&c.flush); int32(atomic.Load(&c.flushed)-want) < 0; {
+			ringoPause()
+		}
 	}
+}
+
+// ringoFlushHere does what ringoFlush asked the calling CPU for.
+func ringoFlushHere(c *ringoMetalCPU) {
+	want := atomic.Load(&c.flush)
+	ringoWriteCR3(ringoSpace.root)
+	atomic.Store(&c.flushed, want)
 }
 
 // ringoMetalMap, ringoMetalUnmap and ringoMetalDiscard are the platform's.

@@ -20,6 +20,7 @@ const (
 	ringoVectorTimer    = 0x30
 	ringoVectorDevice   = 0x31
 	ringoVectorWake     = 0x32
+	ringoVectorFlush    = 0x33
 	ringoVectorSpurious = 0x3f // its low four bits must be set
 	ringoVectors        = 0x40
 )
@@ -85,9 +86,13 @@ type ringoDescriptors struct {
 // ringoIDT is the interrupt descriptor table, the same for all CPUs.
 var ringoIDT [ringoVectors][2]uint64
 
+// Selectors and descriptors of segments.
 const (
 	ringoSelectorCode = 0x08
 	ringoSelectorTask = 0x18
+
+	ringoCodeSegment = 0x00af_9b00_0000_ffff // 64-bit
+	ringoDataSegment = 0x00cf_9300_0000_ffff
 )
 
 // ringoMetalVectorInit makes the calling processor virtual CPU n: with its page
@@ -99,7 +104,7 @@ func ringoMetalVectorInit(n uint32) {
 
 	mem := ringoAllocFrames(1 + ringoStacks*ringoVectorStackSize/page)
 	if mem == 0 {
-		ringoFatal("no memory for the processors; give the machine more")
+		ringoFatal(ringoNoCPUMemory)
 	}
 	d := (*ringoDescriptors)(unsafe.Pointer(ringoDirect + mem))
 	for i := uintptr(0); i < ringoStacks; i++ {
@@ -108,8 +113,8 @@ func ringoMetalVectorInit(n uint32) {
 	}
 	d.task.iomap = uint16(unsafe.Sizeof(d.task))
 	task := uint64(uintptr(unsafe.Pointer(&d.task)))
-	const code, data, taskType = 0x00af_9b00_0000_ffff, 0x00cf_9300_0000_ffff, 0x89
-	d.gdt[1], d.gdt[2] = code, data
+	const taskType = 0x89
+	d.gdt[1], d.gdt[2] = ringoCodeSegment, ringoDataSegment
 	d.gdt[3] = uint64(unsafe.Sizeof(d.task)-1) | task&0xff_ffff<<16 | taskType<<40 | task>>24&0xff<<56
 	d.gdt[4] = task >> 32
 
@@ -156,6 +161,11 @@ func ringoMetalVector(f *ringoMetalFrame) {
 		return
 	}
 	if vector == ringoVectorSpurious || vector < ringoVectorTimer {
+		return
+	}
+	if vector == ringoVectorFlush {
+		ringoFlushHere(ringoMetalCPUOf(p))
+		ringoAPICEnd()
 		return
 	}
 	ringoMetalCPUOf(p).woken = 1
