@@ -94,6 +94,12 @@ func AddEntropy(p []byte)
 //go:linkname Memory runtime.ringoMemory
 func Memory() (total, free uint64)
 
+// Reserve tells the garbage collector that n bytes of the machine's memory are
+// used outside the Go heap, or -n no longer. Calls may not overlap.
+//
+//go:linkname Reserve runtime.ringoReserve
+func Reserve(n int64)
+
 // CPUs returns the number of virtual CPUs.
 //
 //go:linkname CPUs runtime.ringoCPUs

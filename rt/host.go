@@ -24,6 +24,7 @@ func ConsoleWrite(p []byte)                      { os.Stderr.Write(p) }
 func Random(p []byte)                            { rand.Read(p) }
 func AddEntropy(p []byte)                        {}
 func Memory() (total, free uint64)               { return 64 << 20, 32 << 20 }
+func Reserve(n int64)                            {}
 func CPUs() int                                  { return runtime.NumCPU() }
 func CPUTime() (busy, idle int64)                { return 0, 0 }
 func Threads() int                               { return 1 }

@@ -53,9 +53,9 @@ func parseConfig(text string) map[string]string {
 // Build makes a kernel with its file systems, devices and the descriptors 0 to
 // 2. Nothing that a program may never look at is made before it does.
 func Build(config map[string]string) (*kernel.Kernel, Errno) {
-	total, _ := rt.Memory()
-	const share = 2 // of the memory, files may take one part in so many
-	store := tmpfs.NewStore(int64(total / share))
+	_, free := rt.Memory()
+	const share = 2 // of the memory that is free now, files may take one part in so many
+	store := tmpfs.NewStore(int64(free / share))
 	root := tmpfs.New(store, 0o755)
 	k := kernel.New(root)
 	if name := config["hostname"]; name != "" {

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"unsafe"
+
+	"ringo.dev/ringo/rt"
 )
 
 const (
@@ -18,7 +20,9 @@ type page [pageSize]byte
 
 // Store gives memory for the data of file systems, up to a limit that they
 // share. Pages are mapped in blocks outside the Go heap; a block whose pages
-// are all free is unmapped, which gives its memory back to the host.
+// are all free is unmapped, which gives its memory back to the host. The
+// garbage collector is told of the blocks, since what files take is not there
+// for the heap to grow.
 type Store struct {
 	limit int64        // bytes
 	used  atomic.Int64 // bytes
@@ -79,6 +83,7 @@ func (s *Store) get() (pageRef, bool) {
 			s.charge(-pageSize)
 			return pageRef{}, false
 		}
+		rt.Reserve(blockSize)
 		b = &block{mem: mem, free: allFree}
 		if s.open == nil {
 			s.open = map[*block]struct{}{}
@@ -106,5 +111,6 @@ func (s *Store) put(p pageRef) {
 	if b.free == allFree && len(s.open) > 1 { // one block stays for the next file
 		delete(s.open, b)
 		syscall.Munmap(b.mem) // cannot fail for what Mmap gave
+		rt.Reserve(-blockSize)
 	}
 }

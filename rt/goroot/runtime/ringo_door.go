@@ -124,3 +124,14 @@ func ringoMemoryLimit() int64 {
 	free := int64(ringoBootPage.MemBytes - min(ringoBootPage.MemBytes, atomic.Load64(&ringoBootPage.MemUsed)))
 	return free - free/8
 }
+
+// ringoReserve lowers the collector's soft limit by n bytes, which are in use
+// elsewhere, or raises it by -n. Without a limit there is none to change.
+//
+//go:linkname ringoReserve
+func ringoReserve(n int64) {
+	const none = 1<<63 - 1
+	if limit := setMemoryLimit(-1); limit != none {
+		setMemoryLimit(max(limit-n, 0))
+	}
+}
