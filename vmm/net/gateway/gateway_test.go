@@ -516,6 +516,51 @@ func TestOutboundUDP(t *testing.T) {
 	}
 }
 
+// TestCloseOpen closes a gateway with connections of all kinds; TestMain finds
+// what they leave behind.
+func TestCloseOpen(t *testing.T) {
+	port := serveHost(t, "127.0.0.1:0")
+	g, err := New([]Forward{{Guest: 7}, {Guest: 9, UDP: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := newGuest(t, g, true)
+	v.serveEcho(t, 7)
+	in, err := net.Dial("tcp", local(t, g, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	datagrams, err := net.Dial("udp", local(t, g, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer datagrams.Close()
+	out, err := v.dial(netip.AddrPortFrom(Router4, port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	b := make([]byte, 1)
+	for _, c := range []net.Conn{in, out} {
+		if _, err := c.Write(b); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Read(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := datagrams.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	g.Detach()
+	g.Close()
+	in.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if _, err := in.Read(b); !errors.Is(err, syscall.ECONNRESET) && err != io.EOF {
+		t.Errorf("a connection through the closed gateway: %v", err)
+	}
+}
+
 // ping sends an echo request from the guest and waits for the reply.
 func (v *guest) ping(t *testing.T, to netip.Addr) error {
 	t.Helper()

@@ -32,11 +32,7 @@ func (g *Gateway) serveOutbound() {
 // only then accepts the guest's: so the guest learns when it is refused.
 func (g *Gateway) outboundTCP(r *tcp.ForwarderRequest) {
 	id := r.ID()
-	to := onHost(netip.AddrPortFrom(toAddr(id.LocalAddress), id.LocalPort))
-	ctx, cancel := g.context(connectTime)
-	defer cancel()
-	var d net.Dialer
-	host, err := d.DialContext(ctx, "tcp", to.String())
+	host, err := g.dialHost(onHost(netip.AddrPortFrom(toAddr(id.LocalAddress), id.LocalPort)))
 	if err != nil {
 		r.Complete(true)
 		return
@@ -49,7 +45,27 @@ func (g *Gateway) outboundTCP(r *tcp.ForwarderRequest) {
 		return
 	}
 	r.Complete(false)
-	relay(host.(*net.TCPConn), newGuestConn(ep, q))
+	relay(host, newGuestConn(ep, q))
+}
+
+// dialHost makes a TCP connection on the host. Close of the gateway ends the
+// attempt.
+func (g *Gateway) dialHost(to netip.AddrPort) (*net.TCPConn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), connectTime)
+	defer cancel()
+	go func() {
+		select {
+		case <-g.done:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "tcp", to.String())
+	if err != nil {
+		return nil, err
+	}
+	return c.(*net.TCPConn), nil
 }
 
 // outboundUDP makes a flow for a packet of the guest that belongs to none.
@@ -85,17 +101,4 @@ func (g *Gateway) outboundUDP(r *udp.ForwarderRequest) bool {
 		}
 	}()
 	return true
-}
-
-// context returns a context that ends after d, or when the gateway is closed.
-func (g *Gateway) context(d time.Duration) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(context.Background(), d)
-	go func() {
-		select {
-		case <-g.done:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, cancel
 }
