@@ -118,6 +118,27 @@ func TestProcessors(t *testing.T) {
 	}
 }
 
+// TestRun checks ringo run --vmm qemu: both ways to boot, arguments, environment
+// and exit statuses.
+func TestRun(t *testing.T) {
+	for _, way := range []string{"multiboot", "pvh"} {
+		for property, want := range map[string]int{"return": 0, "exit": 7, "kill": 137} {
+			t.Run(way+"/"+property, func(t *testing.T) {
+				image, err := ringo.Program("tests/guests/ends")
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				defer cancel()
+				r, err := ringo.Run(ctx, "--vmm", "qemu", "--machine", "microvm", "--boot", way, "--net", "none", image, "--", property)
+				if err != nil || r.Status != want {
+					t.Errorf("status %d, %v, want %d\n%s", r.Status, err, want, r.Output)
+				}
+			})
+		}
+	}
+}
+
 // TestNoEntropy checks that a machine without any source of randomness says so
 // and stops.
 func TestNoEntropy(t *testing.T) {
@@ -127,12 +148,9 @@ func TestNoEntropy(t *testing.T) {
 	}
 }
 
-// unknown are properties that do not hold without what these tests do not give
-// (a host's clock), or that no platform has yet.
+// unknown are properties that rt has on no platform yet.
 var unknown = map[string]bool{
-	"faults/address": true, // a mapping without any access can be read
-	"memory/protect": true,
-	"signals/alarm":  true, // setitimer(ITIMER_REAL)
+	"memory/protect": true, // a mapping without any access can be read
 }
 
 // TestGuests shows the properties of the guest programs that depend on the

@@ -26,6 +26,7 @@ type runFlags struct {
 	network  string
 	env      []string
 	vmm      string
+	qemu     machine.QEMU
 	timeout  time.Duration
 	ip       []string
 	gateway  string
@@ -57,7 +58,10 @@ func runCommand() *cobra.Command {
 	flags.IntVar(&f.cpus, "smp", 1, "`NUMBER` of virtual CPUs")
 	flags.StringVar(&f.network, "net", "user", "`NETWORK` of the guest: user, tap:NAME or none")
 	flags.StringArrayVarP(&f.env, "env", "e", nil, "environment variable `K=V`, or K for its value here; repeatable")
-	flags.StringVar(&f.vmm, "vmm", "kvm", "`PLACE` to run it in: kvm, or process for a process of this system")
+	flags.StringVar(&f.vmm, "vmm", "kvm", "`PLACE` to run it in: kvm, qemu, or process for a process of this system")
+	flags.StringVar(&f.qemu.Machine, "machine", "q35", "QEMU's `MACHINE`: q35, pc or microvm")
+	flags.StringVar(&f.qemu.Accel, "accel", "tcg", "what QEMU runs on: tcg or kvm")
+	flags.StringVar(&f.qemu.Boot, "boot", "multiboot", "the `WAY` QEMU boots it: multiboot or pvh")
 	flags.DurationVar(&f.timeout, "timeout", 0, "end the program after this `TIME`, such as 10s; 0 is never")
 	flags.StringArrayVar(&f.ip, "ip", nil, "`ADDR/BITS` of the guest on a tap, in place of DHCP; one of each family")
 	flags.StringVar(&f.gateway, "gateway", "", "router's `ADDR` on a tap")
@@ -85,8 +89,11 @@ func run(ctx context.Context, f *runFlags, args []string, dash int) error {
 	}
 	o.Args = append([]string{filepath.Base(o.Image)}, args[1:]...)
 	runner := machine.Run
-	if f.vmm == "process" {
+	switch f.vmm {
+	case "process":
 		runner = machine.RunProcess
+	case "qemu":
+		runner = f.qemu.Run
 	}
 	status, err := runner(ctx, o)
 	var guest *vmm.GuestError
@@ -104,8 +111,8 @@ func run(ctx context.Context, f *runFlags, args []string, dash int) error {
 
 // options makes of the flags what package machine takes.
 func (f *runFlags) options() (o machine.Options, err error) {
-	if f.vmm != "kvm" && f.vmm != "process" {
-		return o, fmt.Errorf("--vmm %s: want kvm or process", f.vmm)
+	if f.vmm != "kvm" && f.vmm != "qemu" && f.vmm != "process" {
+		return o, fmt.Errorf("--vmm %s: want kvm, qemu or process", f.vmm)
 	}
 	if f.timeout < 0 {
 		return o, fmt.Errorf("--timeout %v: want a positive time", f.timeout)

@@ -1,0 +1,233 @@
+package machine
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ringo.dev/ringo/boot"
+)
+
+// QEMU says what machine of QEMU a program boots on.
+type QEMU struct {
+	Machine string // "q35", "pc" or "microvm"
+	Accel   string // "tcg" or "kvm"
+	Boot    string // the way in: "multiboot" or "pvh"
+}
+
+// qemuCommand is the program, and qemuPackage what Debian has it in.
+const (
+	qemuCommand = "qemu-system-x86_64"
+	qemuPackage = "qemu-system-x86"
+)
+
+// debugExit is the port of isa-debug-exit, as package runtime's additions know it.
+const debugExit = 0xf4
+
+// Run runs the program on QEMU to its end and returns its exit status, like the
+// function Run. What QEMU itself has to say goes to standard error. Signals are
+// not handed on: they end QEMU.
+func (q *QEMU) Run(ctx context.Context, o Options) (status int, err error) {
+	path, err := exec.LookPath(qemuCommand)
+	if err != nil {
+		return 0, fmt.Errorf("%s is not installed; on Debian: apt-get install %s", qemuCommand, qemuPackage)
+	}
+	image, cleanUp, err := q.image(o.Image)
+	if err != nil {
+		return 0, err
+	}
+	defer cleanUp()
+	args, err := q.args(image, &o)
+	if err != nil {
+		return 0, err
+	}
+	if o.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, o.Timeout, errTimeout)
+		defer cancel()
+	}
+	console := lastLine{w: o.Console}
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Stdout, cmd.Stderr = &console, os.Stderr
+	err = cmd.Run()
+	if errors.Is(context.Cause(ctx), errTimeout) {
+		fmt.Fprintf(os.Stderr, "ringo: the program did not end within %v\n", o.Timeout)
+		return StatusTimeout, nil
+	}
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit) && exit.ExitCode()&1 == 1:
+		return console.status(exit.ExitCode() >> 1), nil
+	case err != nil:
+		return 0, fmt.Errorf("%s: %w", qemuCommand, err)
+	}
+	return 0, errors.New("the machine was switched off before the program ended")
+}
+
+// image returns the file to boot, and what to do with it afterwards.
+func (q *QEMU) image(name string) (file string, cleanUp func(), err error) {
+	switch q.Boot {
+	case "multiboot":
+		return name, func() {}, nil
+	case "pvh":
+	default:
+		return "", nil, fmt.Errorf("--boot %s: want multiboot or pvh", q.Boot)
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return "", nil, err
+	}
+	if err := boot.HideMultiboot(data); err != nil {
+		return "", nil, fmt.Errorf("%s: %w", name, err)
+	}
+	dir, err := os.MkdirTemp("", "ringo-")
+	if err != nil {
+		return "", nil, err
+	}
+	file = filepath.Join(dir, filepath.Base(name))
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		os.RemoveAll(dir)
+		return "", nil, err
+	}
+	return file, func() { os.RemoveAll(dir) }, nil
+}
+
+// args returns QEMU's arguments.
+func (q *QEMU) args(image string, o *Options) ([]string, error) {
+	if !slices.Contains([]string{"q35", "pc", "microvm"}, q.Machine) {
+		return nil, fmt.Errorf("--machine %s: want q35, pc or microvm", q.Machine)
+	}
+	cpu := "max"
+	switch q.Accel {
+	case "tcg":
+	case "kvm":
+		cpu = "host"
+	default:
+		return nil, fmt.Errorf("--accel %s: want tcg or kvm", q.Accel)
+	}
+	line, err := commandLine(o)
+	if err != nil {
+		return nil, err
+	}
+	args := []string{
+		"-machine", q.Machine, "-accel", q.Accel, "-cpu", cpu,
+		"-m", strconv.FormatInt(o.Memory>>20, 10), "-smp", strconv.Itoa(o.CPUs),
+		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+		"-serial", "stdio",
+		"-device", fmt.Sprintf("isa-debug-exit,iobase=%#x,iosize=4", debugExit),
+		"-kernel", image, "-append", line,
+	}
+	netdev, err := o.Network.netdev()
+	if err != nil || netdev == "" {
+		return args, err
+	}
+	card := "virtio-net-pci"
+	if q.Machine == "microvm" {
+		card = "virtio-net-device"
+		args = append(args, "-global", "virtio-mmio.force-legacy=false")
+	}
+	return append(args, "-netdev", netdev+",id=net", "-device", card+",netdev=net"), nil
+}
+
+// netdev returns QEMU's backend for the network, "" for none.
+func (n *Network) netdev() (string, error) {
+	tap, isTap := strings.CutPrefix(n.Kind, "tap:")
+	switch {
+	case len(n.Forwards) > 0 && n.Kind != "user":
+		return "", errors.New("-p is for --net user; on a tap, the guest's own address is reached directly")
+	case n.Kind == "none":
+		return "", nil
+	case isTap && tap != "":
+		return "tap,script=no,downscript=no,ifname=" + tap, nil
+	case n.Kind != "user":
+		return "", fmt.Errorf("--net %s: want user, tap:NAME or none", n.Kind)
+	}
+	var b strings.Builder
+	b.WriteString("user")
+	for _, f := range n.Forwards {
+		proto, host := "tcp", ""
+		if f.UDP {
+			proto = "udp"
+		}
+		if f.Host.Addr().IsValid() {
+			host = f.Host.Addr().String()
+		}
+		fmt.Fprintf(&b, ",hostfwd=%s:%s:%d-:%d", proto, host, f.Host.Port(), f.Guest)
+	}
+	return b.String(), nil
+}
+
+// commandLine returns what the program is told: boot configuration,
+// environment, and arguments without the first, which is the image's name.
+func commandLine(o *Options) (string, error) {
+	seed := make([]byte, 32)
+	rand.Read(seed)
+	words := []string{fmt.Sprintf("ringo.seed=%x", seed)}
+	settings := o.Kernel.settings()
+	if strings.HasPrefix(o.Network.Kind, "tap:") {
+		static, err := o.Network.Static.settings()
+		if err != nil {
+			return "", err
+		}
+		for k, v := range static {
+			settings[k] = v
+		}
+	}
+	for k, v := range settings {
+		words = append(words, "ringo."+k+"="+v)
+	}
+	slices.Sort(words)
+	for _, e := range o.Env {
+		words = append(words, "ringo.env."+e)
+	}
+	for i, w := range words {
+		words[i] = quote(w)
+	}
+	for _, w := range o.Args[1:] {
+		words = append(words, quote(w))
+	}
+	line := strings.Join(words, " ")
+	if strings.ContainsAny(line, "\n\x00") {
+		return "", errors.New("arguments and environment for QEMU cannot hold line breaks")
+	}
+	return line, nil
+}
+
+// quote makes one word of the command line of w.
+func quote(w string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(w) + `"`
+}
+
+// lastLine passes output on and keeps the end of it, where rt says what the exit
+// status is if that is not 0. QEMU's own holds only seven bits of it.
+type lastLine struct {
+	w    io.Writer
+	tail []byte
+}
+
+func (l *lastLine) Write(b []byte) (int, error) {
+	const keep = 64
+	l.tail = append(l.tail, b...)
+	l.tail = l.tail[max(0, len(l.tail)-keep):]
+	return l.w.Write(b)
+}
+
+// status returns the exit status, whose low seven bits are low.
+func (l *lastLine) status(low int) int {
+	line := bytes.TrimRight(l.tail, "\r\n")
+	line = line[bytes.LastIndexByte(line, '\n')+1:]
+	text, ok := strings.CutPrefix(string(line), "ringo: exit status ")
+	if n, err := strconv.Atoi(text); ok && err == nil && n&0x7f == low&0x7f {
+		return n
+	}
+	return low
+}

@@ -1,0 +1,58 @@
+package machine
+
+import (
+	"io"
+	"strings"
+	"testing"
+
+	"ringo.dev/ringo/vmm/net/gateway"
+)
+
+func TestCommandLine(t *testing.T) {
+	line, err := commandLine(&Options{
+		Args:   []string{"web", "-http", `a "b" c\`},
+		Env:    []string{"A=1 2"},
+		Kernel: Kernel{Verbose: true},
+	})
+	want := ` "ringo.env.A=1 2" "-http" "a \"b\" c\\"`
+	if err != nil || !strings.HasSuffix(line, want) || !strings.Contains(line, `"ringo.net.verbose=1"`) || !strings.Contains(line, `"ringo.seed=`) {
+		t.Errorf("%s, %v; want …%s", line, err, want)
+	}
+	if _, err := commandLine(&Options{Args: []string{"web", "a\nb"}}); err == nil {
+		t.Error("a line break is no error")
+	}
+}
+
+func TestNetdev(t *testing.T) {
+	f, err := gateway.ParseForward("127.0.0.1:8080:80")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := Network{Kind: "user", Forwards: []gateway.Forward{f}}
+	if got, err := n.netdev(); err != nil || got != "user,hostfwd=tcp:127.0.0.1:8080-:80" {
+		t.Errorf("%s, %v", got, err)
+	}
+	for _, kind := range []string{"none", "tap:", "lan"} {
+		n.Kind = kind
+		if got, err := n.netdev(); err == nil {
+			t.Errorf("%s with a forward is %q", kind, got)
+		}
+	}
+}
+
+func TestLastLine(t *testing.T) {
+	for output, want := range map[string]int{
+		"":                               11,
+		"hello\n":                        11,
+		"ringo: exit status 139\n":       139,
+		"panic\nringo: exit status 11\n": 11,
+		"ringo: exit status 140\n":       11, // contradicts QEMU's
+		"ringo: exit status 139\nmore\n": 11,
+	} {
+		l := lastLine{w: io.Discard}
+		io.WriteString(&l, output)
+		if got := l.status(11); got != want {
+			t.Errorf("%q: %d, want %d", output, got, want)
+		}
+	}
+}
