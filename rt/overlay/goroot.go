@@ -45,8 +45,12 @@ func mirror(goroot, dir, guest string) error {
 // Installed returns the GOROOT that a directory mirrors, or the directory
 // itself if it is not a mirror.
 func Installed(goroot string) string {
-	if src, err := os.Readlink(filepath.Join(goroot, "bin")); err == nil && filepath.IsAbs(src) {
-		return filepath.Dir(src)
+	if _, err := os.Stat(filepath.Join(filepath.Dir(goroot), jsonFile)); err != nil {
+		return goroot
 	}
-	return goroot
+	bin, err := os.Readlink(filepath.Join(goroot, "bin"))
+	if err != nil {
+		return goroot
+	}
+	return filepath.Dir(bin)
 }

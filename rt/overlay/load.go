@@ -24,6 +24,7 @@ type loader struct {
 	files   map[string][]byte // the overlay so far
 	queue   []string          // import paths outside the standard library, still to load
 	seen    map[string]bool   // what was in queue
+	ruled   map[string]bool   // files outside the standard library that rules changed
 	modules *modules          // read when first needed
 }
 
@@ -46,7 +47,7 @@ func (l *loader) addGOROOT() error {
 			return err
 		}
 		target := strings.TrimPrefix(dir, goroot+"/")
-		if !strings.HasPrefix(target, guestRoot+"/") && !strings.HasPrefix(base, "ringo_") {
+		if !strings.HasPrefix(base, "ringo_") {
 			base = "ringo_" + base
 		}
 		return l.addFile(target+base, name, data)
@@ -54,6 +55,7 @@ func (l *loader) addGOROOT() error {
 }
 
 // addImports adds the packages in the queue, and what they import in turn.
+// A rule for a file that one of them does not have is an error.
 func (l *loader) addImports() error {
 	for len(l.queue) > 0 {
 		pkg := l.queue[0]
@@ -62,7 +64,27 @@ func (l *loader) addImports() error {
 			return fmt.Errorf("package %s: %w", pkg, err)
 		}
 	}
+	for _, r := range rules {
+		if l.seen[path.Dir(r.File)] && !l.ruled[r.File] {
+			return fmt.Errorf("the rule to %s: there is no file %s", r.Why, r.File)
+		}
+	}
 	return nil
+}
+
+// applyRules applies the rules for a file that is not of the standard library.
+func (l *loader) applyRules(name string, data []byte) ([]byte, error) {
+	for i := range rules {
+		if rules[i].File != name {
+			continue
+		}
+		var err error
+		if data, err = rules[i].apply(data, minorName(len(l.context.ReleaseTags))); err != nil {
+			return nil, err
+		}
+		l.ruled[name] = true
+	}
+	return data, nil
 }
 
 // addPackage adds the files of one package.
@@ -74,8 +96,8 @@ func (l *loader) addPackage(pkg string) error {
 	context := withFS(l.context, fsys)
 	p, err := context.ImportDir(dir, 0)
 	if err == nil && len(p.SFiles) > 0 {
-		// A package that exists only in an overlay cannot hold assembly. What
-		// a package has for an architecture without assembly is used instead.
+		// gVisor's assembly knows where the runtime keeps what. What a package
+		// has for an architecture without assembly is used instead.
 		context.GOARCH = "none"
 		p, err = context.ImportDir(dir, 0)
 	}
@@ -94,13 +116,8 @@ func (l *loader) addPackage(pkg string) error {
 			return err
 		}
 		name := path.Join(pkg, base)
-		for i := range rules {
-			if rules[i].File != name {
-				continue
-			}
-			if data, err = rules[i].apply(data, minorName(len(l.context.ReleaseTags))); err != nil {
-				return err
-			}
+		if data, err = l.applyRules(name, data); err != nil {
+			return err
 		}
 		if err := l.addFile(path.Join(guestPath(pkg), base), name, data); err != nil {
 			return err
@@ -155,9 +172,6 @@ func (l *loader) addFile(target, name string, data []byte) error {
 func (l *loader) need(pkg string) {
 	if l.seen[pkg] {
 		return
-	}
-	if l.seen == nil {
-		l.seen = make(map[string]bool)
 	}
 	l.seen[pkg] = true
 	l.queue = append(l.queue, pkg)

@@ -7,8 +7,7 @@
 //     often it must match, so that a Go release that differs is noticed here
 //     and not in a guest.
 //   - Files added to the standard library: the tree rt/goroot mirrors
-//     GOROOT/src. They are named ringo_* there. Files of packages that exist
-//     only in the overlay, which may not hold assembly, keep their names.
+//     GOROOT/src. They are named ringo_* there.
 //   - The packages that the added files import, directly or not, and that are
 //     not of the standard library: ringo's own as internal/ringo/PATH, gVisor's
 //     as internal/ringo/gvisor/PATH, others as internal/ringo/x/PATH. As
@@ -56,6 +55,9 @@ type Overlay struct {
 	GOROOT string
 }
 
+// jsonFile is the name of Overlay.File.
+const jsonFile = "overlay.json"
+
 // Generate returns the overlay. It comes from the cache if it is there. Several
 // processes may generate at the same time.
 func Generate(c Config) (*Overlay, error) {
@@ -68,7 +70,7 @@ func Generate(c Config) (*Overlay, error) {
 		return nil, fmt.Errorf("overlay: %w", err)
 	}
 	dir := filepath.Join(c.Cache, key)
-	o := &Overlay{File: filepath.Join(dir, "overlay.json"), GOROOT: filepath.Join(dir, "goroot")}
+	o := &Overlay{File: filepath.Join(dir, jsonFile), GOROOT: filepath.Join(dir, "goroot")}
 	now := time.Now()
 	if os.Chtimes(dir, now, now) == nil { // which keeps it from prune
 		return o, nil
@@ -90,7 +92,13 @@ func (c *Config) files(minor int) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := loader{config: c, context: guestContext(minor), files: files}
+	l := loader{
+		config:  c,
+		context: guestContext(minor),
+		files:   files,
+		seen:    make(map[string]bool),
+		ruled:   make(map[string]bool),
+	}
 	if err := l.addGOROOT(); err != nil {
 		return nil, err
 	}
@@ -128,7 +136,7 @@ func (c *Config) write(dir, goroot string, files map[string][]byte) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFile(filepath.Join(tmp, "overlay.json"), data); err != nil {
+	if err := writeFile(filepath.Join(tmp, jsonFile), data); err != nil {
 		return err
 	}
 	if err := os.Chmod(tmp, 0o755); err != nil {

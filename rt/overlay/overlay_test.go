@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -17,19 +18,18 @@ import (
 func testSource() fstest.MapFS {
 	text := func(s string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(s)} }
 	return fstest.MapFS{
-		"go.mod":                                 text("module ringo.dev/ringo\n\nrequire example.org/dep v1.0.0\n"),
-		"rt/goroot/os/kernel.go":                 text("//go:build ringo\n\npackage os\n\nimport _ \"ringo.dev/ringo/kernel\"\n"),
-		"rt/goroot/os/kernel_test.go":            text("package os\n"),
-		"rt/goroot/os/ringo_other.go":            text("//go:build ringo && !linux\n\npackage os\n"),
-		"rt/goroot/runtime/a_amd64.s":            text("//go:build ringo\n"),
-		"rt/goroot/runtime/b_arm64.s":            text("//go:build ringo\n"),
-		"rt/goroot/internal/ringo/start/main.go": text("//go:build ringo\n\npackage start\n"),
-		"kernel/kernel.go":                       text("package kernel\n\nimport (\n\t_ \"embed\"\n\n\t\"example.org/dep/sub\"\n)\n\n//go:embed *.der\nvar data string\n"),
-		"kernel/data.der":                        text("//go:build ringo\n"),
-		"kernel/guest.go":                        text("//go:build ringo\n\npackage kernel\n"),
-		"kernel/host.go":                         text("//go:build !ringo\n\npackage kernel\n\nimport \"ringo.dev/ringo/unused\"\n"),
-		"kernel/kernel_test.go":                  text("package kernel\n"),
-		"unused/unused.go":                       text("package unused\n"),
+		"go.mod":                      text("module ringo.dev/ringo\n\nrequire example.org/dep v1.0.0\n"),
+		"rt/goroot/os/kernel.go":      text("//go:build ringo\n\npackage os\n\nimport _ \"ringo.dev/ringo/kernel\"\n"),
+		"rt/goroot/os/kernel_test.go": text("package os\n"),
+		"rt/goroot/os/ringo_other.go": text("//go:build ringo && !linux\n\npackage os\n"),
+		"rt/goroot/runtime/a_amd64.s": text("//go:build ringo\n"),
+		"rt/goroot/runtime/b_arm64.s": text("//go:build ringo\n"),
+		"kernel/kernel.go":            text("package kernel\n\nimport (\n\t_ \"embed\"\n\n\t\"example.org/dep/sub\"\n)\n\n//go:embed *.der\nvar data string\n"),
+		"kernel/data.der":             text("//go:build ringo\n"),
+		"kernel/guest.go":             text("//go:build ringo\n\npackage kernel\n"),
+		"kernel/host.go":              text("//go:build !ringo\n\npackage kernel\n\nimport \"ringo.dev/ringo/unused\"\n"),
+		"kernel/kernel_test.go":       text("package kernel\n"),
+		"unused/unused.go":            text("package unused\n"),
 	}
 }
 
@@ -87,7 +87,6 @@ func TestGenerate(t *testing.T) {
 		"internal/ringo/kernel/data.der",
 		"internal/ringo/kernel/guest.go",
 		"internal/ringo/kernel/kernel.go",
-		"internal/ringo/start/main.go",
 		"internal/ringo/x/example.org/dep/sub/generic.go",
 		"internal/ringo/x/example.org/dep/sub/sub.go",
 		"os/ringo_kernel.go",
@@ -155,6 +154,15 @@ func TestGenerateErrors(t *testing.T) {
 				t.Errorf("left in the cache: %q, %v", entries, err)
 			}
 		})
+	}
+}
+
+// TestUnusedRule has a rule for a file that a package of the overlay lacks.
+func TestUnusedRule(t *testing.T) {
+	c := testConfig(t)
+	rules = []Rule{{File: "example.org/dep/sub/gone.go", Match: regexp.MustCompile("x"), Count: 1, Why: "test"}}
+	if _, err := Generate(c); err == nil || !strings.Contains(err.Error(), "gone.go") {
+		t.Errorf("got %v, want an error about gone.go", err)
 	}
 }
 
