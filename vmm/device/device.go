@@ -63,6 +63,7 @@ type Memory interface {
 	// The guest may read and write the pieces meanwhile: read each word once.
 	// Pieces stay memory of the guest until the VM is closed, but when the
 	// guest unmaps the address they may turn up elsewhere in it: do not keep
-	// them beyond a request, rings excepted.
+	// them beyond a request. (Those of a ring, and of a buffer that waits to be
+	// filled, are kept: a guest that unmaps them harms itself.)
 	Slices(dst [][]byte, addr, n uint64, write bool) ([][]byte, error)
 }

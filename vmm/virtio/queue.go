@@ -21,8 +21,8 @@ const maxChainBytes = 1 << 20
 // being closed.
 var errStopped = errors.New("virtio: the queue was stopped")
 
-// queue is the device's side of a split virtqueue (2.7). All but stop is for
-// one goroutine at a time.
+// queue is the device's side of a split virtqueue (2.7). All but poll and stop
+// is for one goroutine at a time.
 type queue struct {
 	host  *device.Host
 	index int
