@@ -38,7 +38,8 @@ type Config struct {
 	GOROOT string
 	// Release is the Go release in GOROOT, such as "go1.26.8".
 	Release string
-	// Cache is the directory in which overlays are kept.
+	// Cache is the directory in which overlays are kept, each in a directory
+	// whose time of modification is when it was used last.
 	Cache string
 	// Download returns the directory that holds a module, at the version that
 	// Source's go.mod requires. It is called only if the overlay is not in the
@@ -72,7 +73,7 @@ func Generate(c Config) (*Overlay, error) {
 	dir := filepath.Join(c.Cache, key)
 	o := &Overlay{File: filepath.Join(dir, jsonFile), GOROOT: filepath.Join(dir, "goroot")}
 	now := time.Now()
-	if os.Chtimes(dir, now, now) == nil { // which keeps it from prune
+	if os.Chtimes(dir, now, now) == nil { // it is there, and in use
 		return o, nil
 	}
 	files, err := c.files(minor)
@@ -82,7 +83,6 @@ func Generate(c Config) (*Overlay, error) {
 	if err := c.write(dir, o.GOROOT, files); err != nil {
 		return nil, fmt.Errorf("overlay: %w", err)
 	}
-	prune(c.Cache, now.Add(-maxAge))
 	return o, nil
 }
 

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
-	"time"
 )
 
 // testSource is a module with a little of everything.
@@ -194,22 +193,5 @@ func TestMirror(t *testing.T) {
 	}
 	if got := Installed(c.GOROOT); got != c.GOROOT {
 		t.Errorf("no mirror, but of %s", got)
-	}
-}
-
-func TestPrune(t *testing.T) {
-	dir := t.TempDir()
-	now := time.Now()
-	for name, age := range map[string]time.Duration{"old": 2 * maxAge, "new": maxAge / 2} {
-		if err := writeFile(filepath.Join(dir, name, "file"), nil); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chtimes(filepath.Join(dir, name), now, now.Add(-age)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	prune(dir, now.Add(-maxAge))
-	if names, err := fs.Glob(os.DirFS(dir), "*"); err != nil || !slices.Equal(names, []string{"new"}) {
-		t.Errorf("%q, %v", names, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // Build runs go build with the arguments args. What the go command has to say
@@ -45,6 +46,11 @@ func (t *Target) BuildCached(ctx context.Context, pkg string) (string, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return "", err
 	}
+	now := time.Now()
+	if err := os.Chtimes(dir, now, now); err != nil {
+		return "", err
+	}
+	prune(cache, now.Add(-maxAge))
 	// The go command chooses the file's name, and leaves it alone if it is up
 	// to date.
 	if err := t.Build(ctx, []string{"-o", dir + string(filepath.Separator), pkg}); err != nil {

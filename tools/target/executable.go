@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Executable returns the path of the running command, by which it can be
@@ -24,6 +25,7 @@ func Executable() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	prune(cache, time.Now().Add(-maxAge))
 	return keep(exe, cache)
 }
 

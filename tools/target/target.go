@@ -6,12 +6,12 @@ package target
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"ringo.dev/ringo"
 	"ringo.dev/ringo/rt/overlay"
@@ -44,7 +44,7 @@ func generate(ctx context.Context, g *Go) (*overlay.Overlay, error) {
 	if err != nil {
 		return nil, err
 	}
-	return overlay.Generate(overlay.Config{
+	o, err := overlay.Generate(overlay.Config{
 		Source:  ringo.Source,
 		GOROOT:  g.Root,
 		Release: g.Release,
@@ -53,16 +53,8 @@ func generate(ctx context.Context, g *Go) (*overlay.Overlay, error) {
 			return g.download(ctx, module, ringo.Source)
 		},
 	})
-}
-
-// CacheDir returns the directory of things of one kind that ringo can make
-// again.
-func CacheDir(kind string) (string, error) {
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("%w; set HOME or XDG_CACHE_HOME", err)
-	}
-	return filepath.Join(dir, "ringo", kind), nil
+	prune(cache, time.Now().Add(-maxAge))
+	return o, err
 }
 
 // Env returns the environment variables, as NAME=VALUE, that make the go

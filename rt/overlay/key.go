@@ -5,10 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
-	"time"
 )
 
 // key returns the name under which an overlay is cached: a hash of everything
@@ -37,21 +34,4 @@ func (c *Config) key() (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("%x", h.Sum(nil)[:12]), nil
-}
-
-// maxAge is how long an overlay stays in the cache without being used.
-const maxAge = 30 * 24 * time.Hour
-
-// prune removes the overlays that were not used since then. It is not needed
-// for anything to work, so it has no errors.
-func prune(cache string, then time.Time) {
-	entries, err := os.ReadDir(cache)
-	if err != nil {
-		return
-	}
-	for _, e := range entries {
-		if info, err := e.Info(); err == nil && info.ModTime().Before(then) {
-			os.RemoveAll(filepath.Join(cache, e.Name()))
-		}
-	}
 }
