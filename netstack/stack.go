@@ -99,8 +99,7 @@ func (n *Stack) tune() error {
 	size := min(defaultBuffer, max(int(total/memoryShare), 64<<10))
 	most := size * (maxBuffer / defaultBuffer)
 	sack := tcpip.TCPSACKEnabled(true)
-	// RACK stalls after an overshoot in this version of the stack.
-	recovery := tcpip.TCPRecovery(0)
+	recovery := lossRecovery
 	moderate := tcpip.TCPModerateReceiveBufferOption(true)
 	send := tcpip.TCPSendBufferSizeRangeOption{Min: tcp.MinBufferSize, Default: size, Max: most}
 	receive := tcpip.TCPReceiveBufferSizeRangeOption{Min: tcp.MinBufferSize, Default: size, Max: most}

@@ -3,12 +3,14 @@ package netstack
 import (
 	"math/rand"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 
 	"ringo.dev/ringo/drivers/virtio"
 	"ringo.dev/ringo/drivers/virtio/spec"
@@ -35,6 +37,7 @@ type testCard struct {
 	rng    *rand.Rand // held by the sending side
 	held   []frame    // frames overtaken by others
 	frames atomic.Int64
+	limit  int // of the frames that wait to be received; 0: none
 
 	txMu sync.Mutex
 
@@ -100,7 +103,7 @@ func (c *testCard) send(f frame) {
 func (c *testCard) receive(f frame) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.closed {
+	if !c.closed && (c.limit == 0 || len(c.in) < c.limit) {
 		c.in = append(c.in, f)
 		c.cond.Signal()
 	}
@@ -149,6 +152,9 @@ func deliver(h virtio.RxHandler, f *frame) {
 	h.Packet(&f.h, parts)
 }
 
+// patchedEnv is set when the tests run on gVisor's stack as guests have it.
+const patchedEnv = "NETSTACK_TEST_PATCHED"
+
 // host is a stack at the end of a wire.
 type host struct {
 	*Stack
@@ -169,6 +175,12 @@ func newHost(t testing.TB, c *testCard, n byte) *host {
 	nic, err := s.addCard("eth0", l)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if os.Getenv(patchedEnv) != "" {
+		rack := tcpip.TCPRACKLossDetection
+		if err := s.ip.SetTransportProtocolOption(tcp.ProtocolNumber, &rack); err != nil {
+			t.Fatal(err)
+		}
 	}
 	h := &host{
 		Stack: s, nic: nic, card: c,

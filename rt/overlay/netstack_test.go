@@ -33,6 +33,7 @@ func TestNetstackOnPatchedStack(t *testing.T) {
 		}
 	}
 	cmd := exec.Command("go", "test", "-short", "-modfile", filepath.Join(dir, "go.mod"), module+"/netstack")
+	cmd.Env = append(os.Environ(), "NETSTACK_TEST_PATCHED=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v: %v\n%s", cmd, err, out)
 	}

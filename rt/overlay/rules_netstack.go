@@ -49,7 +49,60 @@ var netstackRules = []Rule{
 		Replace: "\ts.ep.delayed.answered(s.LastSendTime)\n$0",
 		Count:   1,
 		Why:     delayedACKWhy,
+	}, {
+		// What is in flight, by RFC 8985: all that is neither received nor
+		// lost, as RACK sees it. The rule of RFC 6675, which it replaces, never
+		// counts enough as lost after a timeout, so that nothing is repeated
+		// but by another timeout.
+		File:    gvisor + "/tcpip/transport/tcp/snd.go",
+		Match:   regexp.MustCompile(`(?m)^\t\t\tif s\.ep\.scoreboard\.IsSACKED\(sb\) \{\n\t\t\t\tcontinue\n\t\t\t\}$`),
+		Replace: "$0\n\t\t\tif s.ep.tcpRecovery&tcpip.TCPRACKLossDetection != 0 {\n\t\t\t\tif !s1.lost {\n\t\t\t\t\tpipe++\n\t\t\t\t}\n\t\t\t\tcontinue\n\t\t\t}",
+		Count:   1,
+		Why:     rackWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/tcp/snd.go",
+		Match:   regexp.MustCompile(`(?m)^\tnSeg := seg\.clone\(\)$`),
+		Replace: "$0\n\tnSeg.lost = seg.lost",
+		Count:   1,
+		Why:     rackWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/tcp/rack.go",
+		Match:   regexp.MustCompile(`(?m)^\tvar dataSent bool\n\t// Iterate the writeList`),
+		Replace: "\tsnd.SetPipe()\n$0",
+		Count:   1,
+		Why:     rackWhy,
+	}, {
+		// On a fast link both timers would be shorter than the time for which
+		// a busy machine leaves an acknowledgement lying. Linux adds two ticks.
+		File:    gvisor + "/tcpip/transport/tcp/rack.go",
+		Match:   regexp.MustCompile(`(?m)^\t\tpto = s\.rtt\.TCPRTTState\.SRTT \* 2$`),
+		Replace: "\t\tpto = s.rtt.TCPRTTState.SRTT*2 + 4*time.Millisecond",
+		Count:   1,
+		Why:     rackWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/tcp/rack.go",
+		Match:   regexp.MustCompile(`(?m)^\t\trc\.snd\.reorderTimer\.enable\(timeout\)$`),
+		Replace: "\t\trc.snd.reorderTimer.enable(timeout + 4*time.Millisecond)",
+		Count:   1,
+		Why:     rackWhy,
+	}, {
+		// The time without progress, not since the sender was last idle.
+		File:    gvisor + "/tcpip/transport/tcp/snd.go",
+		Match:   regexp.MustCompile(`(?m)^\t\ts\.SndUna = ack$`),
+		Replace: "$0\n\t\ts.firstRetransmittedSegXmitTime = tcpip.MonotonicTime{}",
+		Count:   1,
+		Why:     patienceWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/tcp/snd.go",
+		Match:   regexp.MustCompile(`(?m)^(\tif seg != nil && seg\.xmitCount > s\.maxRetries) \{$`),
+		Replace: "$1 && elapsed >= time.Minute {",
+		Count:   1,
+		Why:     patienceWhy,
 	},
 }
 
-const delayedACKWhy = "acknowledge data together with the answer to it"
+const (
+	delayedACKWhy = "acknowledge data together with the answer to it"
+	rackWhy       = "repeat at once what RACK knows to be lost"
+	patienceWhy   = "not give a connection up that is making progress"
+)
