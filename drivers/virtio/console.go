@@ -39,7 +39,7 @@ func OpenConsole(t Transport) (*Console, error) {
 		c     *consoleQueue
 		index int
 	}{{&c.in, spec.ConsoleQueueRX}, {&c.out, spec.ConsoleQueueTX}} {
-		if d.c.q, err = newQueue(t, d.index, f, consoleBuffer); err != nil {
+		if d.c.q, err = newQueue(t, d.index, f, consoleBuffer, 0); err != nil {
 			return nil, err
 		}
 		d.c.buf = d.c.q.extra

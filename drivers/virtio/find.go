@@ -27,6 +27,8 @@ func Find(id uint32) ([]Transport, error) {
 		}
 		if t, ok := newPCI(&d); ok {
 			found = append(found, t)
+		} else if t, ok := newLegacyPCI(&d); ok {
+			found = append(found, t)
 		}
 	}
 	return found, nil

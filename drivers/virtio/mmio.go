@@ -37,14 +37,17 @@ func NewMMIO(r Registers) (Transport, error) {
 	if r.Load32(spec.MMIOMagicValue) != spec.MMIOMagic {
 		return nil, deviceError("no virtio-mmio register page at this address")
 	}
-	if r.Load32(spec.MMIOVersion) != 2 {
-		return nil, deviceError("the virtio-mmio device is not of version 2")
-	}
 	m := &mmio{r: r, id: r.Load32(spec.MMIODeviceID)}
 	if m.id == 0 {
 		return nil, deviceError("no device behind this virtio-mmio register page")
 	}
-	return m, nil
+	switch r.Load32(spec.MMIOVersion) {
+	case 1:
+		return legacyMMIO{m}, nil
+	case 2:
+		return m, nil
+	}
+	return nil, deviceError("the virtio-mmio device is of an unknown version")
 }
 
 func (m *mmio) DeviceID() uint32 { return m.id }

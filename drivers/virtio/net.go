@@ -68,8 +68,7 @@ const (
 	// one large segment, as it must be.
 	firstBuffers = 64
 
-	netRequired = spec.FeatureVersion1
-	netWanted   = spec.FeatureEventIdx | spec.FeatureIndirect | spec.NetMAC | spec.NetMTU |
+	netWanted = spec.FeatureVersion1 | spec.FeatureEventIdx | spec.FeatureIndirect | spec.NetMAC | spec.NetMTU |
 		spec.NetCSum | spec.NetHostTSO4 | spec.NetHostTSO6 |
 		spec.NetMrgRxBuf | spec.NetGuestCSum | spec.NetGuestTSO4 | spec.NetGuestTSO6
 )
@@ -84,7 +83,12 @@ func OpenNet(t Transport) (*Net, error) {
 		// Large segments would need buffers of 64 KiB each, and checksums.
 		wanted &^= spec.NetGuestTSO4 | spec.NetGuestTSO6
 	}
-	f, err := negotiate(t, wanted, netRequired)
+	// Without either, packet headers would be shorter.
+	required := uint64(spec.FeatureVersion1)
+	if isLegacy(t) {
+		required = spec.NetMrgRxBuf
+	}
+	f, err := negotiate(t, wanted, required)
 	if err != nil {
 		return nil, err
 	}
@@ -101,11 +105,11 @@ func OpenNet(t Transport) (*Net, error) {
 			return nil, deviceError("the network device has an impossible MTU")
 		}
 	}
-	rx, err := newQueue(t, spec.NetQueueRX, f&^spec.FeatureIndirect, 0) // buffers are in one piece
+	rx, err := newQueue(t, spec.NetQueueRX, f&^spec.FeatureIndirect, 0, 0) // buffers are in one piece
 	if err != nil {
 		return nil, err
 	}
-	tx, err := newQueue(t, spec.NetQueueTX, f, maxQueueSize*txSlot)
+	tx, err := newQueue(t, spec.NetQueueTX, f, 0, txSlot)
 	if err != nil {
 		return nil, err
 	}

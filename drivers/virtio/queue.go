@@ -15,6 +15,10 @@ const (
 	// maxQueueSize limits what a queue of ours has. More only costs memory.
 	maxQueueSize = 256
 
+	// maxFixedSize limits the queues of devices that do not leave it to the
+	// driver.
+	maxFixedSize = 1024
+
 	// indirectLen is the number of descriptors in an indirect table. Each
 	// descriptor of the ring has such a table of its own, so that a long chain
 	// takes one place in the ring. Chains of up to directLen descriptors go
@@ -58,13 +62,17 @@ type chain struct {
 }
 
 // newQueue sets up queue index of the device behind t. With it come extra bytes
-// of device memory, page aligned. All of the queue's memory is one allocation,
+// of device memory, page aligned, and each more for every descriptor. All of the queue's memory is one allocation,
 // as that is a hypercall.
-func newQueue(t Transport, index int, features uint64, extra int) (*queue, error) {
-	size := min(t.QueueMax(index), maxQueueSize)
-	if size < 2 || size&(size-1) != 0 {
+func newQueue(t Transport, index int, features uint64, extra, each int) (*queue, error) {
+	size := t.QueueMax(index)
+	if _, fixed := t.(fixedQueues); !fixed {
+		size = min(size, maxQueueSize)
+	}
+	if size < 2 || size > maxFixedSize || size&(size-1) != 0 {
 		return nil, deviceError("a virtqueue is missing or has a size that is no power of two")
 	}
+	extra += size * each
 	tables := 0
 	if features&spec.FeatureIndirect != 0 {
 		tables = size * indirectLen * spec.DescSize

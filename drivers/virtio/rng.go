@@ -25,7 +25,7 @@ func OpenRNG(t Transport) (*RNG, error) {
 	if err != nil {
 		return nil, err
 	}
-	q, err := newQueue(t, 0, f, rngBuffer)
+	q, err := newQueue(t, 0, f, rngBuffer, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,7 @@
 // the network card, the entropy source and the console, over any Transport.
 //
 // A driver is built in three steps: a Transport finds the registers
-// (NewMMIO), negotiate agrees on features, and each virtqueue (queue) carries
+// (Find), negotiate agrees on features, and each virtqueue (queue) carries
 // requests. All memory of a queue comes from rt.AllocDevice, all addresses
 // given to a device from rt.DeviceAddr. There are no interrupts: a driver
 // polls the used index, and sleeps in rt.WaitIndex.
@@ -27,8 +27,8 @@ type deviceError string
 func (e deviceError) Error() string { return "virtio: " + string(e) }
 func (e deviceError) Unwrap() error { return ErrDevice }
 
-// Transport is how a driver reaches the registers of its device: virtio-mmio,
-// or later virtio over PCI. Its methods are for one goroutine at a time, except
+// Transport is how a driver reaches the registers of its device: virtio-mmio or
+// virtio over PCI, each also as before virtio 1.0. Its methods are for one goroutine at a time, except
 // Notify. Queues are numbered from 0, as in the device's section of the
 // specification.
 type Transport interface {
@@ -58,6 +58,19 @@ type Transport interface {
 	Config(off, n int) uint32
 }
 
+// fixedQueues is a Transport whose queues have the size that QueueMax says.
+type fixedQueues interface{ fixedQueues() }
+
+// legacy is a Transport of a device as before virtio 1.0: it has the low 32
+// feature bits only, and does not confirm them.
+type legacy interface{ legacy() }
+
+// isLegacy reports whether t is a legacy transport.
+func isLegacy(t Transport) bool {
+	_, ok := t.(legacy)
+	return ok
+}
+
 // negotiate resets the device and agrees on features: of those wanted the ones
 // that are offered, provided that they include all that are required. The
 // device is left to have its queues enabled and then be started by ready.
@@ -71,6 +84,9 @@ func negotiate(t Transport, wanted, required uint64) (uint64, error) {
 		return 0, deviceError("the device lacks a feature that the driver needs")
 	}
 	t.SetFeatures(f)
+	if isLegacy(t) {
+		return f, nil
+	}
 	t.SetStatus(spec.StatusAcknowledge | spec.StatusDriver | spec.StatusFeaturesOK)
 	if t.Status()&spec.StatusFeaturesOK == 0 {
 		t.SetStatus(spec.StatusFailed)
@@ -81,5 +97,9 @@ func negotiate(t Transport, wanted, required uint64) (uint64, error) {
 
 // ready ends the set-up that negotiate began: the device may work.
 func ready(t Transport) {
+	if isLegacy(t) {
+		t.SetStatus(spec.StatusAcknowledge | spec.StatusDriver | spec.StatusDriverOK)
+		return
+	}
 	t.SetStatus(spec.StatusAcknowledge | spec.StatusDriver | spec.StatusFeaturesOK | spec.StatusDriverOK)
 }

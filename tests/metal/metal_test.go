@@ -201,6 +201,11 @@ func TestWeb(t *testing.T) {
 		{"pc/virtio-pci", machine{"pc", "max", []string{"-device", "virtio-net-pci,netdev=n"}}},
 		{"pc/virtio-pci-line", machine{"pc", "max", []string{"-device", "virtio-net-pci,netdev=n,vectors=0"}}},
 		{"q35/virtio-pci-line", machine{"q35", "max", []string{"-device", "virtio-net-pci,netdev=n,vectors=0"}}},
+		{"pc/virtio-legacy", machine{"pc", "max", []string{"-device", "virtio-net-pci,netdev=n,disable-modern=on,disable-legacy=off"}}},
+		{"pc/virtio-legacy-line", machine{"pc", "qemu64", []string{"-device", // as VirtualBox has it
+			"virtio-net-pci,netdev=n,disable-modern=on,disable-legacy=off,vectors=0,indirect_desc=off,event_idx=off,any_layout=off"}}},
+		{"microvm/virtio-mmio-legacy", machine{"microvm", "max", []string{"-device", "virtio-net-device,netdev=n"}}},
+		{"q35/two-processors", machine{"q35", "max", []string{"-smp", "2", "-device", "virtio-net-pci,netdev=n"}}},
 		{"microvm/virtio-mmio", machine{"microvm", "max", []string{"-device", "virtio-net-device,netdev=n", "-global", "virtio-mmio.force-legacy=false"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -40,3 +40,24 @@ const (
 	PCIQueueDevice         = 0x30
 	PCICommonSize          = 0x38
 )
+
+// Registers of legacy devices (4.1.4.8): I/O ports from BAR 0 on. The MSI-X
+// vectors are there only while MSI-X is enabled; the device's own configuration
+// follows.
+const (
+	LegacyDeviceFeatures = 0x00 // 32 bits
+	LegacyDriverFeatures = 0x04
+	LegacyQueuePFN       = 0x08 // the queue's address by LegacyPage
+	LegacyQueueSize      = 0x0c // 16 bits
+	LegacyQueueSelect    = 0x0e
+	LegacyQueueNotify    = 0x10
+	LegacyStatus         = 0x12 // 8 bits
+	LegacyISR            = 0x13
+	LegacyQueueVector    = 0x16 // 16 bits
+	LegacyConfig         = 0x14
+	LegacyConfigMSIX     = 0x18
+)
+
+// LegacyPage is the unit of legacy queues' addresses, and the alignment of
+// their used rings.
+const LegacyPage = 4096

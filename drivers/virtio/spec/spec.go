@@ -59,6 +59,13 @@ const (
 	MMIOMagic = 0x74726976 // "virt"
 )
 
+// Registers that only version 1 of the MMIO transport has (4.2.4).
+const (
+	MMIOGuestPageSize = 0x028
+	MMIOQueueAlign    = 0x03c
+	MMIOQueuePFN      = 0x040 // the queue's address by MMIOGuestPageSize
+)
+
 // Queues of a console with one port (5.3.2).
 const (
 	ConsoleQueueRX = 0
