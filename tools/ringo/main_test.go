@@ -288,7 +288,7 @@ func TestErrors(t *testing.T) {
 		{"port without network", nil, []string{"run", "--net=none", "-p", "8080:8080", "./testdata/hello"}, "--net user"},
 		{"port", nil, []string{"run", "-p", "http", "./testdata/hello"}, "HOST:GUEST"},
 		{"size", nil, []string{"run", "-m", "much", "./testdata/hello"}, "64M"},
-		{"vmm", nil, []string{"run", "--vmm=xen", "./testdata/hello"}, "kvm or process"},
+		{"vmm", nil, []string{"run", "--vmm=xen", "./testdata/hello"}, "process"},
 		{"variable", nil, []string{"run", "-e", "=x", "./testdata/hello"}, "K=V"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
