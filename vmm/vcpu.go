@@ -33,6 +33,8 @@ type vcpu struct {
 	kicked atomic.Bool   // an upcall, or the end of the VM, is due
 	waits  atomic.Uint32 // times that the guest waited; for the ticker
 	counts counters
+	polled []polled      // scratch of wait
+	fds    []unix.PollFd // scratch of wait
 
 	mu  sync.Mutex // guards kvm and tid against kick
 	kvm *kvm.VCPU  // nil unless its thread lives
@@ -344,24 +346,35 @@ func (v *vcpu) wake() {
 // until woken.
 func (v *vcpu) wait(deadline int64) {
 	v.waits.Add(1)
-	v.vm.pollDevices()
+	v.polled = v.vm.pollDevices(v.polled[:0])
 	v.state.Store(stateWaiting)
 	defer func() {
 		v.state.Store(stateHost)
 		v.vm.interrupt.Store(false)
+		v.vm.endPoll(v.polled)
 		v.vm.ticker.resume()
 	}()
 	if v.kicked.Load() || v.vm.interrupt.Load() {
 		return
 	}
-	fds := []unix.PollFd{{Fd: int32(v.event), Events: unix.POLLIN}}
+	v.fds = append(v.fds[:0], unix.PollFd{Fd: int32(v.event), Events: unix.POLLIN})
+	for _, p := range v.polled {
+		v.fds = append(v.fds, unix.PollFd{Fd: int32(p.fd), Events: unix.POLLIN})
+	}
 	var timeout *unix.Timespec
 	if deadline >= 0 {
 		t := unix.NsecToTimespec(max(0, deadline-monotonic()))
 		timeout = &t
 	}
-	if n, _ := unix.Ppoll(fds, timeout, nil); n > 0 { // an interrupted wait is a short one
+	n, _ := unix.Ppoll(v.fds, timeout, nil) // an interrupted wait is a short one
+	v.state.Store(stateHost)                // what follows need not wake this vCPU
+	if n > 0 && v.fds[0].Revents != 0 {
 		var count [8]byte
 		unix.Read(v.event, count[:])
+	}
+	for i, p := range v.polled {
+		if n > 0 && v.fds[i+1].Revents != 0 {
+			p.device.Poll()
+		}
 	}
 }

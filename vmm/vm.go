@@ -263,14 +263,31 @@ func (vm *VM) end(s Status, err error) {
 
 // exit ends the VM as the guest asked for. What it has sent before is sent.
 func (vm *VM) exit(code int) {
-	vm.pollDevices()
+	vm.endPoll(vm.pollDevices(nil))
 	vm.end(Status{Code: code}, nil)
 }
 
-// pollDevices serves what the guest has not rung a doorbell for.
-func (vm *VM) pollDevices() {
+// polled is a device whose descriptor a vCPU watches; see device.Device.Poll.
+type polled struct {
+	device device.Device
+	fd     int
+}
+
+// pollDevices serves what the guest has not rung a doorbell for, and appends to
+// list the devices that have to be watched until endPoll.
+func (vm *VM) pollDevices(list []polled) []polled {
 	for _, d := range vm.cfg.Devices {
-		d.Poll()
+		if fd := d.Poll(); fd >= 0 {
+			list = append(list, polled{d, fd})
+		}
+	}
+	return list
+}
+
+// endPoll leaves the devices to themselves again.
+func (vm *VM) endPoll(list []polled) {
+	for _, p := range list {
+		p.device.EndPoll()
 	}
 }
 

@@ -373,8 +373,9 @@ func (e *echo) Start(h *device.Host) error {
 	return nil
 }
 
-func (e *echo) Poll() {}
-func (e *echo) Stop() { e.stop.Wait() }
+func (e *echo) Poll() int { return -1 }
+func (e *echo) EndPoll()  {}
+func (e *echo) Stop()     { e.stop.Wait() }
 
 func TestDevice(t *testing.T) {
 	e := &echo{t: t}

@@ -29,8 +29,12 @@ type Device interface {
 	ReadRegister(off uint64, size int) uint64
 	WriteRegister(off uint64, size int, v uint64)
 	// Poll serves what the guest has asked for without a doorbell. It is called
-	// on a vCPU's thread when that vCPU goes to sleep.
-	Poll()
+	// on a vCPU's thread when that vCPU goes to sleep. It may return a
+	// descriptor: when that becomes readable before EndPoll is called, Poll is
+	// to be called again, as the device has then left it to the vCPU to notice
+	// what comes in. Otherwise it returns -1, and EndPoll is not called.
+	Poll() int
+	EndPoll()
 	// Stop ends the device's goroutines and waits for them. It is called once,
 	// after the last vCPU has stopped, if Start succeeded.
 	Stop()

@@ -32,6 +32,17 @@ type Backend interface {
 	Close() error
 }
 
+// Poller is a Backend that can give the card its frames on the thread of a vCPU
+// which is about to sleep: that saves waking two others.
+type Poller interface {
+	// Poll gives the card the frames that are there. It returns a descriptor
+	// that becomes readable when there are more; until EndPoll the caller is
+	// responsible for calling Poll again then. -1 means that the backend does
+	// that itself.
+	Poll() int
+	EndPoll()
+}
+
 // Card is the receiving side of a guest's network card. It is for one goroutine
 // at a time.
 type Card interface {

@@ -23,6 +23,18 @@ type Tap struct {
 	conn   syscall.RawConn // of file
 	out    transfer        // of Send
 	worker sync.WaitGroup  // receive
+
+	// ready is an epoll instance with the tap in it: receive waits for that and
+	// not for the tap itself, so that Poll can take over.
+	ready     *os.File
+	readyConn syscall.RawConn
+
+	mu      sync.Mutex // guards what follows
+	in      transfer   // of read
+	card    Card       // nil: detached
+	size    int        // of the largest frame
+	starved bool       // receive is waiting for the card
+	polled  bool       // Poll has taken over
 }
 
 var _ Backend = (*Tap)(nil)
@@ -59,7 +71,39 @@ func OpenTap(name string) (*Tap, error) {
 		return nil, fmt.Errorf("tap %s: %w", name, err)
 	}
 	t.out.init(unix.SYS_WRITEV)
+	t.in.init(unix.SYS_READV)
+	if err := t.newReady(); err != nil {
+		t.file.Close()
+		return nil, fmt.Errorf("tap %s: %w", name, err)
+	}
 	return t, nil
+}
+
+// newReady makes the epoll instance.
+func (t *Tap) newReady() error {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return os.NewSyscallError("epoll_create1", err)
+	}
+	if err := unix.SetNonblock(fd, true); err != nil { // for the runtime's poller
+		unix.Close(fd)
+		return os.NewSyscallError("fcntl", err)
+	}
+	t.ready = os.NewFile(uintptr(fd), "epoll")
+	if t.readyConn, err = t.ready.SyscallConn(); err == nil {
+		err = t.watch(unix.EPOLL_CTL_ADD, unix.EPOLLIN)
+	}
+	if err != nil {
+		t.ready.Close()
+	}
+	return err
+}
+
+// watch says for what receive is to be woken.
+func (t *Tap) watch(op int, events uint32) error {
+	tap := int(t.file.Fd())
+	err := unix.EpollCtl(int(t.ready.Fd()), op, tap, &unix.EpollEvent{Events: events, Fd: int32(tap)})
+	return os.NewSyscallError("epoll_ctl", err)
 }
 
 // bindTap binds descriptor fd of /dev/net/tun to the interface.
@@ -112,48 +156,101 @@ func (t *Tap) Attach(c Card, features uint64) error {
 	if err := errors.Join(err, ioctlErr); err != nil {
 		return fmt.Errorf("tap %s: TUNSETOFFLOAD: %w", t.name, err)
 	}
-	if err := t.file.SetReadDeadline(time.Time{}); err != nil {
+	if err := t.ready.SetReadDeadline(time.Time{}); err != nil {
 		return fmt.Errorf("tap %s: %w", t.name, err)
 	}
-	t.worker.Go(func() { t.receive(c, size) })
+	t.mu.Lock()
+	t.card, t.size = c, size
+	t.mu.Unlock()
+	t.worker.Go(func() { t.receive(c) })
 	return nil
 }
 
 // Detach implements Backend.
 func (t *Tap) Detach() {
-	t.file.SetReadDeadline(time.Unix(1, 0)) // long ago
+	t.ready.SetReadDeadline(time.Unix(1, 0)) // long ago
 	t.worker.Wait()
+	t.mu.Lock()
+	t.card = nil
+	t.mu.Unlock()
 }
 
 // Close implements Backend.
-func (t *Tap) Close() error { return t.file.Close() }
+func (t *Tap) Close() error { return errors.Join(t.ready.Close(), t.file.Close()) }
 
-// receive reads frames of at most size bytes straight into the guest's memory,
-// until Detach, or until the interface is deleted: then the guest sees a dead
-// link.
-func (t *Tap) receive(c Card, size int) {
-	var in transfer
-	in.init(unix.SYS_READV)
+// receive reads frames until Detach, or until the interface is deleted: then
+// the guest sees a dead link.
+func (t *Tap) receive(c Card) {
+	var state tapState
+	read := func(uintptr) (done bool) {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		state = t.read()
+		t.starved = state == tapStarved
+		return state != tapEmpty
+	}
 	for {
-		mem := c.Reserve(size)
+		if err := t.readyConn.Read(read); err != nil || state == tapBroken || !c.Wait() {
+			return
+		}
+		t.mu.Lock()
+		t.starved = false
+		t.mu.Unlock()
+	}
+}
+
+// tapState is why reading from the tap ended.
+type tapState int
+
+const (
+	tapEmpty   tapState = iota // it has no frames at the moment
+	tapStarved                 // the guest has no room for more
+	tapBroken                  // it has been deleted
+)
+
+// read reads frames straight into the guest's memory.
+func (t *Tap) read() tapState {
+	for {
+		mem := t.card.Reserve(t.size)
 		if mem == nil {
-			if !c.Wait() {
-				return
-			}
-			continue
+			return tapStarved
 		}
-		in.set(mem)
-		if err := t.conn.Read(in.try); err != nil {
-			return
-		}
+		t.in.set(mem)
+		t.in.try(t.file.Fd())
 		switch {
-		case in.err == 0 && in.n >= spec.NetHeaderLen:
-			c.Commit(in.n)
-			c.Flush()
-		case in.err != 0 && in.err != unix.EINTR:
-			return
+		case t.in.err == 0 && t.in.n >= spec.NetHeaderLen:
+			t.card.Commit(t.in.n)
+			t.card.Flush()
+		case t.in.err == unix.EAGAIN:
+			return tapEmpty
+		case t.in.err != 0 && t.in.err != unix.EINTR:
+			return tapBroken
 		}
 	}
+}
+
+// Poll implements Poller.
+func (t *Tap) Poll() int {
+	if !t.mu.TryLock() {
+		return -1
+	}
+	defer t.mu.Unlock()
+	if t.card == nil || t.starved || t.read() != tapEmpty || t.polled {
+		return -1
+	}
+	if t.watch(unix.EPOLL_CTL_MOD, 0) != nil {
+		return -1
+	}
+	t.polled = true
+	return int(t.file.Fd())
+}
+
+// EndPoll implements Poller.
+func (t *Tap) EndPoll() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.polled = false
+	t.watch(unix.EPOLL_CTL_MOD, unix.EPOLLIN)
 }
 
 // Send implements Backend. The kernel checks the frame's header. Frames that it

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ringo.dev/ringo/drivers/virtio/spec"
 )
 
@@ -62,20 +64,7 @@ func TestTapARP(t *testing.T) {
 		if err := tap.Attach(c, tap.Features()); err != nil {
 			t.Fatal(err)
 		}
-		me := []byte{2, 0, 0, 0, 0, 9}
-		arp := make([]byte, 0, 100)
-		arp = append(arp, bytes.Repeat([]byte{0xff}, 6)...)
-		arp = append(arp, me...)
-		for _, w := range []uint16{0x0806, 1, 0x0800, 0x0604, 1} {
-			arp = binary.BigEndian.AppendUint16(arp, w)
-		}
-		arp = append(append(arp, me...), 10, 213, 77, 2)
-		arp = append(arp, 0, 0, 0, 0, 0, 0, 10, 213, 77, 1)
-		ask := func() {
-			if err := tap.Send([][]byte{make([]byte, spec.NetHeaderLen), arp[:20], nil, arp[20:]}); err != nil {
-				t.Fatal(err)
-			}
-		}
+		ask := func() { askARP(t, tap) }
 		if reply := findARP(t, c, ask); !net.IP(reply[28:32]).Equal(net.IPv4(10, 213, 77, 1)) {
 			t.Errorf("the reply is %x", reply)
 		}
@@ -84,6 +73,74 @@ func TestTapARP(t *testing.T) {
 		}
 		tap.Detach()
 	}
+}
+
+// askARP asks the host for the Ethernet address of 10.213.77.1.
+func askARP(t *testing.T, tap *Tap) {
+	t.Helper()
+	me := []byte{2, 0, 0, 0, 0, 9}
+	arp := make([]byte, 0, 100)
+	arp = append(arp, bytes.Repeat([]byte{0xff}, 6)...)
+	arp = append(arp, me...)
+	for _, w := range []uint16{0x0806, 1, 0x0800, 0x0604, 1} {
+		arp = binary.BigEndian.AppendUint16(arp, w)
+	}
+	arp = append(append(arp, me...), 10, 213, 77, 2)
+	arp = append(arp, 0, 0, 0, 0, 0, 0, 10, 213, 77, 1)
+	if err := tap.Send([][]byte{make([]byte, spec.NetHeaderLen), arp[:20], nil, arp[20:]}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestTapPoll takes over the watch on a tap, and gives it back.
+func TestTapPoll(t *testing.T) {
+	tap, err := OpenTap(newTap(t, "10.213.77.1/24"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tap.Close()
+	if fd := tap.Poll(); fd >= 0 {
+		t.Error("there is something to watch before a card is attached")
+	}
+	c := newTestCard()
+	if err := tap.Attach(c, tap.Features()); err != nil {
+		t.Fatal(err)
+	}
+	defer tap.Detach()
+	findARP(t, c, func() { askARP(t, tap) }) // the interface is all up
+
+	fd := tap.Poll()
+	for range 100 { // while the tap's own goroutine is reading
+		if fd >= 0 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+		fd = tap.Poll()
+	}
+	if fd < 0 {
+		t.Fatal("Poll returns no descriptor")
+	}
+	if tap.Poll() >= 0 {
+		t.Error("two may watch")
+	}
+	for len(c.frames) > 0 {
+		<-c.frames
+	}
+	askARP(t, tap)
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	if n, err := unix.Poll(fds, 5000); n != 1 || err != nil {
+		t.Fatalf("no answer to watch for: %d, %v", n, err)
+	}
+	time.Sleep(20 * time.Millisecond)
+	if n := len(c.frames); n > 0 {
+		t.Errorf("%d frames were received by themselves", n)
+	}
+	tap.Poll()
+	if len(c.frames) == 0 {
+		t.Error("Poll received nothing")
+	}
+	tap.EndPoll()
+	findARP(t, c, func() { askARP(t, tap) })
 }
 
 // findARP returns the first ARP reply among the frames, without header. It asks

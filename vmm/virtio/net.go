@@ -54,6 +54,15 @@ func (n *netCard) stop() {
 	n.backend.Detach()
 }
 
+func (n *netCard) poll() int {
+	if p, ok := n.backend.(net.Poller); ok {
+		return p.Poll()
+	}
+	return -1
+}
+
+func (n *netCard) endPoll() { n.backend.(net.Poller).EndPoll() }
+
 // send hands a frame of the guest to the backend.
 func (n *netCard) send(c *chain) (int, error) {
 	if len(c.write) > 0 || size(c.read) < spec.NetHeaderLen {

@@ -32,6 +32,13 @@ type model interface {
 	stop()
 }
 
+// poller is a model that brings the guest something from outside.
+type poller interface {
+	// poll and endPoll are Poll and EndPoll of device.Device.
+	poll() int
+	endPoll()
+}
+
 const (
 	mmioVersion = 2
 	vendorID    = 0x4f474e52 // "RNGO"
@@ -85,18 +92,25 @@ func (d *Device) Start(h *device.Host) error {
 }
 
 // Poll implements device.Device.
-func (d *Device) Poll() {
+func (d *Device) Poll() int {
 	if !d.mu.TryLock() {
-		return // its registers are being written
+		return -1 // its registers are being written
 	}
 	defer d.mu.Unlock()
 	if !d.running {
-		return
+		return -1
 	}
 	for _, q := range d.queues {
 		q.poll()
 	}
+	if p, ok := d.model.(poller); ok {
+		return p.poll()
+	}
+	return -1
 }
+
+// EndPoll implements device.Device.
+func (d *Device) EndPoll() { d.model.(poller).endPoll() }
 
 // Stop implements device.Device.
 func (d *Device) Stop() {
