@@ -13,23 +13,23 @@ import (
 
 // Options of linux/in.h and linux/in6.h that package syscall lacks.
 const (
-	ipv6MTUDiscover    = 23
-	ipv6MTU            = 24
-	ipv6RecvPktInfo    = 49
-	ipv6RecvHopLimit   = 51
-	ipv6RecvTClass     = 66
-	mcastJoinGroup     = 42
-	mcastLeaveGroup    = 45
-	mcastJoinSource    = 46
-	mcastLeaveSource   = 47
-	icmpv6Filter       = 1
-	ipMTU              = 14
-	pmtuDiscInterface  = 4
-	pmtuDiscOmit       = 5
-	groupReqSize       = 8 + 128 // interface, padding, sockaddr_storage
-	maxTTL             = 255
-	defaultIPv4TTL     = 64
-	defaultMulticastIP = 1
+	ipv6MTUDiscover   = 23
+	ipv6MTU           = 24
+	ipv6RecvPktInfo   = 49
+	ipv6RecvHopLimit  = 51
+	ipv6RecvTClass    = 66
+	mcastJoinGroup    = 42
+	mcastLeaveGroup   = 45
+	mcastJoinSource   = 46
+	mcastLeaveSource  = 47
+	icmpv6Filter      = 1
+	ipMTU             = 14
+	pmtuDiscInterface = 4
+	pmtuDiscOmit      = 5
+	groupReqSize      = 8 + 128 // interface, padding, sockaddr_storage
+	maxTTL            = 255
+	defaultTTL        = 64
+	defaultMulticast  = 1
 )
 
 // pmtuDiscovery maps IP_PMTUDISC_DONT, WANT, DO and PROBE to the stack's terms.
@@ -102,7 +102,7 @@ func (s *socket) ipOption(name int, b []byte) (int, kernel.Errno) {
 	case syscall.IP_TTL:
 		v, terr := s.ep.GetSockOptInt(tcpip.IPv4TTLOption)
 		if v == tcpip.UseDefaultIPv4TTL {
-			v = defaultIPv4TTL
+			v = defaultTTL
 		}
 		return putInt(b, v), errnoOf(terr)
 	case syscall.IP_TOS:
@@ -213,7 +213,7 @@ func (s *socket) ipv6Option(name int, b []byte) (int, kernel.Errno) {
 	case syscall.IPV6_UNICAST_HOPS:
 		v, terr := s.ep.GetSockOptInt(tcpip.IPv6HopLimitOption)
 		if v == tcpip.UseDefaultIPv6HopLimit {
-			v = defaultIPv4TTL
+			v = defaultTTL
 		}
 		return putInt(b, v), errnoOf(terr)
 	case syscall.IPV6_TCLASS:
@@ -319,7 +319,7 @@ func (s *socket) setMembership(join bool, o tcpip.MembershipOption) kernel.Errno
 
 func (s *socket) setMulticastTTL(v int) kernel.Errno {
 	if v == -1 {
-		v = defaultMulticastIP
+		v = defaultMulticast
 	}
 	if v < 0 || v > maxTTL {
 		return syscall.EINVAL

@@ -59,7 +59,7 @@ func start() error {
 		if err != nil {
 			return err
 		}
-		if cards == 0 {
+		if cards == 0 { // the configuration has only one card's addresses
 			if err := n.configure(nic, l, &c); err != nil {
 				return err
 			}

@@ -23,9 +23,11 @@ type frame struct {
 	data []byte
 }
 
-// faults are the parts, of 1, of the frames that a wire maltreats.
+// faults are how a wire maltreats frames.
 type faults struct {
-	loss, reorder, corrupt, duplicate float64
+	loss, reorder, corrupt, duplicate float64 // parts, of 1, of the frames
+
+	queue int // of frames that wait to be received: others are lost; 0: no limit
 }
 
 // testCard is one end of a wire: a card whose queues never fill.
@@ -37,7 +39,6 @@ type testCard struct {
 	rng    *rand.Rand // held by the sending side
 	held   []frame    // frames overtaken by others
 	frames atomic.Int64
-	limit  int // of the frames that wait to be received; 0: none
 
 	txMu sync.Mutex
 
@@ -103,7 +104,7 @@ func (c *testCard) send(f frame) {
 func (c *testCard) receive(f frame) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.closed && (c.limit == 0 || len(c.in) < c.limit) {
+	if limit := c.faults.queue; !c.closed && (limit == 0 || len(c.in) < limit) {
 		c.in = append(c.in, f)
 		c.cond.Signal()
 	}
