@@ -100,7 +100,8 @@ func (n *Stack) tune() error {
 	most := size * (maxBuffer / defaultBuffer)
 	sack := tcpip.TCPSACKEnabled(true)
 	recovery := lossRecovery
-	moderate := tcpip.TCPModerateReceiveBufferOption(true)
+	// With it, connections that carry much both ways stop now and then, for good.
+	moderate := tcpip.TCPModerateReceiveBufferOption(false)
 	send := tcpip.TCPSendBufferSizeRangeOption{Min: tcp.MinBufferSize, Default: size, Max: most}
 	receive := tcpip.TCPReceiveBufferSizeRangeOption{Min: tcp.MinBufferSize, Default: size, Max: most}
 	for _, o := range []tcpip.SettableTransportProtocolOption{&sack, &recovery, &moderate, &send, &receive} {
