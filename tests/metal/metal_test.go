@@ -139,6 +139,24 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestPVH boots each machine by PVH.
+func TestPVH(t *testing.T) {
+	image, err := ringo.Program("examples/hello")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []string{"q35", "pc", "microvm"} {
+		t.Run(kind, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			r, err := ringo.Run(ctx, "--vmm", "qemu", "--machine", kind, "--boot", "pvh", "--net", "none", image)
+			if err != nil || r.Status != 0 || !strings.HasPrefix(r.Output, "hello from ringo") {
+				t.Errorf("status %d, %v\n%s", r.Status, err, r.Output)
+			}
+		})
+	}
+}
+
 // TestNoEntropy checks that a machine without any source of randomness says so
 // and stops.
 func TestNoEntropy(t *testing.T) {
