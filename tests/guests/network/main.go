@@ -35,6 +35,7 @@ func main() {
 		"closed":      closedMeanwhile,
 		"sequential":  sequential,
 		"concurrent":  concurrent,
+		"bulk":        bulk,
 		"sendfile":    sendFile,
 		"http":        serveHTTP,
 		"udpshort":    truncated,
@@ -437,6 +438,46 @@ func concurrent() error {
 		}
 	}
 	return first
+}
+
+// bulk sends 32 MB each way at the same time.
+func bulk() error {
+	l, err := listen("127.0.0.1:0", echo)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(3 * patience))
+	block := make([]byte, 1<<16)
+	for i := range block {
+		block[i] = byte(i * i >> 5)
+	}
+	const blocks = 512
+	sent := make(chan error, 1)
+	go func() {
+		for range blocks {
+			if _, err := c.Write(block); err != nil {
+				sent <- err
+				return
+			}
+		}
+		sent <- c.(*net.TCPConn).CloseWrite()
+	}()
+	got := make([]byte, len(block))
+	for n := range blocks {
+		if _, err := io.ReadFull(c, got); err != nil {
+			return fmt.Errorf("block %d: %w", n, err)
+		}
+		if !bytes.Equal(got, block) {
+			return fmt.Errorf("block %d changed", n)
+		}
+	}
+	return <-sent
 }
 
 // sendFile copies a file to a connection and back into a file, for which
