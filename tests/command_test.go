@@ -172,16 +172,17 @@ func speedUp(t *testing.T, args ...string) float64 {
 func TestSpeedUp(t *testing.T) {
 	needKVM(t)
 	const want = 1.7
+	const tries = 8 // the two CPUs may be free for the one and not for the other
 	measured := 0
-	for range 8 {
+	for range 2 * tries {
 		if speedUp(t, "--vmm", "process") < want {
 			continue
 		}
 		measured++
 		if got := speedUp(t, "--net", "none", "--smp", "2"); got >= want {
 			return
-		} else if measured == 3 {
-			t.Fatalf("speed-up %.2f, want %.1f, three times", got, want)
+		} else if measured == tries {
+			t.Fatalf("speed-up %.2f, want %.1f, in the last of %d tries", got, want, tries)
 		}
 	}
 	t.Skipf("no two CPUs were free: a process did not reach a speed-up of %.1f either", want)
