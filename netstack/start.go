@@ -7,6 +7,7 @@ import (
 
 	"gvisor.dev/gvisor/pkg/log"
 
+	"ringo.dev/ringo/drivers/e1000"
 	"ringo.dev/ringo/drivers/virtio"
 	"ringo.dev/ringo/drivers/virtio/spec"
 	"ringo.dev/ringo/kernel"
@@ -45,30 +46,49 @@ func start() error {
 	for name, generate := range n.procFiles() {
 		kernel.RegisterProc(name, generate)
 	}
-	transports, err := virtio.Find(spec.DeviceNet)
+	links, err := findCards()
 	if err != nil {
 		return err
 	}
-	for cards, t := range transports {
-		dev, err := virtio.OpenNet(t)
+	for i, l := range links {
+		nic, err := n.addCard(fmt.Sprintf("eth%d", i), l)
 		if err != nil {
 			return err
 		}
-		l := newLink(dev, dev.Tx, dev.Rx)
-		nic, err := n.addCard(fmt.Sprintf("eth%d", cards), l)
-		if err != nil {
-			return err
-		}
-		if cards == 0 { // the configuration has only one card's addresses
+		if i == 0 { // the configuration has only one card's addresses
 			if err := n.configure(nic, l, &c); err != nil {
 				return err
 			}
 		}
 	}
-	if len(transports) == 0 {
+	if len(links) == 0 {
 		n.gate.open() // nothing to wait for
 	}
 	return nil
+}
+
+// findCards starts the machine's network cards.
+func findCards() ([]*link, error) {
+	var links []*link
+	transports, err := virtio.Find(spec.DeviceNet)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range transports {
+		c, err := virtio.OpenNet(t)
+		if err != nil {
+			return nil, err
+		}
+		links = append(links, newLink(c, c.Tx, c.Rx))
+	}
+	cards, err := e1000.Find()
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range cards {
+		links = append(links, newLink(c, c, c))
+	}
+	return links, nil
 }
 
 // stackLog takes what the stack has to say about packets. A program's standard

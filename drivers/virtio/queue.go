@@ -304,7 +304,7 @@ func (q *queue) wait(n uint16) {
 		spec.Store16(q.avail, 0)
 	}
 	if q.idle() {
-		waitIndex((*uint16)(unsafe.Add(q.used, 2)), q.seen)
+		WaitIndex((*uint16)(unsafe.Add(q.used, 2)), q.seen)
 	}
 	q.muffle()
 }

@@ -13,9 +13,9 @@ const allSlots = 1<<16 - 1
 
 var busySlots atomic.Uint32
 
-// waitIndex is rt.WaitIndex with a slot for as long as that takes. With more
+// WaitIndex is rt.WaitIndex with a slot for as long as that takes. With more
 // than 16 goroutines waiting for devices, the rest poll.
-func waitIndex(idx *uint16, seen uint16) {
+func WaitIndex(idx *uint16, seen uint16) {
 	for {
 		busy := busySlots.Load()
 		if busy == allSlots {

@@ -223,6 +223,8 @@ func TestWeb(t *testing.T) {
 		{"pc/virtio-legacy-line", machine{"pc", "qemu64", []string{"-device", // as VirtualBox has it
 			"virtio-net-pci,netdev=n,disable-modern=on,disable-legacy=off,vectors=0,indirect_desc=off,event_idx=off,any_layout=off"}}},
 		{"microvm/virtio-mmio-legacy", machine{"microvm", "max", []string{"-device", "virtio-net-device,netdev=n"}}},
+		{"pc/e1000", machine{"pc", "max", []string{"-device", "e1000,netdev=n"}}},
+		{"q35/e1000", machine{"q35", "qemu64", []string{"-device", "e1000-82545em,netdev=n"}}},
 		{"q35/two-processors", machine{"q35", "max", []string{"-smp", "2", "-device", "virtio-net-pci,netdev=n"}}},
 		{"microvm/virtio-mmio", machine{"microvm", "max", []string{"-device", "virtio-net-device,netdev=n", "-global", "virtio-mmio.force-legacy=false"}}},
 	} {
