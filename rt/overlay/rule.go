@@ -15,9 +15,9 @@ type Rule struct {
 	// As is where the changed file goes, if it does not replace File. Then it
 	// is File as the Go release has it that is changed.
 	As string
-	// Match is searched for in the file as the rules before this one left it.
-	// It is written with (?m) where ^ and $ mean lines.
-	Match *regexp.Regexp
+	// Match is a regular expression that is searched for in the file as the
+	// rules before this one left it. It has (?m) where ^ and $ mean lines.
+	Match string
 	// Replace is put in the place of each match, with $1 as in
 	// regexp.Regexp.ReplaceAll.
 	Replace string
@@ -35,11 +35,15 @@ func (r *Rule) apply(data []byte, release string) ([]byte, error) {
 	if !ok {
 		want = r.Count
 	}
-	if got := len(r.Match.FindAllIndex(data, -1)); got != want {
+	match, err := regexp.Compile(r.Match)
+	if err != nil {
+		return nil, fmt.Errorf("the rule for %s (to %s): %w", r.File, r.Why, err)
+	}
+	if got := len(match.FindAllIndex(data, -1)); got != want {
 		return nil, fmt.Errorf("the rule %q (to %s) matches %d times in %s of %s, and must match %d times; this version of ringo does not know this release",
 			r.Match, r.Why, got, r.File, release, want)
 	}
-	return r.Match.ReplaceAll(data, []byte(r.Replace)), nil
+	return match.ReplaceAll(data, []byte(r.Replace)), nil
 }
 
 // target returns the file that the rule makes.

@@ -13,7 +13,7 @@ import (
 
 func TestRuleCount(t *testing.T) {
 	src := fstest.MapFS{"p/a.s": {Data: []byte("\tX\n\tX\n\tY\n")}}
-	rule := Rule{File: "p/a.s", Match: regexp.MustCompile(`(?m)^\tX$`), Replace: "\tZ $$0", Count: 2, Counts: map[string]int{"go1.27": 3}, Why: "test"}
+	rule := Rule{File: "p/a.s", Match: `(?m)^\tX$`, Replace: "\tZ $$0", Count: 2, Counts: map[string]int{"go1.27": 3}, Why: "test"}
 
 	files, err := patch(src, []Rule{rule}, "go1.26")
 	if err != nil {
@@ -38,8 +38,8 @@ func TestRuleCount(t *testing.T) {
 func TestRuleAs(t *testing.T) {
 	src := fstest.MapFS{"p/a.go": {Data: []byte("package p")}}
 	rules := []Rule{
-		{File: "p/a.go", As: "q/a.go", Match: regexp.MustCompile(`\bp$`), Replace: "q", Count: 1},
-		{File: "p/a.go", As: "q/a.go", Match: regexp.MustCompile(`q`), Replace: "r", Count: 1},
+		{File: "p/a.go", As: "q/a.go", Match: `\bp$`, Replace: "q", Count: 1},
+		{File: "p/a.go", As: "q/a.go", Match: `q`, Replace: "r", Count: 1},
 	}
 	files, err := patch(src, rules, "go1.26")
 	if err != nil || len(files) != 1 || string(files["q/a.go"]) != "package r" {
@@ -48,7 +48,7 @@ func TestRuleAs(t *testing.T) {
 }
 
 func TestRuleMissingFile(t *testing.T) {
-	rule := Rule{File: "p/none.go", Match: regexp.MustCompile(`x`), Count: 1, Why: "test"}
+	rule := Rule{File: "p/none.go", Match: `x`, Count: 1, Why: "test"}
 	if _, err := patch(fstest.MapFS{}, []Rule{rule}, "go1.26"); err == nil {
 		t.Error("a rule for a file that does not exist is no error")
 	}

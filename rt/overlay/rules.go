@@ -1,15 +1,12 @@
 package overlay
 
-import (
-	"regexp"
-	"slices"
-)
+import "slices"
 
 // rules are all rules, in the order in which they are applied.
 var rules = slices.Concat(syscallRules, runtimeRules, packageSyscallRules, typedRules, gvisorRules, netstackRules, dataRules)
 
 // syscallSite is one SYSCALL instruction in the Go assembler's syntax.
-var syscallSite = regexp.MustCompile(`(?m)^\tSYSCALL$`)
+const syscallSite = `(?m)^\tSYSCALL$`
 
 // syscallDispatch asks, at each call, on what the program runs. It leaves all
 // registers as they are, except for the flags, which SYSCALL changes too.
@@ -52,14 +49,14 @@ var syscallRules = []Rule{
 	}, {
 		// MOVL $111, DI; MOVL $SYS_exit, AX; five instructions for SYSCALL; JMP.
 		File:    "runtime/sys_linux_amd64.s",
-		Match:   regexp.MustCompile(`(?m)^\tJMP\t-3\(PC\)\t// keep exiting$`),
+		Match:   `(?m)^\tJMP\t-3\(PC\)\t// keep exiting$`,
 		Replace: "\tJMP\t-7(PC)\t// keep exiting",
 		Count:   1,
 		Why:     "jump over a longer system call",
 	}, {
 		// The signal frame is where SP points.
 		File:    "runtime/sys_linux_amd64.s",
-		Match:   regexp.MustCompile(`(?m)^TEXT runtime·sigreturn__sigaction\(SB\),NOSPLIT,\$0$`),
+		Match:   `(?m)^TEXT runtime·sigreturn__sigaction\(SB\),NOSPLIT,\$0$`,
 		Replace: "TEXT runtime·sigreturn__sigaction(SB),NOSPLIT|NOFRAME,$$0",
 		Count:   1,
 		Why:     "keep BP off the stack of a signal handler's return",

@@ -1,37 +1,35 @@
 package overlay
 
-import "regexp"
-
 // dataRules give programs the data that they find in files elsewhere: root
 // certificates and time zones. They are linked only where they are used.
 var dataRules = []Rule{
 	{
 		File:    "crypto/x509/cert_pool.go",
-		Match:   regexp.MustCompile(`(?m)^\treturn loadSystemRoots\(\)$`),
+		Match:   `(?m)^\treturn loadSystemRoots\(\)$`,
 		Replace: "\treturn ringoSystemRoots()",
 		Count:   1,
 		Why:     "have root certificates",
 	}, {
 		File:    "crypto/x509/root.go",
-		Match:   regexp.MustCompile(`(?m)^\tsystemRoots, systemRootsErr = loadSystemRoots\(\)$`),
+		Match:   `(?m)^\tsystemRoots, systemRootsErr = loadSystemRoots\(\)$`,
 		Replace: "\tsystemRoots, systemRootsErr = ringoSystemRoots()",
 		Count:   1,
 		Why:     "have root certificates",
 	}, {
 		File:    bundle,
-		Match:   regexp.MustCompile(`(?m)^\t"crypto/x509"$`),
+		Match:   `(?m)^\t"crypto/x509"$`,
 		Replace: "",
 		Count:   1,
 		Why:     "break the import cycle with package crypto/x509",
 	}, {
 		File:    bundle,
-		Match:   regexp.MustCompile(`\*x509\.Certificate\b`),
+		Match:   `\*x509\.Certificate\b`,
 		Replace: "struct{ NotBefore time.Time }",
 		Count:   2,
 		Why:     "break the import cycle with package crypto/x509",
 	}, {
 		File:    "time/zoneinfo.go",
-		Match:   regexp.MustCompile(`(?m)^\tzoneinfoOnce\.Do\(func\(\) \{$`),
+		Match:   `(?m)^\tzoneinfoOnce\.Do\(func\(\) \{$`,
 		Replace: "${0}\n\t\tringoZones()",
 		Count:   1,
 		Why:     "have time zones",
@@ -39,7 +37,7 @@ var dataRules = []Rule{
 		// time/tzdata itself is linked as a whole when it is imported.
 		File:    "time/tzdata/tzdata.go",
 		As:      guestRoot + "/tzdata/tzdata.go",
-		Match:   regexp.MustCompile(`(?ms)^// registerLoadFromEmbeddedTZData is .*?^func init\(\) \{\n.*?^\}\n`),
+		Match:   `(?ms)^// registerLoadFromEmbeddedTZData is .*?^func init\(\) \{\n.*?^\}\n`,
 		Replace: "// Load returns the data of a time zone.\nfunc Load(name string) (string, error) { return loadFromEmbeddedTZData(name) }\n",
 		Count:   1,
 		Why:     "have time zones",

@@ -1,25 +1,23 @@
 package overlay
 
-import "regexp"
-
 // gvisorRules fit gVisor's network stack into the standard library, below
 // package net, and without assembly.
 var gvisorRules = []Rule{
 	{
 		File:    gvisor + "/tcpip/tcpip.go",
-		Match:   regexp.MustCompile(`(?m)^\t"net"$`),
+		Match:   `(?m)^\t"net"$`,
 		Replace: "",
 		Count:   1,
 		Why:     "break the import cycle with package net",
 	}, {
 		File:    gvisor + "/tcpip/tcpip.go",
-		Match:   regexp.MustCompile(`\bnet\.HardwareAddr\b`),
+		Match:   `\bnet\.HardwareAddr\b`,
 		Replace: "[]byte",
 		Count:   1,
 		Why:     "break the import cycle with package net",
 	}, {
 		File:    gvisor + "/tcpip/errors_linux.go",
-		Match:   regexp.MustCompile(`"golang.org/x/sys/unix"`),
+		Match:   `"golang.org/x/sys/unix"`,
 		Replace: `unix "syscall"`,
 		Count:   1,
 		Why:     "do without golang.org/x/sys, which has assembly",
@@ -43,14 +41,14 @@ var gvisorRules = []Rule{
 		Why:     "do without encoding/json",
 	}, {
 		File:    gvisor + "/log/log.go",
-		Match:   regexp.MustCompile(`(?m)^\t"regexp"$`),
+		Match:   `(?m)^\t"regexp"$`,
 		Replace: "",
 		Count:   1,
 		Why:     "do without regexp, whose tables cost time at program start",
 	}, {
 		// The frames of the caller stay in the stack that is returned.
 		File:    gvisor + "/log/log.go",
-		Match:   regexp.MustCompile(`(?ms)^// stackRegexp matches .*?^(func LocalStack\(excludeTopN int\) \[\]byte \{\n).*?^\}\n`),
+		Match:   `(?ms)^// stackRegexp matches .*?^(func LocalStack\(excludeTopN int\) \[\]byte \{\n).*?^\}\n`,
 		Replace: "${1}\treturn Stacks(false)\n}\n",
 		Count:   1,
 		Why:     "do without regexp, whose tables cost time at program start",
@@ -58,7 +56,7 @@ var gvisorRules = []Rule{
 		// The compiler does not move memory accesses over a call, and the
 		// processor needs no fence.
 		File:    gvisor + "/sync/fence.go",
-		Match:   regexp.MustCompile(`(?m)^func MemoryFenceReads\(\)$`),
+		Match:   `(?m)^func MemoryFenceReads\(\)$`,
 		Replace: "//\n//go:noinline\nfunc MemoryFenceReads() {}",
 		Count:   1,
 		Why:     "do without assembly",
@@ -71,7 +69,7 @@ var gvisorRules = []Rule{
 		Why:     "count bits by instructions without assembly",
 	}, {
 		File:    gvisor + "/sync/locking/lockdep_norace.go",
-		Match:   regexp.MustCompile(`(?m)^//go:inline$`),
+		Match:   `(?m)^//go:inline$`,
 		Replace: "//",
 		Count:   2,
 		Why:     "remove a directive that the standard library may not use",
@@ -79,7 +77,7 @@ var gvisorRules = []Rule{
 }
 
 // wholeFile matches a file once.
-var wholeFile = regexp.MustCompile(`(?s)\A.*\z`)
+const wholeFile = `(?s)\A.*\z`
 
 // gvisorRand replaces the source of random numbers.
 const gvisorRand = `package rand

@@ -1,51 +1,49 @@
 package overlay
 
-import "regexp"
-
 // netstackRules make gVisor's network stack faster.
 var netstackRules = []Rule{
 	{
 		// A copy of the statistics is 1.3 KB on the stack of most functions of
 		// the path of a packet, which makes goroutines' stacks grow to 16 KB.
 		File:    gvisor + "/tcpip/stack/stack.go",
-		Match:   regexp.MustCompile(`(?m)^func \(s \*Stack\) Stats\(\) tcpip\.Stats \{\n\treturn s\.stats$`),
+		Match:   `(?m)^func \(s \*Stack\) Stats\(\) tcpip\.Stats \{\n\treturn s\.stats$`,
 		Replace: "func (s *Stack) Stats() *tcpip.Stats {\n\treturn &s.stats",
 		Count:   1,
 		Why:     "count packets without copying the counters",
 	}, {
 		File:    gvisor + "/tcpip/stack/route.go",
-		Match:   regexp.MustCompile(`(?m)^func \(r \*Route\) Stats\(\) tcpip\.Stats \{$`),
+		Match:   `(?m)^func \(r \*Route\) Stats\(\) tcpip\.Stats \{$`,
 		Replace: "func (r *Route) Stats() *tcpip.Stats {",
 		Count:   1,
 		Why:     "count packets without copying the counters",
 	}, {
 		File:    gvisor + "/tcpip/transport/tcp/endpoint.go",
-		Match:   regexp.MustCompile(`(?m)^\tkeepalive keepalive$`),
+		Match:   `(?m)^\tkeepalive keepalive$`,
 		Replace: "$0\n\n\tdelayed delayedACK",
 		Count:   1,
 		Why:     delayedACKWhy,
 	}, {
 		File:    gvisor + "/tcpip/transport/tcp/endpoint.go",
-		Match:   regexp.MustCompile(`(?m)^\te\.keepalive\.timer\.cleanup\(\)$`),
+		Match:   `(?m)^\te\.keepalive\.timer\.cleanup\(\)$`,
 		Replace: "$0\n\te.delayed.timer.cleanup()",
 		Count:   1,
 		Why:     delayedACKWhy,
 	}, {
 		File:    gvisor + "/tcpip/transport/tcp/connect.go",
-		Match:   regexp.MustCompile(`(?m)^(\tif e\.rcv\.RcvNxt != e\.snd\.MaxSentAck) \{$`),
+		Match:   `(?m)^(\tif e\.rcv\.RcvNxt != e\.snd\.MaxSentAck) \{$`,
 		Replace: "$1 && !e.delayACK() {",
 		Count:   1,
 		Why:     delayedACKWhy,
 	}, {
 		// Where acknowledgements are sent, and where data is.
 		File:    gvisor + "/tcpip/transport/tcp/snd.go",
-		Match:   regexp.MustCompile(`(?m)^\ts\.MaxSentAck = rcvNxt$`),
+		Match:   `(?m)^\ts\.MaxSentAck = rcvNxt$`,
 		Replace: "$0\n\ts.ep.delayed.acknowledged()",
 		Count:   2,
 		Why:     delayedACKWhy,
 	}, {
 		File:    gvisor + "/tcpip/transport/tcp/snd.go",
-		Match:   regexp.MustCompile(`(?m)^\tpkt = pkt\.Clone\(\)$`),
+		Match:   `(?m)^\tpkt = pkt\.Clone\(\)$`,
 		Replace: "\ts.ep.delayed.answered(s.LastSendTime)\n$0",
 		Count:   1,
 		Why:     delayedACKWhy,
@@ -55,19 +53,19 @@ var netstackRules = []Rule{
 		// counts enough as lost after a timeout, so that nothing is repeated
 		// but by another timeout.
 		File:    gvisor + "/tcpip/transport/tcp/snd.go",
-		Match:   regexp.MustCompile(`(?m)^\t\t\tif s\.ep\.scoreboard\.IsSACKED\(sb\) \{\n\t\t\t\tcontinue\n\t\t\t\}$`),
+		Match:   `(?m)^\t\t\tif s\.ep\.scoreboard\.IsSACKED\(sb\) \{\n\t\t\t\tcontinue\n\t\t\t\}$`,
 		Replace: "$0\n\t\t\tif s.ep.tcpRecovery&tcpip.TCPRACKLossDetection != 0 {\n\t\t\t\tif !s1.lost {\n\t\t\t\t\tpipe++\n\t\t\t\t}\n\t\t\t\tcontinue\n\t\t\t}",
 		Count:   1,
 		Why:     rackWhy,
 	}, {
 		File:    gvisor + "/tcpip/transport/tcp/snd.go",
-		Match:   regexp.MustCompile(`(?m)^\tnSeg := seg\.clone\(\)$`),
+		Match:   `(?m)^\tnSeg := seg\.clone\(\)$`,
 		Replace: "$0\n\tnSeg.lost = seg.lost",
 		Count:   1,
 		Why:     rackWhy,
 	}, {
 		File:    gvisor + "/tcpip/transport/tcp/rack.go",
-		Match:   regexp.MustCompile(`(?m)^\tvar dataSent bool\n\t// Iterate the writeList`),
+		Match:   `(?m)^\tvar dataSent bool\n\t// Iterate the writeList`,
 		Replace: "\tsnd.SetPipe()\n$0",
 		Count:   1,
 		Why:     rackWhy,
@@ -75,26 +73,26 @@ var netstackRules = []Rule{
 		// On a fast link both timers would be shorter than the time for which
 		// a busy machine leaves an acknowledgement lying. Linux adds two ticks.
 		File:    gvisor + "/tcpip/transport/tcp/rack.go",
-		Match:   regexp.MustCompile(`(?m)^\t\tpto = s\.rtt\.TCPRTTState\.SRTT \* 2$`),
+		Match:   `(?m)^\t\tpto = s\.rtt\.TCPRTTState\.SRTT \* 2$`,
 		Replace: "\t\tpto = s.rtt.TCPRTTState.SRTT*2 + 4*time.Millisecond",
 		Count:   1,
 		Why:     rackWhy,
 	}, {
 		File:    gvisor + "/tcpip/transport/tcp/rack.go",
-		Match:   regexp.MustCompile(`(?m)^\t\trc\.snd\.reorderTimer\.enable\(timeout\)$`),
+		Match:   `(?m)^\t\trc\.snd\.reorderTimer\.enable\(timeout\)$`,
 		Replace: "\t\trc.snd.reorderTimer.enable(timeout + 4*time.Millisecond)",
 		Count:   1,
 		Why:     rackWhy,
 	}, {
 		// The time without progress, not since the sender was last idle.
 		File:    gvisor + "/tcpip/transport/tcp/snd.go",
-		Match:   regexp.MustCompile(`(?m)^\t\ts\.SndUna = ack$`),
+		Match:   `(?m)^\t\ts\.SndUna = ack$`,
 		Replace: "$0\n\t\ts.firstRetransmittedSegXmitTime = tcpip.MonotonicTime{}",
 		Count:   1,
 		Why:     patienceWhy,
 	}, {
 		File:    gvisor + "/tcpip/transport/tcp/snd.go",
-		Match:   regexp.MustCompile(`(?m)^(\tif seg != nil && seg\.xmitCount > s\.maxRetries) \{$`),
+		Match:   `(?m)^(\tif seg != nil && seg\.xmitCount > s\.maxRetries) \{$`,
 		Replace: "$1 && elapsed >= time.Minute {",
 		Count:   1,
 		Why:     patienceWhy,
