@@ -103,6 +103,11 @@ func ringoThreadStats() (n int, busy, idle int64) {
 
 //go:linkname ringoEachMapping
 func ringoEachMapping(f func(start, end uintptr, prot int)) {
+	m := &firstmoduledata // the image lies below all else
+	const page = ringoabi.PageSize - 1
+	f(m.text&^page, ringoPageUp(m.etext), ringoabi.ProtRead|ringoabi.ProtExec)
+	f(m.rodata&^page, m.noptrdata&^page, ringoabi.ProtRead)
+	f(m.noptrdata&^page, ringoPageUp(m.end), ringoabi.ProtRead|ringoabi.ProtWrite)
 	for at := uintptr(0); ; {
 		var r ringoRegion
 		if ok, _, _ := linux.Syscall6(ringoSysRegion, at, uintptr(unsafe.Pointer(&r)), 0, 0, 0, 0); ok == 0 {
