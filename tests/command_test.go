@@ -104,12 +104,12 @@ func TestErrors(t *testing.T) {
 func TestArguments(t *testing.T) {
 	needKVM(t)
 	for _, vmm := range []string{"kvm", "process"} {
-		got, err := ringo.Run(limit(t, 60*time.Second), "--vmm", vmm, "-e", "A=1", "-e", "B=two words",
+		got, err := ringo.Run(limit(t, 60*time.Second), "--vmm", vmm, "-e", "A=1", "-e", "B=two words", "-e", "A=2",
 			program(t, "tests/programs/arguments"), "--", "first", "", "--flag", "last one")
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range []string{`["first" "" "--flag" "last one"]`, `A="1"`, `B="two words"`} {
+		for _, want := range []string{`["first" "" "--flag" "last one"]`, `A="2"`, `B="two words"`} {
 			if got.Status != 0 || !strings.Contains(got.Output, want) {
 				t.Errorf("%s: status %d, no %s in:\n%s", vmm, got.Status, want, got.Output)
 			}

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -142,6 +143,8 @@ func (f *runFlags) options() (o machine.Options, err error) {
 			}
 			e = name + "=" + value
 		}
+		// The last one counts, as for processes.
+		o.Env = slices.DeleteFunc(o.Env, func(have string) bool { return strings.HasPrefix(have, name+"=") })
 		o.Env = append(o.Env, e)
 	}
 	for _, p := range f.forwards {
