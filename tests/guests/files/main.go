@@ -595,6 +595,7 @@ func devices() error {
 // proc looks for what programs read in /proc.
 func proc() error {
 	for name, want := range map[string]string{
+		"/proc/self/maps":      "r-xp",
 		"/proc/self/status":    "VmRSS:",
 		"/proc/self/stat":      fmt.Sprintf("%d (", os.Getpid()),
 		"/proc/self/mountinfo": " / ",

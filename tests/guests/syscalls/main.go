@@ -40,6 +40,10 @@ func unknown() error {
 		if err := check.Is("call 1999", errno, unix.ENOSYS); err != nil {
 			return err
 		}
+		_, _, errno = syscall.RawSyscall(1998, 1, 2, 3)
+		if err := check.Is("raw call 1998", errno, unix.ENOSYS); err != nil {
+			return err
+		}
 	}
 	return nil
 }
