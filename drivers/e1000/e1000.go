@@ -72,12 +72,12 @@ const (
 	commandSend = 1<<0 | 1<<1 | 1<<3 // end of packet, add CRC, report status
 )
 
-// desc is a descriptor of either ring. Received packets have their status and
-// errors in it, packets to be sent their command and status.
+// desc is a descriptor of either ring. The card writes length, status and errors
+// of received packets, and the status of packets that it has sent.
 type desc struct {
 	addr   uint64
 	length uint16
-	offset uint8 // checksum, 16 bits in receive descriptors
+	_      uint8
 	cmd    uint8
 	status uint8
 	errors uint8
