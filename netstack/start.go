@@ -8,6 +8,7 @@ import (
 	"gvisor.dev/gvisor/pkg/log"
 
 	"ringo.dev/ringo/drivers/e1000"
+	"ringo.dev/ringo/drivers/pci"
 	"ringo.dev/ringo/drivers/virtio"
 	"ringo.dev/ringo/drivers/virtio/spec"
 	"ringo.dev/ringo/kernel"
@@ -88,7 +89,20 @@ func findCards() ([]*link, error) {
 	for _, c := range cards {
 		links = append(links, newLink(c, c, c))
 	}
+	if len(links) == 0 {
+		reportUnknownCards()
+	}
 	return links, nil
+}
+
+// reportUnknownCards names the network cards on the PCI bus, for none of which
+// there is a driver.
+func reportUnknownCards() {
+	for _, d := range pci.Devices() {
+		if d.Class>>16 == pci.ClassNetwork {
+			rt.ConsoleWrite(fmt.Appendf(nil, "ringo: network: no driver for the card %04x:%04x\n", d.Vendor, d.ID))
+		}
+	}
 }
 
 // stackLog takes what the stack has to say about packets. A program's standard

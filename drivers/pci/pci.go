@@ -46,6 +46,9 @@ const (
 	CapMSIX   = 0x11
 )
 
+// ClassNetwork is the class of network cards: the upper byte of Device.Class.
+const ClassNetwork = 0x02
+
 // Device is one function of a device.
 type Device struct {
 	Bus, Slot, Func uint8

@@ -254,6 +254,25 @@ func TestWeb(t *testing.T) {
 	}
 }
 
+// TestUnknownCard checks that a card without a driver is named.
+func TestUnknownCard(t *testing.T) {
+	image, err := ringo.Program("examples/web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	m := machine{"pc", "max", []string{"-device", "rtl8139"}}
+	g, err := harness.StartGuest(m.command(ctx, t, image, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Stop()
+	if err := g.Await(ctx, "no driver for the card 10ec:8139"); err != nil {
+		t.Error(err)
+	}
+}
+
 // freePort returns a TCP port of the loopback address that nobody uses.
 func freePort(t *testing.T) int {
 	t.Helper()
