@@ -46,7 +46,7 @@ for guest in $guests; do
 		# machine's clock, is left to the other tests.
 		case $guest/$property in ends/memory | memory/writeexe | syscalls/unknown | clock/host) continue ;; esac
 		status=0
-		timeout 60 "$rig/$guest.elf" "$property" >/dev/null 2>&1 || status=$?
+		{ timeout 60 "$rig/$guest.elf" "$property" || status=$?; } >/dev/null 2>&1 # bash would tell of signals
 		for cpus in 1 2; do
 			echo "run $status $guest/$property/$cpus --net none --smp $cpus $rig/$guest.elf -- $property" >>"$script"
 		done
