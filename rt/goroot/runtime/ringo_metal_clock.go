@@ -87,35 +87,54 @@ func ringoMeasureClock() (tsc, apic uint64) {
 	ringoOut8(channel0, 0xff)
 	ringoOut8(channel0, 0xff)
 	ringoAPICWrite(ringoAPICInitial, ^uint32(0))
-	first, start := ringoReadPIT()
-	begin := ringoAPICRead(ringoAPICCurrent)
+	first := ringoBestReading()
 	last, same := first, 0
-	for {
-		now, at := ringoReadPIT()
-		if now == last {
+	for first.pit-last.pit < enough {
+		r := ringoReadTimers()
+		if r.pit == last.pit {
 			if same++; same == patience {
 				return 0, 0
 			}
 			continue
 		}
-		last, same = now, 0
-		if gone := uint64(first - now); gone >= enough {
-			ticks := uint64(begin - ringoAPICRead(ringoAPICCurrent))
-			ringoAPICWrite(ringoAPICInitial, 0)
-			return (at - start) * pitHz / gone, ticks * pitHz / gone
-		}
+		last, same = r, 0
 	}
+	last = ringoBestReading()
+	ringoAPICWrite(ringoAPICInitial, 0)
+	gone := uint64(first.pit - last.pit)
+	return (last.tsc - first.tsc) * pitHz / gone, uint64(first.apic-last.apic) * pitHz / gone
 }
 
-// ringoReadPIT reads the interval timer's channel 0, and the time stamp counter
-// in the middle of that.
-func ringoReadPIT() (count uint16, tsc uint64) {
+// ringoReading is what the timers show at one time.
+type ringoReading struct {
+	tsc   uint64 // in the middle of the reading
+	width uint64 // how long it took
+	apic  uint32 // counts down
+	pit   uint16 // counts down
+}
+
+func ringoReadTimers() (r ringoReading) {
 	const command, channel0, latch = 0x43, 0x40, 0
 	before := ringoRDTSC()
 	ringoOut8(command, latch)
-	tsc = before + (ringoRDTSC()-before)/2
+	r.apic = ringoAPICRead(ringoAPICCurrent)
+	r.width = ringoRDTSC() - before
+	r.tsc = before + r.width/2
 	lo := ringoIn8(channel0)
-	return uint16(ringoIn8(channel0))<<8 | uint16(lo), tsc
+	r.pit = uint16(ringoIn8(channel0))<<8 | uint16(lo)
+	return r
+}
+
+// ringoBestReading returns the shortest of a few readings: in a long one the
+// hypervisor gave the processor to somebody else.
+func ringoBestReading() ringoReading {
+	best := ringoReadTimers()
+	for i := 0; i < 7; i++ {
+		if r := ringoReadTimers(); r.width < best.width {
+			best = r
+		}
+	}
+	return best
 }
 
 // ringoMetalClock is ringoPlatClock.
