@@ -3,6 +3,8 @@
 // processes.
 //
 //	guests/   programs that show one property at a time (guests_test.go)
+//	programs/ what else the tests boot
+//	metal/    the same properties without ringo's own VMM
 //	harness/  how ringo is built and run, and networks for it
 //	load/     a generator of HTTP and UDP load
 //	bench/    a table of figures, against the same programs as processes
