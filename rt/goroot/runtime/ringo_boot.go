@@ -128,7 +128,7 @@ func ringoBoot(boot *ringoabi.Boot) {
 	}
 	ringoClockInit()
 	ringoRandomInit(boot.Seed[:])
-	ringoMemInit(uintptr(boot.MapLow), uintptr(boot.MapHigh))
+	ringoMem.table.Init(uintptr(boot.MapLow), uintptr(boot.MapHigh))
 	vdsoClockgettimeSym = abi.FuncPCABI0(ringoClockGettime)
 
 	t := &ringoThread1

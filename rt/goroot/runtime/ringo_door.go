@@ -5,6 +5,7 @@ package runtime
 import (
 	"internal/runtime/atomic"
 	"internal/runtime/syscall/linux"
+	"ringo.dev/ringo/rt/region"
 	ringoabi "ringo.dev/ringo/vmm/abi"
 	"unsafe"
 )
@@ -109,12 +110,12 @@ func ringoEachMapping(f func(start, end uintptr, prot int)) {
 	f(m.rodata&^page, m.noptrdata&^page, ringoabi.ProtRead)
 	f(m.noptrdata&^page, ringoPageUp(m.end), ringoabi.ProtRead|ringoabi.ProtWrite)
 	for at := uintptr(0); ; {
-		var r ringoRegion
+		var r region.Region
 		if ok, _, _ := linux.Syscall6(ringoSysRegion, at, uintptr(unsafe.Pointer(&r)), 0, 0, 0, 0); ok == 0 {
 			return
 		}
-		f(r.start, r.end, r.prot)
-		at = r.end
+		f(r.Start, r.End, r.Prot)
+		at = r.End
 	}
 }
 

@@ -3,6 +3,7 @@
 package runtime
 
 import (
+	"ringo.dev/ringo/rt/chacha"
 	"unsafe"
 )
 
@@ -48,7 +49,7 @@ func ringoRandomMix(p []byte) {
 		}
 		p = p[k:]
 		var out [16]uint32
-		ringoChaCha(&out)
+		ringoRandomBlock(&out)
 		copy(ringoRand.key[:], out[:8])
 	}
 	ringoRand.lock.unlock()
@@ -61,12 +62,12 @@ func ringoRandomFill(p unsafe.Pointer, n uintptr) {
 	var out [16]uint32
 	ringoRand.lock.lock()
 	ringoRand.key[0] ^= uint32(ringoRDTSC())
-	ringoChaCha(&out)
+	ringoRandomBlock(&out)
 	copy(ringoRand.key[:], out[:8])
 	have, used := unsafe.Pointer(&out[8]), uintptr(32)
 	for n > 0 {
 		if used == 0 {
-			ringoChaCha(&out)
+			ringoRandomBlock(&out)
 			have, used = unsafe.Pointer(&out), 64
 		}
 		k := min(n, used)
@@ -76,43 +77,13 @@ func ringoRandomFill(p unsafe.Pointer, n uintptr) {
 		used -= k
 		n -= k
 	}
-	ringoChaCha(&out)
+	ringoRandomBlock(&out)
 	copy(ringoRand.key[:], out[:8])
 	ringoRand.lock.unlock()
 	out = [16]uint32{}
 }
 
-// ringoChaCha computes the next block of ChaCha20 (RFC 8439, 2.3) for the key.
-func ringoChaCha(out *[16]uint32) {
+func ringoRandomBlock(out *[16]uint32) {
 	ringoRand.n++
-	in := [16]uint32{0: 0x61707865, 1: 0x3320646e, 2: 0x79622d32, 3: 0x6b206574,
-		12: uint32(ringoRand.n), 13: uint32(ringoRand.n >> 32)}
-	copy(in[4:12], ringoRand.key[:])
-	*out = in
-	for i := 0; i < 10; i++ {
-		ringoQuarter(out, 0, 4, 8, 12)
-		ringoQuarter(out, 1, 5, 9, 13)
-		ringoQuarter(out, 2, 6, 10, 14)
-		ringoQuarter(out, 3, 7, 11, 15)
-		ringoQuarter(out, 0, 5, 10, 15)
-		ringoQuarter(out, 1, 6, 11, 12)
-		ringoQuarter(out, 2, 7, 8, 13)
-		ringoQuarter(out, 3, 4, 9, 14)
-	}
-	for i := range out {
-		out[i] += in[i]
-	}
+	chacha.Block(out, &ringoRand.key, ringoRand.n)
 }
-
-func ringoQuarter(x *[16]uint32, a, b, c, d int) {
-	x[a] += x[b]
-	x[d] = ringoRotl(x[d]^x[a], 16)
-	x[c] += x[d]
-	x[b] = ringoRotl(x[b]^x[c], 12)
-	x[a] += x[b]
-	x[d] = ringoRotl(x[d]^x[a], 8)
-	x[c] += x[d]
-	x[b] = ringoRotl(x[b]^x[c], 7)
-}
-
-func ringoRotl(v uint32, k uint) uint32 { return v<<k | v>>(32-k) }

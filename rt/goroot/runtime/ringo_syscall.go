@@ -2,7 +2,10 @@
 
 package runtime
 
-import "unsafe"
+import (
+	"ringo.dev/ringo/rt/region"
+	"unsafe"
+)
 
 // Error numbers of Linux that rt answers with.
 const (
@@ -221,7 +224,7 @@ func ringoAnswer(t *ringoThread, f *ringoFrame, num, a1, a2, a3, a4, a5 uintptr)
 	case ringoSysThreadsAndCPU:
 		return ringoThreadsAndCPU((*[2]int64)(unsafe.Pointer(a1)))
 	case ringoSysRegion:
-		return ringoRegionAfter(a1, (*ringoRegion)(unsafe.Pointer(a2)))
+		return ringoRegionAfter(a1, (*region.Region)(unsafe.Pointer(a2)))
 	}
 	return -ringoENOSYS
 }
