@@ -253,6 +253,18 @@ func ticker() error {
 
 // profile wants a CPU profile in which the busy function is.
 func profile() error {
+	// A busy host may not run the machine's ticks for a while.
+	const tries = 8
+	var err error
+	for range tries {
+		if err = profileOnce(); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+func profileOnce() error {
 	var compressed bytes.Buffer
 	if err := pprof.StartCPUProfile(&compressed); err != nil {
 		return err
