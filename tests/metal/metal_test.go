@@ -166,7 +166,7 @@ func TestNoEntropy(t *testing.T) {
 	}
 }
 
-// unknown are properties that rt has on no platform yet.
+// unknown are properties that metal does not have yet; see docs/limits.md.
 var unknown = map[string]bool{
 	"memory/protect": true, // a mapping without any access can be read
 }

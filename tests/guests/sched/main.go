@@ -253,7 +253,7 @@ func ticker() error {
 
 // profile wants a CPU profile in which the busy function is.
 func profile() error {
-	// A busy host may not run the machine's ticks for a while.
+	// Once, on a busy host, a profile was empty. Why is not known.
 	const tries = 8
 	var err error
 	for range tries {
