@@ -1,0 +1,33 @@
+// Package block is what a disk is to the rest of the kernel: numbered bytes that
+// can be read, written and made durable. Drivers implement Device for the disks
+// of the virtual machine; on a host a File is one, so that the tools which make
+// and check volumes run the same code as the guest.
+package block
+
+// A Device is a disk. Its methods may be called by several goroutines at once;
+// what two overlapping writes at the same time leave behind is not defined.
+//
+// Offsets and lengths are in bytes and multiples of SectorSize. A transfer beyond
+// Size is an error and changes nothing. Memory that is passed is the device's
+// until the method returns.
+type Device interface {
+	// Size is the capacity in bytes.
+	Size() int64
+	// SectorSize is the unit of transfers and of what a power cut leaves whole:
+	// a power of two, from 512 to 4096.
+	SectorSize() int
+	// ReadOnly says that writing fails.
+	ReadOnly() bool
+
+	// ReadAt fills p from the bytes at off. p is undefined after an error.
+	ReadAt(p []byte, off int64) error
+	// WriteAt writes p at off. The data may stay in a volatile cache, and reach
+	// the medium in any order with other writes, until Flush returns.
+	WriteAt(p []byte, off int64) error
+	// Flush makes every write that returned before it was called durable.
+	Flush() error
+	// Discard says that the n bytes at off are not needed any more; reading
+	// them gives anything until they are written. A device that cannot make
+	// use of it returns nil.
+	Discard(off, n int64) error
+}
