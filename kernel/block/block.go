@@ -1,6 +1,6 @@
 // Package block is what a disk is to the rest of the kernel: numbered bytes that
-// can be read, written and made durable. Drivers implement Device for the disks
-// of the virtual machine; on a host a File is one, so that the tools which make
+// can be read, written and made durable. Drivers implement Device for the disks of
+// the virtual machine; on a host a file can be one, so that the tools which make
 // and check volumes run the same code as the guest.
 package block
 
