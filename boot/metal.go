@@ -161,12 +161,14 @@ func pvhNote() []byte {
 	return encodeNote(pvhNoteName, pvhNoteType, le.AppendUint64(nil, imageBase+stubAt))
 }
 
+var errNoMultiboot = errors.New("it has no multiboot header; build it again with this ringo")
+
 // HideMultiboot takes the multiboot header out of an executable, in memory, so
 // that a loader that knows both multiboot and PVH, as QEMU does, takes PVH.
 func HideMultiboot(image []byte) error {
 	at := image[min(multibootAt, len(image)):]
 	if len(at) < 4 || le.Uint32(at) != multibootMagic {
-		return errors.New("it has no multiboot header; build it again with this ringo")
+		return errNoMultiboot
 	}
 	clear(at[:4])
 	return nil
