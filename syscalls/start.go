@@ -15,6 +15,7 @@ import (
 // host's kernel it does nothing. The boot configuration may say
 //
 //	hostname=NAME  the host name
+//	mount.N=…      what to mount (mountAll)
 //	strace=1       print every call on the console
 //	tty=1          the console is a terminal
 func Start() {
@@ -69,6 +70,9 @@ func Build(config map[string]string) (*kernel.Kernel, Errno) {
 	top := root.Root().(*tmpfs.Dir)
 	k.SetTemp(fillRoot(top, k))
 	if err := k.Mount(procfs.New(k), "/proc", "proc", false); err != 0 {
+		return nil, err
+	}
+	if err := mountAll(k, config); err != 0 {
 		return nil, err
 	}
 
