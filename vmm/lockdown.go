@@ -1,12 +1,13 @@
 package vmm
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
 	"syscall"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,8 +18,8 @@ import (
 // resolver reads. What is open stays open; sockets can still be made, so that
 // user-mode networking works. Call it after New and before Run.
 //
-// Landlock reaches all threads only in a program built without cgo; with cgo
-// it is left out.
+// A program with cgo has threads that Go does not know, so there Lockdown
+// cannot put files under Landlock: such a program calls Restart early.
 func Lockdown() error {
 	// TSYNC takes this thread's no_new_privs along to the others.
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
@@ -33,52 +34,82 @@ func Lockdown() error {
 	return nil
 }
 
-// readable are the files and directories that Go's resolver and listeners read.
-var readable = []string{
-	"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/services", "/etc/protocols",
-	"/etc/localtime", "/usr/share/zoneinfo", "/proc/sys/net/core/somaxconn",
+// Restart is Landlock for programs with cgo: it runs the program again, in the
+// same process, with the arguments argv and the environment env, confined to
+// keep and to what Lockdown leaves. Descriptors without close-on-exec stay
+// open. The program has to know by argv or env that it is the second run. This
+// takes a few milliseconds.
+//
+// Restart returns nil at once where it has nothing to add to Lockdown: without
+// cgo, or without Landlock. After an error the program can only end.
+func Restart(argv, env []string, keep ...Path) error {
+	if _, _, e := syscall.AllThreadsSyscall(unix.SYS_GETPID, 0, 0, 0); e != unix.ENOTSUP {
+		return nil
+	}
+	own, err := ownFiles()
+	if err != nil {
+		return err
+	}
+	r, err := newRuleset(slices.Concat(resolverFiles(), own, keep))
+	if r == nil || err != nil {
+		return err
+	}
+	defer r.close()
+	runtime.LockOSThread() // for good: it is this thread that gets restricted
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("no_new_privs: %w", err)
+	}
+	if _, _, e := unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, uintptr(r.fd), 0, 0); e != 0 {
+		return os.NewSyscallError("landlock_restrict_self", e)
+	}
+	return fmt.Errorf("starting again, confined: %w", syscall.Exec(ownExecutable, argv, env))
 }
 
-func restrictFiles() error {
-	const readRights = unix.LANDLOCK_ACCESS_FS_READ_FILE
-	const allRights = unix.LANDLOCK_ACCESS_FS_MAKE_SYM<<1 - 1 // those of the first version, lowest to highest
-	attr := unix.LandlockRulesetAttr{Handled_access_fs: allRights}
-	fd, _, e := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr.Handled_access_fs), 0)
-	if e == unix.ENOSYS || e == unix.EOPNOTSUPP {
-		return nil // this kernel has none
+// ownExecutable is the file that this process runs.
+const ownExecutable = "/proc/self/exe"
+
+// ownFiles are those that this program needs to start: its executable, the
+// libraries that it has mapped, and what the dynamic loader reads.
+func ownFiles() ([]Path, error) {
+	files := []Path{{Name: ownExecutable, execute: true}, {Name: "/etc/ld.so.cache"}, {Name: "/etc/ld.so.preload"}}
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		return nil, err
 	}
-	if e != 0 {
-		return e
-	}
-	defer unix.Close(int(fd))
-	for _, path := range readable {
-		if err := allowReading(int(fd), path, readRights); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("%s: %w", path, err)
+	for line := range strings.Lines(string(maps)) {
+		// address perms offset dev inode path
+		f := strings.Fields(line)
+		if len(f) == 6 && filepath.IsAbs(f[5]) {
+			files = append(files, Path{Name: f[5], execute: true})
 		}
 	}
-	_, _, err := syscall.AllThreadsSyscall(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0)
-	if err == 0 {
-		_, _, err = syscall.AllThreadsSyscall(unix.SYS_LANDLOCK_RESTRICT_SELF, fd, 0, 0)
-	}
-	if err != 0 && err != unix.ENOTSUP { // which cgo makes it
-		return err
-	}
-	return nil
+	return files, nil
 }
 
-// allowReading adds a file, or what is below a directory, to a ruleset.
-func allowReading(ruleset int, path string, rights uint64) error {
-	path, err := filepath.EvalSymlinks(path)
-	if err != nil {
+// resolverFiles are what Go's resolver and listeners read.
+func resolverFiles() []Path {
+	var files []Path
+	for _, name := range []string{
+		"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/services", "/etc/protocols",
+		"/etc/localtime", "/usr/share/zoneinfo", "/proc/sys/net/core/somaxconn",
+	} {
+		files = append(files, Path{Name: name})
+	}
+	return files
+}
+
+// restrictFiles puts all threads under Landlock, in a program without cgo.
+func restrictFiles() error {
+	r, err := newRuleset(resolverFiles())
+	if r == nil || err != nil {
 		return err
 	}
-	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return err
+	defer r.close()
+	_, _, e := syscall.AllThreadsSyscall(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0)
+	if e == 0 {
+		_, _, e = syscall.AllThreadsSyscall(unix.SYS_LANDLOCK_RESTRICT_SELF, uintptr(r.fd), 0, 0)
 	}
-	defer unix.Close(fd)
-	rule := unix.LandlockPathBeneathAttr{Allowed_access: rights, Parent_fd: int32(fd)}
-	if _, _, e := unix.Syscall6(unix.SYS_LANDLOCK_ADD_RULE, uintptr(ruleset), unix.LANDLOCK_RULE_PATH_BENEATH, uintptr(unsafe.Pointer(&rule)), 0, 0, 0); e != 0 {
+	if e != 0 && e != unix.ENOTSUP { // which cgo makes it
 		return e
 	}
 	return nil

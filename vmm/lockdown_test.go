@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ringo.dev/ringo/vmm/kvm"
 	"ringo.dev/ringo/vmm/testguest"
 )
 
@@ -70,14 +71,18 @@ var lockedActs = map[string]struct {
 	"unix socket":   {act: func() error { _, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0); return err }, dies: true},
 }
 
-// hasLandlock says that Lockdown can apply it: not under cgo, nor on every kernel.
+// hasLandlock says that the kernel has it.
 var hasLandlock = func() bool {
-	_, _, cgo := syscall.AllThreadsSyscall(unix.SYS_GETPID, 0, 0, 0)
-	_, _, none := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
-	return cgo == 0 && none == 0
+	_, _, e := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
+	return e == 0
 }()
 
-const lockedEnv = "RINGO_TEST_LOCKED"
+// lockedEnv has the act's name. Where Restart is needed, restartedEnv is set
+// for the second run.
+const (
+	lockedEnv    = "RINGO_TEST_LOCKED"
+	restartedEnv = "RINGO_TEST_RESTARTED"
+)
 
 // TestLockdown runs a guest in a locked-down process, which then does one act.
 func TestLockdown(t *testing.T) {
@@ -103,6 +108,12 @@ func TestLockedProcess(t *testing.T) {
 	a, ok := lockedActs[os.Getenv(lockedEnv)]
 	if !ok {
 		t.Skip("only a part of TestLockdown")
+	}
+	if os.Getenv(restartedEnv) == "" {
+		keep := []Path{{Name: kvm.Path, Write: true}, {Name: os.TempDir(), Write: true}}
+		if err := Restart(os.Args, append(os.Environ(), restartedEnv+"=1"), keep...); err != nil {
+			t.Fatal(err)
+		}
 	}
 	vm, out := newVM(t, testguest.Hello, nil)
 	if err := Lockdown(); err != nil {

@@ -16,6 +16,8 @@ import (
 
 	"ringo.dev/ringo/vmm"
 	"ringo.dev/ringo/vmm/device"
+	"ringo.dev/ringo/vmm/kvm"
+	"ringo.dev/ringo/vmm/net"
 	"ringo.dev/ringo/vmm/net/gateway"
 	"ringo.dev/ringo/vmm/virtio"
 )
@@ -75,6 +77,17 @@ const StatusTimeout = 124
 
 // errTimeout ends a VM's context.
 var errTimeout = errors.New("time limit")
+
+// Restart, called before Run, runs this program again with one more variable in
+// its environment, K=V, if that takes more of the host's files out of its reach
+// than Run can (vmm.Restart); else it returns nil.
+func Restart(o Options, variable string) error {
+	return vmm.Restart(os.Args, append(os.Environ(), variable),
+		vmm.Path{Name: o.Image},
+		vmm.Path{Name: machineID},
+		vmm.Path{Name: kvm.Path, Write: true},
+		vmm.Path{Name: net.TapDevice, Write: true})
+}
 
 // Run runs the program to its end and returns its exit status. An error means
 // that there was no program to have one. This process can do little else

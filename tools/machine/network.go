@@ -67,11 +67,14 @@ func newCard(b net.Backend, name string, settings map[string]string) *card {
 	}
 }
 
+// machineID is a file with what no other machine has (machine-id(5)).
+const machineID = "/etc/machine-id"
+
 // hardwareAddr returns an Ethernet address that is the same whenever this
 // machine uses the named network, so that DHCP servers and routers know the
 // guest again, and another one on other machines.
 func hardwareAddr(name string) [6]byte {
-	host, err := os.ReadFile("/etc/machine-id")
+	host, err := os.ReadFile(machineID)
 	if err != nil {
 		h, _ := os.Hostname() // or else nothing
 		host = []byte(h)

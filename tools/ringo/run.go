@@ -73,6 +73,10 @@ func runCommand() *cobra.Command {
 	return cmd
 }
 
+// imageVariable is set in the environment, to the name of what has been built,
+// of a command that machine.Restart has started again.
+const imageVariable = "RINGO_RUN_IMAGE"
+
 // run runs what args name. dash is how many of them are before a "--", or -1.
 func run(ctx context.Context, f *runFlags, args []string, dash int) error {
 	if dash < 0 {
@@ -85,10 +89,18 @@ func run(ctx context.Context, f *runFlags, args []string, dash int) error {
 	if err != nil {
 		return err
 	}
-	if o.Image, err = image(ctx, args[0]); err != nil {
+	var restarted bool
+	if o.Image, restarted = os.LookupEnv(imageVariable); restarted {
+		os.Unsetenv(imageVariable)
+	} else if o.Image, err = image(ctx, args[0]); err != nil {
 		return err
 	}
 	o.Args = append([]string{filepath.Base(o.Image)}, args[1:]...)
+	if f.vmm == "kvm" && !restarted {
+		if err := machine.Restart(o, imageVariable+"="+o.Image); err != nil {
+			return err
+		}
+	}
 	runner := machine.Run
 	switch f.vmm {
 	case "process":

@@ -72,17 +72,19 @@ type System struct {
 	mmapSize int
 }
 
+// Path is the file that is opened, for reading and writing.
+const Path = "/dev/kvm"
+
 // Open opens /dev/kvm and checks that it can do what the VMM needs.
 func Open() (*System, error) {
-	const path = "/dev/kvm"
-	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open(Path, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+		return nil, &os.PathError{Op: "open", Path: Path, Err: err}
 	}
 	s := &System{fd: fd}
 	if err := s.check(); err != nil {
 		s.Close()
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", Path, err)
 	}
 	return s, nil
 }

@@ -49,6 +49,9 @@ const (
 	maxLarge = spec.NetHeaderLen + ethernetHeader + 65535
 )
 
+// TapDevice is the file that OpenTap opens, for reading and writing.
+const TapDevice = "/dev/net/tun"
+
 // OpenTap opens the existing tap interface of that name. This takes
 // CAP_NET_ADMIN, or an interface that was created for this user.
 func OpenTap(name string) (*Tap, error) {
@@ -56,16 +59,16 @@ func OpenTap(name string) (*Tap, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tap %s does not exist: create it with \"ip tuntap add %s mode tap vnet_hdr user $USER\", give it an address and set it up", name, name)
 	}
-	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open(TapDevice, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, fmt.Errorf("tap %s: open /dev/net/tun: %w", name, err)
+		return nil, fmt.Errorf("tap %s: open %s: %w", name, TapDevice, err)
 	}
 	if err := bindTap(fd, name); err != nil {
 		unix.Close(fd)
 		return nil, err
 	}
 	// Only now: the poller refuses a descriptor without an interface.
-	t := &Tap{name: name, mtu: ifc.MTU, file: os.NewFile(uintptr(fd), "/dev/net/tun")}
+	t := &Tap{name: name, mtu: ifc.MTU, file: os.NewFile(uintptr(fd), TapDevice)}
 	if t.conn, err = t.file.SyscallConn(); err != nil {
 		t.file.Close()
 		return nil, fmt.Errorf("tap %s: %w", name, err)
