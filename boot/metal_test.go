@@ -1,52 +1,14 @@
 package boot
 
 import (
-	"bytes"
-	"encoding/hex"
-	"flag"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"golang.org/x/arch/x86/x86asm"
+	"ringo.dev/ringo/boot/internal/asmtest"
 )
 
-var update = flag.Bool("update", false, "write stub.bin anew")
-
 // TestStub checks that stub.bin is stub_386.s as the Go assembler has it.
-func TestStub(t *testing.T) {
-	object := filepath.Join(t.TempDir(), "stub.o")
-	asm := exec.Command("go", "tool", "asm", "-p", "main", "-o", object, "stub_386.s")
-	asm.Env = append(os.Environ(), "GOARCH=386")
-	if out, err := asm.CombinedOutput(); err != nil {
-		t.Fatalf("go tool asm: %v\n%s", err, out)
-	}
-	out, err := exec.Command("go", "tool", "objdump", object).Output()
-	if err != nil {
-		t.Fatalf("go tool objdump: %v", err)
-	}
-	var code []byte
-	for line := range strings.Lines(string(out)) {
-		if field := strings.Fields(line); len(field) > 3 && strings.HasPrefix(field[0], "stub_386.s:") {
-			b, err := hex.DecodeString(field[2])
-			if err != nil {
-				t.Fatalf("objdump: %q: %v", line, err)
-			}
-			code = append(code, b...)
-		}
-	}
-	if *update {
-		if err := os.WriteFile("stub.bin", code, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if !bytes.Equal(code, stub) {
-		t.Errorf("stub.bin is not what stub_386.s assembles to; run go test -update")
-	}
-}
+func TestStub(t *testing.T) { asmtest.Check(t, "386", "stub_386.s", "stub.bin") }
 
 // TestStubEntries checks the stub's two entry points, and that it is made of
 // known instructions up to its last.
