@@ -83,18 +83,9 @@ func vector(bufs [][]byte, transfer func(p []byte) (int, Errno)) (int, Errno) {
 
 // Pread is pread64(2).
 func (k *Kernel) Pread(fd int, p []byte, off int64) (int, Errno) {
-	d, err := k.file(fd)
-	switch {
-	case err != 0:
+	d, r, err := positioned[ReaderAt](k, fd, off, (*Description).readable)
+	if err != 0 {
 		return -1, err
-	case off < 0:
-		return -1, syscall.EINVAL
-	case !d.readable():
-		return -1, syscall.EBADF
-	}
-	r, ok := d.File.(ReaderAt)
-	if !ok {
-		return -1, notPositioned(d)
 	}
 	n, err := r.ReadAt(p, off)
 	if n > 0 {
@@ -105,24 +96,34 @@ func (k *Kernel) Pread(fd int, p []byte, off int64) (int, Errno) {
 
 // Pwrite is pwrite64(2).
 func (k *Kernel) Pwrite(fd int, p []byte, off int64) (int, Errno) {
-	d, err := k.file(fd)
-	switch {
-	case err != 0:
+	d, w, err := positioned[WriterAt](k, fd, off, (*Description).writable)
+	if err != 0 {
 		return -1, err
-	case off < 0:
-		return -1, syscall.EINVAL
-	case !d.writable():
-		return -1, syscall.EBADF
-	}
-	w, ok := d.File.(WriterAt)
-	if !ok {
-		return -1, notPositioned(d)
 	}
 	n, err := w.WriteAt(p, off)
 	if n > 0 {
 		k.tellFile(d, syscall.IN_MODIFY)
 	}
 	return n, err
+}
+
+// positioned returns what fd stands for if it is open in a mode that allows the
+// transfer, and has offsets.
+func positioned[T any](k *Kernel, fd int, off int64, allows func(*Description) bool) (d *Description, at T, err Errno) {
+	d, err = k.file(fd)
+	switch {
+	case err != 0:
+		return nil, at, err
+	case off < 0:
+		return nil, at, syscall.EINVAL
+	case !allows(d):
+		return nil, at, syscall.EBADF
+	}
+	at, ok := d.File.(T)
+	if !ok {
+		return nil, at, notPositioned(d)
+	}
+	return d, at, 0
 }
 
 // notPositioned is the error of a transfer at an offset where there are none.

@@ -136,20 +136,6 @@ func (s *socket) setSocketOption(name int, value []byte) kernel.Errno {
 		return err
 	}
 	switch name {
-	case syscall.SO_REUSEADDR:
-		so.SetReuseAddress(v != 0)
-	case soReusePort:
-		so.SetReusePort(v != 0)
-	case syscall.SO_BROADCAST:
-		so.SetBroadcast(v != 0)
-	case syscall.SO_KEEPALIVE:
-		so.SetKeepAlive(v != 0)
-	case syscall.SO_OOBINLINE:
-		so.SetOutOfBandInline(v != 0)
-	case syscall.SO_NO_CHECK:
-		so.SetNoChecksum(v != 0)
-	case syscall.SO_PASSCRED:
-		so.SetPassCred(v != 0)
 	case syscall.SO_RCVLOWAT:
 		return errnoOf(so.SetRcvlowat(int32(v)))
 	case syscall.SO_MARK:
@@ -170,6 +156,10 @@ func (s *socket) setSocketOption(name int, value []byte) kernel.Errno {
 		s.setTimestamp(v, timestampNano)
 	case syscall.SO_TYPE, syscall.SO_ERROR, syscall.SO_ACCEPTCONN, soProtocol, soDomain, soCookie:
 		return syscall.ENOPROTOOPT // they can only be read
+	default:
+		if f := socketFlags.find(name); f != nil {
+			f.set(so, v != 0)
+		}
 	}
 	return 0
 }
@@ -205,20 +195,6 @@ func (s *socket) socketOption(name int, b []byte) (int, kernel.Errno) {
 		return putInt(b, s.family), 0
 	case syscall.SO_ACCEPTCONN:
 		return putBool(b, so.GetAcceptConn()), 0
-	case syscall.SO_REUSEADDR:
-		return putBool(b, so.GetReuseAddress()), 0
-	case soReusePort:
-		return putBool(b, so.GetReusePort()), 0
-	case syscall.SO_BROADCAST:
-		return putBool(b, so.GetBroadcast()), 0
-	case syscall.SO_KEEPALIVE:
-		return putBool(b, so.GetKeepAlive()), 0
-	case syscall.SO_OOBINLINE:
-		return putBool(b, so.GetOutOfBandInline()), 0
-	case syscall.SO_NO_CHECK:
-		return putBool(b, so.GetNoChecksum()), 0
-	case syscall.SO_PASSCRED:
-		return putBool(b, so.GetPassCred()), 0
 	case syscall.SO_RCVLOWAT:
 		return putInt(b, int(so.GetRcvlowat())), 0
 	case syscall.SO_SNDLOWAT, syscall.SO_DONTROUTE, syscall.SO_DEBUG:
@@ -259,6 +235,9 @@ func (s *socket) socketOption(name int, b []byte) (int, kernel.Errno) {
 		}
 		binary.NativeEndian.PutUint64(b, s.inode)
 		return 8, 0
+	}
+	if f := socketFlags.find(name); f != nil {
+		return putBool(b, f.get(so)), 0
 	}
 	return 0, syscall.ENOPROTOOPT
 }

@@ -76,22 +76,12 @@ func (s *socket) setIPOption(name int, value []byte) kernel.Errno {
 		return errnoOf(s.ep.SetSockOptInt(tcpip.IPv4TOSOption, v))
 	case syscall.IP_MULTICAST_TTL:
 		return s.setMulticastTTL(v)
-	case syscall.IP_MULTICAST_LOOP:
-		so.SetMulticastLoop(v != 0)
-	case syscall.IP_RECVTTL:
-		so.SetReceiveTTL(v != 0)
-	case syscall.IP_RECVTOS:
-		so.SetReceiveTOS(v != 0)
-	case syscall.IP_PKTINFO:
-		so.SetReceivePacketInfo(v != 0)
-	case ipRecvOrigDstAddr:
-		so.SetReceiveOriginalDstAddress(v != 0)
-	case syscall.IP_RECVERR:
-		so.SetIPv4RecvError(v != 0)
-	case syscall.IP_HDRINCL:
-		so.SetHeaderIncluded(v != 0)
 	case syscall.IP_MTU_DISCOVER:
 		return s.setMTUDiscovery(v)
+	default:
+		if f := ipFlags.find(name); f != nil {
+			f.set(so, v != 0)
+		}
 	}
 	return 0
 }
@@ -109,8 +99,6 @@ func (s *socket) ipOption(name int, b []byte) (int, kernel.Errno) {
 		return s.intOption(tcpip.IPv4TOSOption, b)
 	case syscall.IP_MULTICAST_TTL:
 		return s.multicastTTL(b)
-	case syscall.IP_MULTICAST_LOOP:
-		return putBool(b, so.GetMulticastLoop()), 0
 	case syscall.IP_MULTICAST_IF:
 		var o tcpip.MulticastInterfaceOption
 		if terr := s.ep.GetSockOpt(&o); terr != nil {
@@ -119,22 +107,13 @@ func (s *socket) ipOption(name int, b []byte) (int, kernel.Errno) {
 		var ip [4]byte
 		copy(ip[:], o.InterfaceAddr.AsSlice())
 		return copy(b, ip[:]), 0
-	case syscall.IP_RECVTTL:
-		return putBool(b, so.GetReceiveTTL()), 0
-	case syscall.IP_RECVTOS:
-		return putBool(b, so.GetReceiveTOS()), 0
-	case syscall.IP_PKTINFO:
-		return putBool(b, so.GetReceivePacketInfo()), 0
-	case ipRecvOrigDstAddr:
-		return putBool(b, so.GetReceiveOriginalDstAddress()), 0
-	case syscall.IP_RECVERR:
-		return putBool(b, so.GetIPv4RecvError()), 0
-	case syscall.IP_HDRINCL:
-		return putBool(b, so.GetHeaderIncluded()), 0
 	case syscall.IP_MTU_DISCOVER:
 		return s.mtuDiscovery(b)
 	case ipMTU:
 		return s.pathMTU(b)
+	}
+	if f := ipFlags.find(name); f != nil {
+		return putBool(b, f.get(so)), 0
 	}
 	return 0, syscall.ENOPROTOOPT
 }
@@ -182,22 +161,14 @@ func (s *socket) setIPv6Option(name int, value []byte) kernel.Errno {
 		return errnoOf(s.ep.SetSockOptInt(tcpip.IPv6MulticastInterfaceOption, v))
 	case syscall.IPV6_MULTICAST_HOPS:
 		return s.setMulticastTTL(v)
-	case syscall.IPV6_MULTICAST_LOOP:
-		so.SetMulticastLoop(v != 0)
-	case ipv6RecvPktInfo:
-		so.SetIPv6ReceivePacketInfo(v != 0)
-	case ipv6RecvHopLimit:
-		so.SetReceiveHopLimit(v != 0)
-	case ipv6RecvTClass:
-		so.SetReceiveTClass(v != 0)
-	case ipv6OrigDstAddr:
-		so.SetReceiveOriginalDstAddress(v != 0)
-	case ipv6RecvErr:
-		so.SetIPv6RecvError(v != 0)
 	case syscall.IPV6_CHECKSUM:
 		return errnoOf(s.ep.SetSockOptInt(tcpip.IPv6Checksum, v))
 	case ipv6MTUDiscover:
 		return s.setMTUDiscovery(v)
+	default:
+		if f := ipv6Flags.find(name); f != nil {
+			f.set(so, v != 0)
+		}
 	}
 	return 0
 }
@@ -222,24 +193,15 @@ func (s *socket) ipv6Option(name int, b []byte) (int, kernel.Errno) {
 		return s.intOption(tcpip.IPv6MulticastInterfaceOption, b)
 	case syscall.IPV6_MULTICAST_HOPS:
 		return s.multicastTTL(b)
-	case syscall.IPV6_MULTICAST_LOOP:
-		return putBool(b, so.GetMulticastLoop()), 0
-	case ipv6RecvPktInfo:
-		return putBool(b, so.GetIPv6ReceivePacketInfo()), 0
-	case ipv6RecvHopLimit:
-		return putBool(b, so.GetReceiveHopLimit()), 0
-	case ipv6RecvTClass:
-		return putBool(b, so.GetReceiveTClass()), 0
-	case ipv6OrigDstAddr:
-		return putBool(b, so.GetReceiveOriginalDstAddress()), 0
-	case ipv6RecvErr:
-		return putBool(b, so.GetIPv6RecvError()), 0
 	case syscall.IPV6_CHECKSUM:
 		return s.intOption(tcpip.IPv6Checksum, b)
 	case ipv6MTUDiscover:
 		return s.mtuDiscovery(b)
 	case ipv6MTU:
 		return s.pathMTU(b)
+	}
+	if f := ipv6Flags.find(name); f != nil {
+		return putBool(b, f.get(so)), 0
 	}
 	return 0, syscall.ENOPROTOOPT
 }
