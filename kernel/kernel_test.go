@@ -7,6 +7,7 @@ import (
 
 	"ringo.dev/ringo/kernel"
 	"ringo.dev/ringo/kernel/dev"
+	"ringo.dev/ringo/kernel/pages"
 	"ringo.dev/ringo/kernel/procfs"
 	"ringo.dev/ringo/kernel/tmpfs"
 )
@@ -23,9 +24,9 @@ func newKernel(t testing.TB) *kernel.Kernel {
 	return k
 }
 
-func newKernelStore(t testing.TB) (*kernel.Kernel, *tmpfs.Store) {
+func newKernelStore(t testing.TB) (*kernel.Kernel, *pages.Store) {
 	t.Helper()
-	store := tmpfs.NewStore(storeLimit)
+	store := pages.NewStore(storeLimit)
 	fs := tmpfs.New(store, 0o755)
 	top := fs.Root().(*tmpfs.Dir)
 	k := kernel.New(fs)

@@ -6,6 +6,7 @@ import (
 
 	"ringo.dev/ringo/kernel"
 	"ringo.dev/ringo/kernel/dev"
+	"ringo.dev/ringo/kernel/pages"
 	"ringo.dev/ringo/kernel/procfs"
 	"ringo.dev/ringo/kernel/tmpfs"
 	"ringo.dev/ringo/rt"
@@ -56,7 +57,7 @@ func parseConfig(text string) map[string]string {
 func Build(config map[string]string) (*kernel.Kernel, Errno) {
 	_, free := rt.Memory()
 	const share = 2 // of the memory that is free now, files may take one part in so many
-	store := tmpfs.NewStore(int64(free / share))
+	store := pages.NewStore(int64(free / share))
 	root := tmpfs.New(store, 0o755)
 	k := kernel.New(root)
 	if name := config["hostname"]; name != "" {

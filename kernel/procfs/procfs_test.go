@@ -6,11 +6,12 @@ import (
 	"testing"
 
 	"ringo.dev/ringo/kernel"
+	"ringo.dev/ringo/kernel/pages"
 	"ringo.dev/ringo/kernel/tmpfs"
 )
 
 func newFS() *FS {
-	k := kernel.New(tmpfs.New(tmpfs.NewStore(1<<20), 0o755))
+	k := kernel.New(tmpfs.New(pages.NewStore(1<<20), 0o755))
 	k.SetProgram([]string{"/usr/bin/a program", "-x"}, []string{"A=1"})
 	return New(k)
 }

@@ -79,7 +79,7 @@ func (d *Dir) AddDir(name string, mode uint32) *Dir {
 func (d *Dir) AddFile(name, content string, mode uint32) {
 	f := d.fs.newFile(mode, 1)
 	f.head = []byte(content[:min(len(content), pageSize)])
-	d.fs.store.charge(int64(len(f.head)))
+	d.fs.store.Charge(int64(len(f.head)))
 	f.size = int64(len(f.head))
 	d.put(name, f)
 	if rest := content[len(f.head):]; rest != "" {
@@ -166,7 +166,7 @@ func (d *Dir) add(name string, build func() node) (kernel.Inode, kernel.Errno) {
 	if d.entries[name] != nil {
 		return nil, syscall.EEXIST
 	}
-	if !d.fs.store.room() {
+	if !d.fs.room() {
 		return nil, syscall.ENOSPC
 	}
 	n := build()
@@ -203,7 +203,7 @@ func (d *Dir) Symlink(name, target string) (kernel.Inode, kernel.Errno) {
 
 // Temp makes a regular file without a name.
 func (d *Dir) Temp(mode uint32) (kernel.Inode, kernel.Errno) {
-	if !d.fs.store.room() {
+	if !d.fs.room() {
 		return nil, syscall.ENOSPC
 	}
 	return d.fs.newFile(mode, 0), 0

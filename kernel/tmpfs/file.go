@@ -6,7 +6,10 @@ import (
 	"time"
 
 	"ringo.dev/ringo/kernel"
+	"ringo.dev/ringo/kernel/pages"
 )
+
+const pageSize = pages.Size
 
 // maxSize is the largest size of a file: that of Linux's tmpfs.
 const maxSize = 1<<63 - 1
@@ -15,7 +18,7 @@ const maxSize = 1<<63 - 1
 const leafPages = 64
 
 // leaf holds consecutive pages of a file; those not set are holes.
-type leaf [leafPages]pageRef
+type leaf [leafPages]pages.Page
 
 // file is a regular file. The first page of its data is head, which is only as
 // long as it needs to be, since most files are small; the rest is in leaves.
@@ -108,7 +111,7 @@ func split(off int64) (leafIndex int64, pageIndex, inPage int) {
 func (f *file) resize(size int64) {
 	f.punch(size, maxSize) // there may be pages beyond the old size too (Allocate)
 	if old := int64(len(f.head)); size < old {
-		f.fs.store.charge(size - old)
+		f.fs.store.Charge(size - old)
 		f.head = append([]byte(nil), f.head[:size]...)
 	}
 	f.size = size
@@ -148,18 +151,18 @@ func (f *file) punchLeaf(i, from, to int64) {
 	for j := range l {
 		start := (i*leafPages + int64(j)) * pageSize
 		p := &l[j]
-		if p.page == nil {
+		if p.Data == nil {
 			continue
 		}
 		lo, hi := max(from-start, 0), min(to-start, pageSize)
 		if lo == 0 && (hi == pageSize || hi > 0 && start+hi >= f.size) {
-			f.fs.store.put(*p)
+			f.fs.store.Put(*p)
 			f.pages--
-			*p = pageRef{}
+			*p = pages.Page{}
 			continue
 		}
 		if lo < hi {
-			clear(p.page[lo:hi])
+			clear(p.Data[lo:hi])
 		}
 		empty = false
 	}
@@ -190,8 +193,8 @@ func (f *file) ReadAt(p []byte, off int64) (int, kernel.Errno) {
 	for n < len(p) {
 		li, pi, in := split(off + int64(n))
 		want := min(len(p)-n, pageSize-in)
-		if l := f.leaves[li]; l != nil && l[pi].page != nil {
-			copy(p[n:n+want], l[pi].page[in:])
+		if l := f.leaves[li]; l != nil && l[pi].Data != nil {
+			copy(p[n:n+want], l[pi].Data[in:])
 		} else {
 			clear(p[n : n+want])
 		}
@@ -255,7 +258,7 @@ func (f *file) growHead(size int) bool {
 	if more <= 0 {
 		return true
 	}
-	if !f.fs.store.reserve(int64(more)) {
+	if !f.fs.store.Reserve(int64(more)) {
 		return false
 	}
 	old := len(f.head)
@@ -265,7 +268,7 @@ func (f *file) growHead(size int) bool {
 }
 
 // page returns the page at a place of leaves, which it makes if need be.
-func (f *file) page(li int64, pi int) (*page, bool) {
+func (f *file) page(li int64, pi int) (*[pageSize]byte, bool) {
 	l := f.leaves[li]
 	if l == nil {
 		if f.leaves == nil {
@@ -274,15 +277,15 @@ func (f *file) page(li int64, pi int) (*page, bool) {
 		l = &leaf{}
 		f.leaves[li] = l
 	}
-	if l[pi].page == nil {
-		ref, ok := f.fs.store.get()
+	if l[pi].Data == nil {
+		ref, ok := f.fs.store.Get()
 		if !ok {
 			return nil, false
 		}
 		l[pi] = ref
 		f.pages++
 	}
-	return l[pi].page, true
+	return l[pi].Data, true
 }
 
 // Allocate is fallocate(2).
@@ -335,7 +338,7 @@ func (f *file) SeekData(off int64, hole bool) (int64, kernel.Errno) {
 		} else {
 			li, pi, _ := split(off)
 			if l := f.leaves[li]; l != nil {
-				data = l[pi].page != nil
+				data = l[pi].Data != nil
 			} else {
 				next = f.nextLeaf(li)
 			}

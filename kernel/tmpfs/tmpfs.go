@@ -3,8 +3,7 @@
 //
 // The namespace (directories and what names refer to) is guarded by one lock
 // for the whole file system, each file's data by its own (file.go). Data lies
-// in pages outside the Go heap (pages.go), so that files neither make the
-// collector work nor count when it sizes the heap.
+// in pages outside the Go heap (package pages).
 package tmpfs
 
 import (
@@ -14,19 +13,20 @@ import (
 	"time"
 
 	"ringo.dev/ringo/kernel"
+	"ringo.dev/ringo/kernel/pages"
 )
 
 // FS is a file system in memory. Create it with New.
 type FS struct {
 	mu    sync.RWMutex // guards all directories
-	store *Store
+	store *pages.Store
 	root  *Dir
 	last  atomic.Uint64 // inode number
 }
 
 // New returns an empty file system whose data counts against store. mode are
 // the permissions of its root directory.
-func New(store *Store, mode uint32) *FS {
+func New(store *pages.Store, mode uint32) *FS {
 	fs := &FS{store: store}
 	fs.root = fs.newDir(nil, "", mode)
 	return fs
@@ -81,6 +81,12 @@ type inode struct {
 // they take of the Go heap.
 const inodeCost = 512
 
+// room reports whether there is anything left for one more inode.
+func (fs *FS) room() bool {
+	used, limit := fs.store.Usage()
+	return used+inodeCost <= limit
+}
+
 // node is any of the inodes of this package.
 type node interface {
 	kernel.Inode
@@ -90,7 +96,7 @@ type node interface {
 func (n *inode) base() *inode { return n }
 
 func (n *inode) init(fs *FS, mode uint32, nlink uint32) {
-	fs.store.charge(inodeCost)
+	fs.store.Charge(inodeCost)
 	now := time.Now().UnixNano()
 	n.fs, n.ino, n.mode, n.nlink = fs, fs.last.Add(1), mode, nlink
 	n.atime, n.mtime, n.ctime = now, now, now
@@ -166,7 +172,7 @@ func (n *inode) free() {
 		cost += attrCost(name, value)
 	}
 	n.attrs = nil
-	n.fs.store.charge(-cost)
+	n.fs.store.Charge(-cost)
 }
 
 func attrCost(name string, value []byte) int64 { return int64(len(name) + len(value)) }
@@ -212,16 +218,16 @@ func (n *inode) SetXattr(name string, value []byte, flags int) kernel.Errno {
 	case flags == create && exists:
 		return syscall.EEXIST
 	case value == nil:
-		n.fs.store.charge(-attrCost(name, n.attrs[name]))
+		n.fs.store.Charge(-attrCost(name, n.attrs[name]))
 		delete(n.attrs, name)
 	case !exists && len(n.attrs) >= maxAttrs:
 		return syscall.ENOSPC
 	default:
-		if !n.fs.store.reserve(attrCost(name, value)) {
+		if !n.fs.store.Reserve(attrCost(name, value)) {
 			return syscall.ENOSPC
 		}
 		if exists {
-			n.fs.store.charge(-attrCost(name, n.attrs[name]))
+			n.fs.store.Charge(-attrCost(name, n.attrs[name]))
 		}
 		if n.attrs == nil {
 			n.attrs = map[string][]byte{}

@@ -6,44 +6,8 @@ import (
 	"testing"
 
 	"ringo.dev/ringo/kernel"
+	"ringo.dev/ringo/kernel/pages"
 )
-
-// TestStore takes all pages, looks that each is zero and its own, and gives them
-// back.
-func TestStore(t *testing.T) {
-	const pages = 100
-	s := NewStore(pages * pageSize)
-	for range 3 {
-		var taken []pageRef
-		for {
-			p, ok := s.get()
-			if !ok {
-				break
-			}
-			for _, b := range p.page {
-				if b != 0 {
-					t.Fatal("a page is not empty")
-				}
-			}
-			for i := range p.page {
-				p.page[i] = byte(len(taken) + 1)
-			}
-			taken = append(taken, p)
-		}
-		if len(taken) != pages {
-			t.Fatalf("got %d pages, want %d", len(taken), pages)
-		}
-		for i, p := range taken {
-			if p.page[0] != byte(i+1) || p.page[pageSize-1] != byte(i+1) {
-				t.Fatalf("page %d is shared", i)
-			}
-			s.put(p)
-		}
-		if used, _ := s.Usage(); used != 0 || len(s.open) != 1 {
-			t.Errorf("%d bytes and %d blocks are left", used, len(s.open))
-		}
-	}
-}
 
 func read(t *testing.T, d *Dir, name string) string {
 	t.Helper()
@@ -82,7 +46,7 @@ func TestLater(t *testing.T) {
 	}
 	for name, use := range uses {
 		t.Run(name, func(t *testing.T) {
-			root := New(NewStore(1<<20), 0o755).root
+			root := New(pages.NewStore(1<<20), 0o755).root
 			root.AddFile("other", "", 0o644)
 			filled := 0
 			d := root.AddDir("dir", 0o755).Later(func(d *Dir) {
@@ -107,7 +71,7 @@ func TestLater(t *testing.T) {
 
 // TestLinks counts the links of directories through all that changes them.
 func TestLinks(t *testing.T) {
-	root := New(NewStore(1<<20), 0o755).root
+	root := New(pages.NewStore(1<<20), 0o755).root
 	expect := func(links ...uint64) {
 		t.Helper()
 		for i, d := range []string{"", "a", "b"} {
