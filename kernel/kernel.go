@@ -15,6 +15,7 @@
 //     procfs); devices are in package dev.
 //   - pipe.go, fifo.go, eventfd.go, timerfd.go, inotify.go, unix*.go: files
 //     without a file system. socket.go: the calls on sockets of all families.
+//   - mapping.go: files in the program's memory.
 //   - identity.go, limits.go, lock.go: what else a process has.
 //   - user.go: the one way to the program's memory.
 package kernel
@@ -36,6 +37,7 @@ type Kernel struct {
 	unix    unixNames
 	ident   identity
 	limits  limits
+	space   addressSpace
 	start   time.Time
 
 	families    sync.Map // domain int → SocketFamily

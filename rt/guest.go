@@ -3,6 +3,7 @@
 package rt
 
 import (
+	"syscall"
 	"unsafe"
 
 	"ringo.dev/ringo/vmm/abi"
@@ -115,6 +116,40 @@ func CPUTime() (busy, idle int64)
 //
 //go:linkname Threads runtime.ringoThreads
 func Threads() int
+
+// Mmap, Unmap, Mprotect and Madvise are the system calls as rt itself answers
+// them: for anonymous memory, and without a look at what files are mapped. The
+// results are as those of MapFile.
+//
+//go:linkname Mmap runtime.ringoMmapCall
+func Mmap(addr, n uintptr, prot, flags int) (uintptr, syscall.Errno)
+
+//go:linkname Unmap runtime.ringoUnmapCall
+func Unmap(addr, n uintptr) syscall.Errno
+
+//go:linkname Mprotect runtime.ringoMprotectCall
+func Mprotect(addr, n uintptr, prot int) syscall.Errno
+
+//go:linkname Madvise runtime.ringoMadviseCall
+func Madvise(addr, n uintptr, advice int) syscall.Errno
+
+// MapFile takes n bytes of the address space for the pages of a file. Of flags,
+// MAP_FIXED and MAP_FIXED_NOREPLACE count. There is nothing to access before
+// Alias: until then, and where Alias shows no page, an access is SIGBUS. The
+// system calls that change mappings are the kernel's from now on, for the
+// addresses between the first and the last that MapFile ever returned.
+//
+//go:linkname MapFile runtime.ringoMapFile
+func MapFile(addr, n uintptr, flags int) (uintptr, syscall.Errno)
+
+// Alias shows memory at a second address: list holds the addresses of pages, which
+// from addr on stand for the same memory with the protection prot, without
+// PROT_EXEC. The pages are memory of an anonymous shared mapping, or read-only ones
+// of the image. 0 in the list is no page. prot 0 takes all pages away and makes an
+// access SIGSEGV. A page must not be unmapped before its aliases are.
+//
+//go:linkname Alias runtime.ringoAlias
+func Alias(addr uintptr, list []uintptr, prot int) syscall.Errno
 
 // EachMapping calls f for every mapped region in ascending order. prot is as
 // in package abi.

@@ -32,6 +32,15 @@ type Page struct {
 // Addr returns the page's address.
 func (p Page) Addr() uintptr { return uintptr(unsafe.Pointer(p.Data)) }
 
+// Follows reports whether p lies n pages behind q, so that Bytes of q reaches it.
+func (p Page) Follows(q Page, n int) bool {
+	return p.block == q.block && p.Addr() == q.Addr()+uintptr(n)*Size
+}
+
+// Bytes returns the memory of n pages that lie next to each other, of which p is
+// the first.
+func (p Page) Bytes(n int) []byte { return unsafe.Slice(&p.Data[0], n*Size) }
+
 // Store gives pages, up to a limit that its users share. Pages are mapped in
 // blocks; a block whose pages are all free is unmapped, which gives its memory
 // back to the host. The garbage collector is told of the blocks, since what files

@@ -1,0 +1,261 @@
+package pagecache
+
+import (
+	"sync"
+
+	"ringo.dev/ringo/kernel"
+	"ringo.dev/ringo/kernel/pages"
+)
+
+// File is the data of one inode in the cache.
+//
+// Four locks order what happens to it; they are taken in this order:
+//
+//	writing   held by those who change the data or the size, one at a time
+//	flushing  held by the one who writes dirty pages
+//	io        shared during transfers of the Backing, exclusively to change the size
+//	mu        guards the pages
+//
+// Transfers run without mu: their pages are busy until they have ended.
+type File struct {
+	volume  *Volume
+	backing Backing
+
+	writing  sync.Mutex
+	flushing sync.Mutex
+	io       sync.RWMutex
+
+	mu     sync.RWMutex
+	idle   sync.Cond // on mu: a page is not busy any more
+	size   int64
+	leaves map[int64]*leaf // by index / leafPages
+	dirty  map[int64]*page // by index
+	maps   kernel.Mappings
+	failed writeError // of writing dirty pages
+
+	users    int    // open files and mappings
+	idleFunc func() // called when there are none any more
+
+	ahead readAhead
+}
+
+// readAhead recognises that a file is read in order.
+type readAhead struct {
+	next   int64 // the page after the last ones that were read
+	length int64
+}
+
+// window returns how many pages to read, from index on, if want are asked for.
+// The more were read in order, the more come with them.
+func (r *readAhead) window(index, want int64) int64 {
+	const first = 4
+	if index != r.next {
+		r.length = 0
+	}
+	n := min(max(want, r.length), maxTransfer)
+	r.next = index + n
+	r.length = max(n*2, first)
+	return n
+}
+
+// maxTransfer is the most pages that one transfer has.
+const maxTransfer = 64
+
+// leafPages is the number of pages that one entry of File.leaves covers.
+const leafPages = 64
+
+// leaf holds consecutive pages of a File; nil are those that are not cached.
+type leaf struct {
+	page [leafPages]*page
+	used int
+}
+
+// maxSize is the largest size that a file can have.
+const maxSize = 1<<63 - PageSize
+
+// NewFile returns the File of an inode whose size on the disk is size.
+func (v *Volume) NewFile(b Backing, size int64) *File {
+	f := &File{volume: v, backing: b, size: size, leaves: map[int64]*leaf{}, dirty: map[int64]*page{}}
+	f.idle.L = &f.mu
+	return f
+}
+
+// Size returns the file's size as the program sees it.
+func (f *File) Size() int64 {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.size
+}
+
+// at returns the cached page with an index, or nil. f.mu is held.
+func (f *File) at(index int64) *page {
+	if l := f.leaves[index/leafPages]; l != nil {
+		return l.page[index%leafPages]
+	}
+	return nil
+}
+
+// put enters a page that is not there. f.mu is held.
+func (f *File) put(mem pages.Page, index int64) *page {
+	l := f.leaves[index/leafPages]
+	if l == nil {
+		l = &leaf{}
+		f.leaves[index/leafPages] = l
+	}
+	p := &page{Page: mem, file: f, index: index}
+	l.page[index%leafPages] = p
+	l.used++
+	f.volume.cache.insert(p)
+	return p
+}
+
+// drop takes a page out of the cache. No mapping shows it. f.mu is held.
+func (f *File) drop(p *page) {
+	l := f.leaves[p.index/leafPages]
+	l.page[p.index%leafPages] = nil
+	if l.used--; l.used == 0 {
+		delete(f.leaves, p.index/leafPages)
+	}
+	if p.dirty {
+		f.setDirty(p, false)
+	}
+	if p.reserved {
+		f.backing.Unreserve(p.index*PageSize, PageSize)
+	}
+	f.volume.cache.remove(p)
+}
+
+// setDirty notes whether a page is to be written. f.mu is held.
+func (f *File) setDirty(p *page, dirty bool) {
+	if p.dirty == dirty {
+		return
+	}
+	p.dirty = dirty
+	if dirty {
+		f.dirty[p.index] = p
+		f.volume.cache.dirty.Add(1)
+		f.volume.note(f)
+	} else {
+		delete(f.dirty, p.index)
+		f.volume.cache.dirty.Add(-1)
+	}
+}
+
+// pagesOf returns how many pages n bytes take.
+func pagesOf(n int64) int64 { return (n + PageSize - 1) / PageSize }
+
+// ReadAt reads at an offset; at the end it answers 0.
+func (f *File) ReadAt(b []byte, off int64) (int, Errno) {
+	n := 0
+	for {
+		m, done := f.copyOut(b[n:], off+int64(n))
+		n += m
+		if done {
+			return n, 0
+		}
+		index := (off + int64(n)) / PageSize
+		if err := f.fill(index, pagesOf(off+int64(len(b)))-index); err != 0 {
+			if n > 0 {
+				err = 0 // what was read counts; the error comes with the next call
+			}
+			return n, err
+		}
+	}
+}
+
+// copyOut copies to b what is cached, up to the first page that is not. done says that
+// b is full or the file at its end.
+func (f *File) copyOut(b []byte, off int64) (n int, done bool) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if off >= f.size {
+		return 0, true
+	}
+	b = b[:min(int64(len(b)), f.size-off)]
+	for n < len(b) {
+		p := f.at((off + int64(n)) / PageSize)
+		if p == nil || p.busy && !p.dirty { // being read; one that is being written can be read
+			return n, false
+		}
+		if !p.used.Load() {
+			p.used.Store(true)
+		}
+		n += copy(b[n:], p.Data[(off+int64(n))%PageSize:])
+	}
+	return n, true
+}
+
+// fill reads pages into the cache: the one with an index, if it is not there and
+// within the file, and some of those that follow, of which the caller wants
+// want in all.
+func (f *File) fill(index, want int64) Errno {
+	c := f.volume.cache
+	f.mu.Lock()
+	for {
+		p := f.at(index)
+		if p != nil && !p.busy || index*PageSize >= f.size {
+			f.mu.Unlock()
+			return 0
+		}
+		if p == nil {
+			break
+		}
+		f.idle.Wait()
+	}
+	want = f.ahead.window(index, want)
+	n := int64(1)
+	for n < min(want, maxTransfer, pagesOf(f.size)-index) && f.at(index+n) == nil {
+		n++
+	}
+	f.mu.Unlock()
+
+	mem, err := c.getAll(int(n))
+	if err != 0 {
+		return err
+	}
+	f.io.RLock()
+	defer f.io.RUnlock()
+	f.mu.Lock()
+	var list []*page
+	for _, m := range mem {
+		i := index + int64(len(list))
+		if f.at(i) != nil || i*PageSize >= f.size { // somebody was faster
+			break
+		}
+		p := f.put(m, i)
+		p.busy = true
+		list = append(list, p)
+	}
+	f.mu.Unlock()
+	for _, m := range mem[len(list):] {
+		c.store.Put(m)
+	}
+	if len(list) == 0 {
+		return 0
+	}
+	err = f.backing.ReadPages(index*PageSize, pieces(list))
+	f.mu.Lock()
+	for _, p := range list {
+		p.busy = false
+		if err != 0 {
+			f.drop(p)
+		}
+	}
+	f.idle.Broadcast()
+	f.mu.Unlock()
+	return err
+}
+
+// pieces returns the memory of pages in as few pieces as it has.
+func pieces(list []*page) [][]byte {
+	var out [][]byte
+	for i := 0; i < len(list); {
+		j := i + 1
+		for j < len(list) && list[j].Follows(list[i].Page, j-i) {
+			j++
+		}
+		out = append(out, list[i].Bytes(j-i))
+		i = j
+	}
+	return out
+}
