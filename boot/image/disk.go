@@ -2,8 +2,10 @@ package image
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 )
 
@@ -78,4 +80,37 @@ func (d *Disk) ReadAt(p []byte, off int64) (n int, err error) {
 // WriteTo writes the disk as it is, byte by byte (io.WriterTo).
 func (d *Disk) WriteTo(w io.Writer) (int64, error) {
 	return io.Copy(w, io.NewSectionReader(d, 0, d.size))
+}
+
+// WriteFile writes the disk to the named file. In a file of its own it leaves
+// holes where there are zeros; none is left if that fails.
+func (d *Disk) WriteFile(name string) (err error) {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err == nil && info.Mode().IsRegular() {
+		err = d.writeExtents(f)
+	} else if err == nil {
+		_, err = d.WriteTo(f)
+	}
+	err = errors.Join(err, f.Close())
+	if err != nil && info != nil && info.Mode().IsRegular() {
+		os.Remove(name)
+	}
+	return err
+}
+
+// writeExtents writes the disk to an empty file.
+func (d *Disk) writeExtents(f *os.File) error {
+	if err := f.Truncate(d.size); err != nil {
+		return err
+	}
+	for _, e := range d.extents {
+		if _, err := f.WriteAt(e.Data, e.Offset); err != nil {
+			return err
+		}
+	}
+	return nil
 }

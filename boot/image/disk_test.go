@@ -3,6 +3,8 @@ package image
 import (
 	"bytes"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -57,5 +59,34 @@ func TestDiskPutErrors(t *testing.T) {
 	}
 	if err := d.Put(0, make([]byte, 100)); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestWriteFile checks that a file has all of the disk, and that there is none
+// after an error.
+func TestWriteFile(t *testing.T) {
+	d := NewDisk(64 << 20)
+	if err := d.Put(1000, []byte("data")); err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(t.TempDir(), "disk")
+	if err := os.WriteFile(name, []byte("older and not a disk"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.WriteFile(name); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(name)
+	if err != nil || int64(len(data)) != d.Size() || string(data[1000:1004]) != "data" || data[0] != 0 {
+		t.Errorf("%v, %d bytes", err, len(data))
+	}
+	if err := d.WriteFile(filepath.Dir(name)); err == nil {
+		t.Error("a directory: no error")
+	}
+	if err := NewDisk(-1).WriteFile(name); err == nil {
+		t.Error("an impossible size: no error")
+	}
+	if _, err := os.Stat(name); !os.IsNotExist(err) {
+		t.Errorf("after an error: %v", err)
 	}
 }

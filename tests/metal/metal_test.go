@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,8 +54,14 @@ type machine struct {
 // seed is for processors without RDRAND.
 const seed = "ringo.seed=5eed5eed5eed5eed5eed5eed5eed5eed"
 
-// command returns QEMU with an image and its command line.
+// command returns QEMU with an executable and its command line.
 func (m machine) command(ctx context.Context, t *testing.T, image, line string) *exec.Cmd {
+	t.Helper()
+	return m.qemu(ctx, t, "-kernel", image, "-append", line)
+}
+
+// qemu returns QEMU with more arguments.
+func (m machine) qemu(ctx context.Context, t *testing.T, more ...string) *exec.Cmd {
 	t.Helper()
 	const qemu = "qemu-system-x86_64"
 	if _, err := exec.LookPath(qemu); err != nil {
@@ -64,9 +71,8 @@ func (m machine) command(ctx context.Context, t *testing.T, image, line string) 
 		"-machine", m.Type, "-accel", "tcg", "-cpu", m.CPU, "-m", "128",
 		"-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio", "-no-reboot",
 		"-device", "isa-debug-exit,iobase=0xf4,iosize=4",
-		"-kernel", image, "-append", line,
 	}
-	return exec.CommandContext(ctx, qemu, append(args, m.Args...)...)
+	return exec.CommandContext(ctx, qemu, slices.Concat(args, m.Args, more)...)
 }
 
 // boot runs a program of this module on m to its end.

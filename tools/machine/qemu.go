@@ -189,22 +189,7 @@ func commandLine(o *Options) (string, error) {
 	for _, e := range o.Env {
 		words = append(words, "ringo.env."+e)
 	}
-	for i, w := range words {
-		words[i] = quote(w)
-	}
-	for _, w := range o.Args[1:] {
-		words = append(words, quote(w))
-	}
-	line := strings.Join(words, " ")
-	if strings.ContainsAny(line, "\n\x00") {
-		return "", errors.New("arguments and environment for QEMU cannot hold line breaks")
-	}
-	return line, nil
-}
-
-// quote makes one word of the command line of w.
-func quote(w string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(w) + `"`
+	return boot.JoinLine(append(words, o.Args[1:]...))
 }
 
 // lastLine passes output on and keeps the end of it, where rt says what the exit

@@ -92,7 +92,7 @@ func run(ctx context.Context, f *runFlags, args []string, dash int) error {
 	var restarted bool
 	if o.Image, restarted = os.LookupEnv(imageVariable); restarted {
 		os.Unsetenv(imageVariable)
-	} else if o.Image, err = image(ctx, args[0]); err != nil {
+	} else if o.Image, err = executable(ctx, args[0]); err != nil {
 		return err
 	}
 	o.Args = append([]string{filepath.Base(o.Image)}, args[1:]...)
@@ -143,21 +143,8 @@ func (f *runFlags) options() (o machine.Options, err error) {
 			Trace:    f.strace,
 		},
 	}
-	for _, e := range f.env {
-		name, _, ok := strings.Cut(e, "=")
-		if name == "" {
-			return o, fmt.Errorf("-e %s: want K=V", e)
-		}
-		if !ok {
-			value, set := os.LookupEnv(name)
-			if !set {
-				continue
-			}
-			e = name + "=" + value
-		}
-		// The last one counts, as for processes.
-		o.Env = slices.DeleteFunc(o.Env, func(have string) bool { return strings.HasPrefix(have, name+"=") })
-		o.Env = append(o.Env, e)
+	if o.Env, err = environment(f.env); err != nil {
+		return o, err
 	}
 	for _, p := range f.forwards {
 		forward, err := gateway.ParseForward(p)
@@ -168,6 +155,27 @@ func (f *runFlags) options() (o machine.Options, err error) {
 	}
 	o.Network.Static, err = f.static()
 	return o, err
+}
+
+// environment returns the environment that flags -e say. Of several values for
+// one variable the last one counts, as for processes.
+func environment(flags []string) (env []string, err error) {
+	for _, e := range flags {
+		name, _, ok := strings.Cut(e, "=")
+		if name == "" {
+			return nil, fmt.Errorf("-e %s: want K=V", e)
+		}
+		if !ok {
+			value, set := os.LookupEnv(name)
+			if !set {
+				continue
+			}
+			e = name + "=" + value
+		}
+		env = slices.DeleteFunc(env, func(have string) bool { return strings.HasPrefix(have, name+"=") })
+		env = append(env, e)
+	}
+	return env, nil
 }
 
 // static parses the flags for networks without DHCP.
@@ -194,8 +202,8 @@ func (f *runFlags) static() (s machine.Static, err error) {
 	return s, nil
 }
 
-// image returns the file to run: arg itself, or what the package arg is built to.
-func image(ctx context.Context, arg string) (string, error) {
+// executable returns the file to run: arg itself, or what the package arg is built to.
+func executable(ctx context.Context, arg string) (string, error) {
 	info, err := os.Stat(arg)
 	switch {
 	case err == nil && info.Mode().IsRegular() && !strings.HasSuffix(arg, ".go"):

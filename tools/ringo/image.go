@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"ringo.dev/ringo/boot"
+	"ringo.dev/ringo/boot/image"
+)
+
+// imageFlags are the flags of ringo image.
+type imageFlags struct {
+	format   string
+	file     string
+	env      []string
+	settings []string
+}
+
+func imageCommand() *cobra.Command {
+	var f imageFlags
+	cmd := &cobra.Command{
+		Use:   "image [flags] PKG|ELF [-- ARGS...]",
+		Short: "Make a disk or a CD that boots a program",
+		Long: "Image builds a Go package, or takes a file that ringo build made, and makes an\n" +
+			"image that boots it by itself. The program gets the arguments and the\n" +
+			"environment that are given here, unless it is told others when it boots.",
+		Example: "  ringo image -o web.iso ./examples/web\n" +
+			"  ringo image -f qcow2 -e TZ=UTC -o web.qcow2 ./examples/web -- -http :80",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return makeImage(cmd.Context(), &f, args, cmd.ArgsLenAtDash())
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVarP(&f.format, "format", "f", "iso", "`FORMAT` of the image: "+strings.Join(image.Formats(), ", "))
+	flags.StringVarP(&f.file, "output", "o", "", "`FILE` to write; the program's name and the format if not given")
+	flags.StringArrayVarP(&f.env, "env", "e", nil, "environment variable `K=V`, or K for its value here; repeatable")
+	flags.StringArrayVar(&f.settings, "set", nil, "boot configuration `KEY=VALUE`, such as net.ip=10.0.0.2/24; repeatable")
+	return cmd
+}
+
+// makeImage makes an image of what args name. dash is how many of them are
+// before a "--", or -1.
+func makeImage(ctx context.Context, f *imageFlags, args []string, dash int) error {
+	if dash < 0 {
+		dash = len(args)
+	}
+	if dash != 1 {
+		return errors.New("name one package or file to make an image of, and the program's arguments after --; see ringo image --help")
+	}
+	format, err := image.ParseFormat(f.format)
+	if err != nil {
+		return fmt.Errorf("-f: %w", err)
+	}
+	line, err := f.line(args[1:])
+	if err != nil {
+		return err
+	}
+	executable, err := executable(ctx, args[0])
+	if err != nil {
+		return err
+	}
+	data, err := os.ReadFile(executable)
+	if err != nil {
+		return err
+	}
+	program, err := boot.ReadProgram(data)
+	if err != nil {
+		return fmt.Errorf("%s: %w", executable, err)
+	}
+	program.Line = line
+	if f.file == "" {
+		name := filepath.Base(executable)
+		f.file = strings.TrimSuffix(name, filepath.Ext(name)) + "." + f.format
+	}
+	contents, err := format.Make(program)
+	if err != nil {
+		return err
+	}
+	return contents.WriteFile(f.file)
+}
+
+// line returns the image's command line, for a program with arguments args.
+func (f *imageFlags) line(args []string) (string, error) {
+	var words []string
+	for _, s := range f.settings {
+		if key, _, ok := strings.Cut(s, "="); key == "" || !ok {
+			return "", fmt.Errorf("--set %s: want KEY=VALUE", s)
+		}
+		words = append(words, "ringo."+s)
+	}
+	env, err := environment(f.env)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range env {
+		words = append(words, "ringo.env."+e)
+	}
+	return boot.JoinLine(append(words, args...))
+}

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestImage makes an image of a program that it builds first.
+func TestImage(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "hello.iso")
+	if _, stderr, status := output(t, ringo(t, nil, "image", "-o", file, "./testdata/hello", "--", "one")); status != 0 || stderr != "" {
+		t.Fatalf("status %d: %s", status, stderr)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil || !strings.Contains(string(data), "EL TORITO") || !strings.Contains(string(data), `"one"`) {
+		t.Errorf("%v; it is no bootable CD", err)
+	}
+}
+
+func TestImageErrors(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "image")
+	for _, c := range []struct {
+		want string
+		args []string
+	}{
+		{"name one package", nil},
+		{"floppy", []string{"-f", "floppy", exe}},
+		{"want KEY=VALUE", []string{"--set", "key", exe}},
+		{"want K=V", []string{"-e", "=x", exe}},
+		{"line break", []string{exe, "--", "a\nb"}},
+		{"no multiboot header", []string{exe}},
+	} {
+		_, stderr, status := output(t, ringo(t, nil, append([]string{"image", "-o", file}, c.args...)...))
+		if status != exitFatal || !strings.Contains(stderr, c.want) {
+			t.Errorf("%q: status %d: %s, want %q", c.args, status, stderr, c.want)
+		}
+		if _, err := os.Stat(file); err == nil {
+			t.Errorf("%q: there is an image", c.args)
+		}
+	}
+}
