@@ -11,6 +11,7 @@ import (
 	"ringo.dev/ringo/drivers/pci"
 	"ringo.dev/ringo/drivers/virtio"
 	"ringo.dev/ringo/drivers/virtio/spec"
+	"ringo.dev/ringo/drivers/xen"
 	"ringo.dev/ringo/kernel"
 	"ringo.dev/ringo/rt"
 )
@@ -81,6 +82,13 @@ func findCards() ([]*link, error) {
 			return nil, err
 		}
 		links = append(links, newLink(c, c.Tx, c.Rx))
+	}
+	fronts, err := xen.Find()
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range fronts {
+		links = append(links, newLink(c, c, c))
 	}
 	cards, err := e1000.Find()
 	if err != nil {

@@ -188,6 +188,18 @@ func Out16(port uint16, v uint16)
 //go:linkname Out32 runtime.ringoPortOut32
 func Out32(port uint16, v uint32)
 
+// Xen reports whether the machine is a domain of Xen.
+//
+//go:linkname Xen runtime.ringoIsXen
+func Xen() bool
+
+// XenCall makes a hypercall: with its number, the command that most of them have
+// as their first argument, what that points to, and how many of these there
+// are. It returns 0 or more, or a negative errno of Xen's.
+//
+//go:linkname XenCall runtime.ringoXenHypercall
+func XenCall(op, cmd uintptr, arg unsafe.Pointer, count uintptr) int64
+
 // Load8 to Store16 are Load32 and Store32 for other sizes.
 //
 //go:linkname Load8 runtime.ringoLoad8

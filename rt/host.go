@@ -58,6 +58,9 @@ func MapDevice(pa, n uint64) uintptr                       { return 0 }
 func Message() (addr uint64, data uint32)                  { return 0, 0 }
 func ConnectLine(line int, kind uint32, addr uintptr) bool { return false }
 
+func Xen() bool                                                        { return false }
+func XenCall(op, cmd uintptr, arg unsafe.Pointer, count uintptr) int64 { return -38 }
+
 func AllocDevice(n uintptr) unsafe.Pointer {
 	b := make([]byte, n+abi.PageSize)
 	off := -uintptr(unsafe.Pointer(&b[0])) & (abi.PageSize - 1)

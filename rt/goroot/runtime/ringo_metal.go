@@ -88,13 +88,15 @@ func ringoMetalStart(loader, info uintptr) (boot *ringoabi.Boot, sp uintptr) {
 	boot = &ringoMetalBoot
 	boot.Console = uint64(uintptr(unsafe.Pointer(&ringoMetalConsole)))
 	*(*uintptr)(unsafe.Pointer(&ringoBootPage)) = uintptr(unsafe.Pointer(boot))
-	ringoUARTInit()
+	ringoXenDetect()
+	ringoMetalConsoleInit()
 	ringoReadLoader(loader, info)
 	ringoParseCommandLine()
 	ringoMetalProcessor()
 	ringoMetalSpaceInit()
 	ringoACPIInit()
 	ringoMetalCPUInit()
+	ringoXenInit()
 	ringoPICInit()
 	ringoAPICInit()
 	ringoMetalMMIOLines()
@@ -206,7 +208,7 @@ func ringoStartStack(top uintptr) uintptr {
 func ringoMetalWait(deadline int64) {
 	p := ringoThisCPU()
 	c := ringoMetalCPUOf(p)
-	if ringoUARTDrain() {
+	if ringoMetalConsoleDrain() {
 		ringoTimerArm(deadline)
 		ringoMetalHalt(&c.woken)
 		ringoTimerArm(ringoNanotime() + ringoTick)

@@ -26,12 +26,10 @@ func ringoMetalClockInit() {
 	_, _, c, _ := ringoCPUID(1, 0)
 	deadline := c&hasDeadline != 0
 	tsc, apic := ringoHypervisorClock()
-	if tsc == 0 || apic == 0 && !deadline {
-		measuredTSC, measuredAPIC := ringoMeasureClock()
-		if tsc == 0 {
-			tsc = measuredTSC
-		}
-		apic = measuredAPIC
+	if tsc == 0 {
+		tsc, apic = ringoMeasureClock()
+	} else if apic == 0 && !deadline {
+		apic = ringoMeasureAPIC(tsc)
 	}
 	if tsc == 0 {
 		ringoFatal("the machine has nothing to measure the processor's clock with")
@@ -47,6 +45,10 @@ func ringoMetalClockInit() {
 		t.inverse = ringoRatio(apic)
 	}
 	ringoAPICWrite(ringoAPICTimer, t.mode)
+	if ringoXen.present {
+		ringoXen.start, _ = ringoXenClock()
+		return
+	}
 	t.real = ringoReadRTC()
 	t.start = ringoRDTSC()
 }
@@ -57,6 +59,9 @@ func ringoRatio(hz uint64) uint64 { return hz/1e9<<32 + hz%1e9<<32/1e9 }
 // ringoHypervisorClock returns the frequencies of the time stamp counter and of
 // the local APIC's timer as the processor or the hypervisor tells them, or 0.
 func ringoHypervisorClock() (tsc, apic uint64) {
+	if ringoXen.present {
+		return ringoXenTSC(), 0
+	}
 	const hypervisor = 1 << 31 // CPUID 1, ECX
 	if _, _, c, _ := ringoCPUID(1, 0); c&hypervisor != 0 {
 		const frequencies = 0x4000_0010 // VMware's leaf, which others have too: kHz
@@ -71,6 +76,20 @@ func ringoHypervisorClock() (tsc, apic uint64) {
 		}
 	}
 	return 0, 0
+}
+
+// ringoMeasureAPIC measures the local APIC's timer against the time stamp
+// counter, whose frequency is known.
+func ringoMeasureAPIC(tsc uint64) uint64 {
+	ringoAPICWrite(ringoAPICInitial, ^uint32(0))
+	first := ringoBestReading()
+	for ringoRDTSC()-first.tsc < tsc/500 { // 2 ms
+		ringoPause()
+	}
+	last := ringoBestReading()
+	ringoAPICWrite(ringoAPICInitial, 0)
+	const k = 1000 // of both frequencies, so that the product fits
+	return uint64(first.apic-last.apic) * (tsc / k) / ((last.tsc - first.tsc) / k)
 }
 
 // ringoMeasureClock measures the time stamp counter and the local APIC's timer
@@ -139,6 +158,10 @@ func ringoBestReading() ringoReading {
 
 // ringoMetalClock is ringoPlatClock.
 func ringoMetalClock() (mono, real int64) {
+	if ringoXen.present {
+		system, real := ringoXenClock()
+		return system - ringoXen.start, real
+	}
 	t := &ringoMetalTime
 	hi, lo := bits.Mul64(ringoRDTSC()-t.start, t.mult)
 	mono = int64(hi<<32 | lo>>32)

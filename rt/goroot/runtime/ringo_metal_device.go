@@ -140,6 +140,18 @@ func ringoConnectLine(line int, kind uint32, addr uintptr) bool {
 	return true
 }
 
+// ringoIsXen is rt.Xen.
+//
+//go:linkname ringoIsXen
+func ringoIsXen() bool { return ringoXen.present }
+
+// ringoXenHypercall is rt.XenCall.
+//
+//go:linkname ringoXenHypercall
+func ringoXenHypercall(op, cmd uintptr, arg unsafe.Pointer, count uintptr) int64 {
+	return ringoXenCall(op, cmd, arg, count)
+}
+
 // ringoMessage is rt.Message.
 //
 //go:linkname ringoMessage

@@ -7,8 +7,12 @@ package runtime
 func ringoMetalExit(status uintptr) {
 	status &= 0xff
 	ringoMetalLastWords(status)
-	ringoUART.busy = 0 // whoever was sending does not come back
-	ringoUARTFlush()
+	ringoMetalConsoleBusy = 0 // whoever was sending does not come back
+	ringoMetalConsoleFlush()
+	if ringoXen.present {
+		ringoXenConsoleFlush()
+		ringoXenExit(status)
+	}
 	// QEMU's isa-debug-exit, where ringo puts it: QEMU's own status is 2n+1.
 	const debugExit = 0xf4
 	ringoOut32(debugExit, uint32(status))

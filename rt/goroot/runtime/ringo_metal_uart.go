@@ -2,16 +2,9 @@
 
 package runtime
 
-import (
-	"internal/runtime/atomic"
-	ringoabi "ringo.dev/ringo/vmm/abi"
-	"unsafe"
-)
+import "unsafe"
 
-// The console is the first serial port (16550A), behind the same ring that the
-// tender has. Whoever writes to the ring starts it; ticks and idle CPUs send
-// the rest, a FIFO's worth at a time, so that a program that prints a line does
-// not wait for a slow port.
+// The first serial port (16550A).
 
 // Registers of the port.
 const (
@@ -28,19 +21,17 @@ const (
 	ringoUARTFIFOSize = 16
 )
 
-var ringoUART struct {
-	present bool
-	busy    uint32 // a CPU is sending
-}
+// ringoUARTPresent is whether there is such a port.
+var ringoUARTPresent bool
 
-// ringoUARTInit sets the port to 115200 bits a second, 8 bits, no parity.
-func ringoUARTInit() {
-	ringoMetalConsole.Idle = 1
+// ringoUARTInit sets the port to 115200 bits a second, 8 bits, no parity. It
+// reports whether it is there.
+func ringoUARTInit() bool {
 	ringoOut8(ringoUARTOwn, 0x5a)
 	if ringoIn8(ringoUARTOwn) != 0x5a {
-		return
+		return false
 	}
-	ringoUART.present = true
+	ringoUARTPresent = true
 	const divisorAccess, bits8 = 0x80, 3
 	ringoOut8(ringoUARTEnable, 0)
 	ringoOut8(ringoUARTLine, divisorAccess)
@@ -50,37 +41,16 @@ func ringoUARTInit() {
 	const fifo, dtrRTS = 7, 3
 	ringoOut8(ringoUARTFIFO, fifo)
 	ringoOut8(ringoUARTModem, dtrRTS)
+	return true
 }
 
-// ringoUARTDrain sends what the port takes now of what is in the ring. It
-// reports whether the ring is empty.
-func ringoUARTDrain() bool {
-	ring := &ringoMetalConsole
-	if atomic.Load(&ring.Head) == atomic.Load(&ring.Tail) {
-		return true
+// ringoUARTSend puts up to n bytes at p into the port's FIFO, if that is empty.
+// It returns how many.
+func ringoUARTSend(p unsafe.Pointer, n uint32) uint32 {
+	if ringoIn8(ringoUARTStatus)&ringoUARTEmpty == 0 {
+		return 0
 	}
-	if !atomic.Cas(&ringoUART.busy, 0, 1) {
-		return true // another CPU is at it
-	}
-	for {
-		tail := ring.Tail
-		n := min(atomic.Load(&ring.Head)-tail, ringoUARTFIFOSize, ringoabi.ConsoleSize-tail%ringoabi.ConsoleSize)
-		if n == 0 || !ringoUART.present || ringoIn8(ringoUARTStatus)&ringoUARTEmpty == 0 {
-			if !ringoUART.present {
-				atomic.Store(&ring.Tail, atomic.Load(&ring.Head))
-				n = 0
-			}
-			atomic.Store(&ringoUART.busy, 0)
-			return n == 0
-		}
-		ringoOutString(ringoUARTData, unsafe.Pointer(&ring.Data[tail%ringoabi.ConsoleSize]), uintptr(n))
-		atomic.Store(&ring.Tail, tail+n)
-	}
-}
-
-// ringoUARTFlush sends all that is in the ring.
-func ringoUARTFlush() {
-	for !ringoUARTDrain() {
-		ringoPause()
-	}
+	n = min(n, ringoUARTFIFOSize)
+	ringoOutString(ringoUARTData, p, uintptr(n))
+	return n
 }

@@ -21,6 +21,7 @@ const (
 	ringoVectorDevice   = 0x31
 	ringoVectorWake     = 0x32
 	ringoVectorFlush    = 0x33
+	ringoVectorXen      = 0x34 // event channels; not the local APIC's
 	ringoVectorSpurious = 0x3f // its low four bits must be set
 	ringoVectors        = 0x40
 )
@@ -174,8 +175,12 @@ func ringoMetalVector(f *ringoMetalFrame) {
 		ringoTimerTick()
 	case ringoVectorDevice:
 		ringoMetalAcknowledge()
+	case ringoVectorXen:
+		ringoXenEvents(p.ID)
 	}
-	ringoAPICEnd()
+	if vector != ringoVectorXen {
+		ringoAPICEnd()
+	}
 	if p.Masked != 0 {
 		p.Pending = 1
 		return

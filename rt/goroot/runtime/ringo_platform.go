@@ -111,7 +111,7 @@ func ringoPlatClock() (mono, real int64) {
 // ringoPlatConsole writes out what is in the console's ring.
 func ringoPlatConsole() {
 	if ringoMetal != 0 {
-		ringoUARTFlush()
+		ringoMetalConsoleFlush()
 		return
 	}
 	ringoHypercall(ringoabi.PortConsole, 0, 0, 0)
@@ -120,7 +120,7 @@ func ringoPlatConsole() {
 // ringoPlatConsoleBell says that there is something in the console's ring.
 func ringoPlatConsoleBell() {
 	if ringoMetal != 0 {
-		ringoUARTDrain()
+		ringoMetalConsoleDrain()
 		return
 	}
 	ringoHypercall(ringoabi.PortConsoleBell, 0, 0, 0)

@@ -1,0 +1,236 @@
+//go:build ringo
+
+package runtime
+
+import (
+	"internal/runtime/atomic"
+	"internal/runtime/sys"
+	"math/bits"
+	"unsafe"
+)
+
+// Xen, below a PVH or HVM domain. It gives metal a console (ringo_xen_console.go),
+// a clock that needs no measuring, interrupts from other domains (event
+// channels), and a way to tell why the machine ends. What goes through other
+// domains (network cards) is in package drivers/xen, which needs only
+// hypercalls for it.
+//
+// The interface is that of Xen's public headers (xen/include/public): the names
+// of what is taken from there are in the comments.
+
+// ringoXen is what rt knows of Xen.
+var ringoXen struct {
+	present bool
+	intel   bool             // hypercalls are VMCALL, not VMMCALL
+	shared  *ringoXenShared  // nil until ringoXenInit
+	console *ringoXenConsole // nil: none
+	port    uint32           // event channel of the console
+	start   int64            // Xen's system time at the beginning of the monotonic clock
+}
+
+// ringoXenShared is struct shared_info, for 64-bit guests. Xen writes to it at
+// any time.
+type ringoXenShared struct {
+	_       sys.NotInHeap
+	vcpu    [32]ringoXenVCPU
+	pending [64]uint64 // event channels, a bit each
+	mask    [64]uint64
+	wall    struct { // time of day at system time 0
+		version, sec, nsec, secHigh uint32
+	}
+}
+
+// ringoXenVCPU is struct vcpu_info.
+type ringoXenVCPU struct {
+	upcall  uint8 // evtchn_upcall_pending
+	_       [7]uint8
+	pending uint64 // evtchn_pending_sel: a bit for each word of ringoXenShared.pending
+	_       [2]uint64
+	time    ringoXenTime
+}
+
+// ringoXenTime is struct vcpu_time_info: at counter value tsc the system time
+// was system, and it goes on by mul/2^32 ns for each 2^-shift counts.
+type ringoXenTime struct {
+	version uint32 // odd while Xen changes the rest
+	_       uint32
+	tsc     uint64
+	system  uint64
+	mul     uint32
+	shift   int8
+	_       [3]uint8
+}
+
+// Hypercalls (xen.h), and their commands.
+const (
+	ringoXenMemory = 12 // memory_op
+	ringoXenSched  = 29 // sched_op
+	ringoXenEvent  = 32 // event_channel_op
+	ringoXenHVM    = 34 // hvm_op
+
+	xenAddToPhysmap = 7 // memory_op
+	xenSharedInfo   = 0 // its address spaces
+
+	xenYield    = 0 // sched_op
+	xenShutdown = 2
+
+	xenEventSend = 4 // event_channel_op
+
+	xenSetParam = 0 // hvm_op
+	xenGetParam = 1
+
+	xenSelf = 0x7ff0 // DOMID_SELF
+)
+
+// Parameters of a domain (hvm/params.h).
+const (
+	xenParamCallback     = 0 // HVM_PARAM_CALLBACK_IRQ
+	xenParamConsoleFrame = 17
+	xenParamConsolePort  = 18
+
+	xenCallbackVector = 2 << 56 // how to interrupt: by a vector, which follows
+)
+
+// Implemented in ringo_xen_amd64.s.
+
+//go:noescape
+func ringoXenCall(op, cmd uintptr, arg unsafe.Pointer, count uintptr) int64
+
+// ringoXenDetect finds out whether Xen is below, by CPUID. Where it imitates
+// Hyper-V as well, its leaves are the second of their kind.
+func ringoXenDetect() {
+	const hypervisor = 1 << 31 // CPUID 1, ECX
+	if _, _, c, _ := ringoCPUID(1, 0); c&hypervisor == 0 {
+		return
+	}
+	for _, base := range [...]uint32{0x4000_0000, 0x4000_0100} {
+		_, b, c, d := ringoCPUID(base, 0)
+		if b == 'X'|'e'<<8|'n'<<16|'V'<<24 && c == 'M'|'M'<<8|'X'<<16|'e'<<24 && d == 'n'|'V'<<8|'M'<<16|'M'<<24 {
+			ringoXen.present = true
+		}
+	}
+	const genuineIntel = 'G' | 'e'<<8 | 'n'<<16 | 'u'<<24
+	_, vendor, _, _ := ringoCPUID(0, 0)
+	ringoXen.intel = vendor == genuineIntel
+}
+
+// ringoXenInit maps the shared information, and has event channels interrupt
+// the first CPU.
+func ringoXenInit() {
+	if !ringoXen.present {
+		return
+	}
+	frame := ringoAllocFrame()
+	if frame == 0 {
+		ringoFatal("no memory for what Xen shares; give the machine more")
+	}
+	add := struct { // struct xen_add_to_physmap
+		domain, size uint16
+		space        uint32
+		index, frame uint64
+	}{domain: xenSelf, space: xenSharedInfo, frame: uint64(frame >> 12)}
+	if ringoXenCall(ringoXenMemory, xenAddToPhysmap, unsafe.Pointer(&add), 0) != 0 {
+		ringoFatal("Xen does not share its information")
+	}
+	ringoXen.shared = (*ringoXenShared)(unsafe.Pointer(ringoDirect + frame))
+	for i := range ringoXen.shared.mask {
+		ringoXen.shared.mask[i] = 0
+	}
+	param := ringoXenParam{domain: xenSelf, index: xenParamCallback, value: xenCallbackVector | ringoVectorXen}
+	if ringoXenCall(ringoXenHVM, xenSetParam, unsafe.Pointer(&param), 0) != 0 {
+		ringoFatal("Xen does not take an interrupt's vector; it is older than 4.2")
+	}
+}
+
+// ringoXenParam is struct xen_hvm_param.
+type ringoXenParam struct {
+	domain uint16
+	index  uint32
+	value  uint64
+}
+
+// ringoXenGetParam returns a parameter of this domain, 0 if there is none.
+func ringoXenGetParam(index uint32) uint64 {
+	param := ringoXenParam{domain: xenSelf, index: index}
+	if ringoXenCall(ringoXenHVM, xenGetParam, unsafe.Pointer(&param), 0) != 0 {
+		return 0
+	}
+	return param.value
+}
+
+// ringoXenEvents takes the events for CPU n. Which they are does not matter:
+// whoever waits for one looks at an index in memory. What was pending is taken
+// back before they look, so that none is lost.
+func ringoXenEvents(n uint32) {
+	s := ringoXen.shared
+	if s == nil || n >= uint32(len(s.vcpu)) {
+		return
+	}
+	v := &s.vcpu[n]
+	atomic.Store8(&v.upcall, 0)
+	for words := atomic.Xchg64(&v.pending, 0); words != 0; words &= words - 1 {
+		atomic.Xchg64(&s.pending[sys.TrailingZeros64(words)], 0)
+	}
+}
+
+// ringoXenNotify sends an event.
+func ringoXenNotify(port uint32) {
+	ringoXenCall(ringoXenEvent, xenEventSend, unsafe.Pointer(&port), 0)
+}
+
+// ringoXenClock returns Xen's system time, which does not stop, and the time of
+// day. What it reads is the first CPU's, and holds for the others: their
+// counters go alike.
+func ringoXenClock() (system, real int64) {
+	s := ringoXen.shared
+	t := &s.vcpu[0].time
+	for {
+		version := atomic.Load(&t.version)
+		delta := ringoRDTSC() - t.tsc
+		if t.shift < 0 {
+			delta >>= uint8(-t.shift) & 63
+		} else {
+			delta <<= uint8(t.shift) & 63
+		}
+		hi, lo := bits.Mul64(delta, uint64(t.mul))
+		system = int64(t.system) + int64(hi<<32|lo>>32)
+		if version&1 == 0 && atomic.Load(&t.version) == version {
+			break
+		}
+		ringoPause()
+	}
+	for w := &s.wall; ; ringoPause() {
+		version := atomic.Load(&w.version)
+		real = int64(uint64(w.secHigh)<<32|uint64(w.sec))*1e9 + int64(w.nsec) + system
+		if version&1 == 0 && atomic.Load(&w.version) == version {
+			return system, real
+		}
+	}
+}
+
+// ringoXenTSC returns the time stamp counter's frequency as Xen scales it.
+func ringoXenTSC() uint64 {
+	t := &ringoXen.shared.vcpu[0].time
+	if t.mul == 0 {
+		return 0
+	}
+	hz := 1_000_000_000 << 32 / uint64(t.mul)
+	if t.shift < 0 {
+		return hz << (uint8(-t.shift) & 63)
+	}
+	return hz >> (uint8(t.shift) & 63)
+}
+
+// ringoXenExit ends the domain. A status other than 0 is a crash to Xen, for
+// its setting on_crash, but not the end by a signal that asks for it.
+func ringoXenExit(status uintptr) {
+	const (
+		poweroff, crash         = 0, 3              // SHUTDOWN_poweroff and so on
+		interrupted, terminated = 128 + 2, 128 + 15 // by SIGINT and SIGTERM
+	)
+	reason := uint32(crash)
+	if status == 0 || status == interrupted || status == terminated {
+		reason = poweroff
+	}
+	ringoXenCall(ringoXenSched, xenShutdown, unsafe.Pointer(&reason), 0)
+}
