@@ -107,8 +107,9 @@ func (d *Disk) writeExtents(f *os.File) error {
 	if err := f.Truncate(d.size); err != nil {
 		return err
 	}
-	for _, e := range d.extents {
-		if _, err := f.WriteAt(e.Data, e.Offset); err != nil {
+	const hole = 64 << 10 // the least that is worth leaving out
+	for p := range d.pieces(hole) {
+		if _, err := f.WriteAt(p.data, p.block*hole+p.at); err != nil {
 			return err
 		}
 	}

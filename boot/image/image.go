@@ -29,8 +29,12 @@ type Format struct {
 
 // formats are the kinds of images, by their names.
 var formats = map[string]Format{
-	"iso": {layout: newCD},
-	"raw": {layout: newDisk},
+	"iso":   {layout: newCD},
+	"raw":   {layout: newDisk},
+	"qcow2": {newDisk, qcow2},
+	"vmdk":  {newDisk, vmdk},
+	"vdi":   {newDisk, vdi},
+	"vhd":   {newDisk, vhd},
 }
 
 // Formats returns the names of the formats.
