@@ -124,10 +124,10 @@ func TestProcessors(t *testing.T) {
 	}
 }
 
-// TestRun checks ringo run --vmm qemu: both ways to boot, arguments, environment
-// and exit statuses.
+// TestRun checks ringo run --vmm qemu: its ways to boot, arguments and exit
+// statuses.
 func TestRun(t *testing.T) {
-	for _, way := range []string{"multiboot", "pvh"} {
+	for way, machine := range map[string]string{"multiboot": "microvm", "pvh": "microvm", "iso": "q35", "bios": "pc"} {
 		for property, want := range map[string]int{"return": 0, "exit": 7, "kill": 137} {
 			t.Run(way+"/"+property, func(t *testing.T) {
 				image, err := ringo.Program("tests/guests/ends")
@@ -136,7 +136,7 @@ func TestRun(t *testing.T) {
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), patience)
 				defer cancel()
-				r, err := ringo.Run(ctx, "--vmm", "qemu", "--machine", "microvm", "--boot", way, "--net", "none", image, "--", property)
+				r, err := ringo.Run(ctx, "--vmm", "qemu", "--machine", machine, "--boot", way, "--net", "none", image, "--", property)
 				if err != nil || r.Status != want {
 					t.Errorf("status %d, %v, want %d\n%s", r.Status, err, want, r.Output)
 				}

@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,7 +20,7 @@ import (
 type QEMU struct {
 	Machine string // "q35", "pc" or "microvm"
 	Accel   string // "tcg" or "kvm"
-	Boot    string // the way in: "multiboot" or "pvh"
+	Boot    string // the way in, one of BootWays
 }
 
 // qemuCommand is the program, and qemuPackage what Debian has it in.
@@ -41,12 +40,12 @@ func (q *QEMU) Run(ctx context.Context, o Options) (status int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("%s is not installed; on Debian: apt-get install %s", qemuCommand, qemuPackage)
 	}
-	image, cleanUp, err := q.image(o.Image)
+	dir, err := os.MkdirTemp("", "ringo-")
 	if err != nil {
 		return 0, err
 	}
-	defer cleanUp()
-	args, err := q.args(image, &o)
+	defer os.RemoveAll(dir)
+	args, err := q.args(dir, &o)
 	if err != nil {
 		return 0, err
 	}
@@ -73,36 +72,8 @@ func (q *QEMU) Run(ctx context.Context, o Options) (status int, err error) {
 	return 0, errors.New("the machine was switched off before the program ended")
 }
 
-// image returns the file to boot, and what to do with it afterwards.
-func (q *QEMU) image(name string) (file string, cleanUp func(), err error) {
-	switch q.Boot {
-	case "multiboot":
-		return name, func() {}, nil
-	case "pvh":
-	default:
-		return "", nil, fmt.Errorf("--boot %s: want multiboot or pvh", q.Boot)
-	}
-	data, err := os.ReadFile(name)
-	if err != nil {
-		return "", nil, err
-	}
-	if err := boot.HideMultiboot(data); err != nil {
-		return "", nil, fmt.Errorf("%s: %w", name, err)
-	}
-	dir, err := os.MkdirTemp("", "ringo-")
-	if err != nil {
-		return "", nil, err
-	}
-	file = filepath.Join(dir, filepath.Base(name))
-	if err := os.WriteFile(file, data, 0o600); err != nil {
-		os.RemoveAll(dir)
-		return "", nil, err
-	}
-	return file, func() { os.RemoveAll(dir) }, nil
-}
-
-// args returns QEMU's arguments.
-func (q *QEMU) args(image string, o *Options) ([]string, error) {
+// args returns QEMU's arguments. Files that they name are put into dir.
+func (q *QEMU) args(dir string, o *Options) ([]string, error) {
 	if !slices.Contains([]string{"q35", "pc", "microvm"}, q.Machine) {
 		return nil, fmt.Errorf("--machine %s: want q35, pc or microvm", q.Machine)
 	}
@@ -114,18 +85,17 @@ func (q *QEMU) args(image string, o *Options) ([]string, error) {
 	default:
 		return nil, fmt.Errorf("--accel %s: want tcg or kvm", q.Accel)
 	}
-	line, err := commandLine(o)
+	boot, err := q.bootArgs(dir, o)
 	if err != nil {
 		return nil, err
 	}
-	args := []string{
+	args := append(boot,
 		"-machine", q.Machine, "-accel", q.Accel, "-cpu", cpu,
 		"-m", strconv.FormatInt(o.Memory>>20, 10), "-smp", strconv.Itoa(o.CPUs),
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-serial", "stdio",
 		"-device", fmt.Sprintf("isa-debug-exit,iobase=%#x,iosize=4", debugExit),
-		"-kernel", image, "-append", line,
-	}
+	)
 	netdev, err := o.Network.netdev()
 	if err != nil || netdev == "" {
 		return args, err

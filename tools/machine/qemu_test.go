@@ -2,6 +2,8 @@ package machine
 
 import (
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -53,6 +55,25 @@ func TestLastLine(t *testing.T) {
 		io.WriteString(&l, output)
 		if got := l.status(11); got != want {
 			t.Errorf("%q: %d, want %d", output, got, want)
+		}
+	}
+}
+
+func TestBootErrors(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "text")
+	if err := os.WriteFile(file, []byte("no executable"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	o := &Options{Image: file, Args: []string{"x"}}
+	for _, c := range []struct{ machine, way, want string }{
+		{"q35", "floppy", "want one of"},
+		{"microvm", "iso", "--machine q35 or pc"},
+		{"microvm", "pvh", "multiboot header"},
+		{"pc", "iso", "not built by ringo"},
+	} {
+		q := &QEMU{Machine: c.machine, Accel: "tcg", Boot: c.way}
+		if _, err := q.args(t.TempDir(), o); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s on %s: %v, want %q", c.way, c.machine, err, c.want)
 		}
 	}
 }

@@ -62,7 +62,7 @@ func runCommand() *cobra.Command {
 	flags.StringVar(&f.vmm, "vmm", "kvm", "`PLACE` to run it in: kvm, qemu, or process for a process of this system")
 	flags.StringVar(&f.qemu.Machine, "machine", "q35", "QEMU's `MACHINE`: q35, pc or microvm")
 	flags.StringVar(&f.qemu.Accel, "accel", "tcg", "what QEMU runs on: tcg or kvm")
-	flags.StringVar(&f.qemu.Boot, "boot", "multiboot", "the `WAY` QEMU boots it: multiboot or pvh")
+	flags.StringVar(&f.qemu.Boot, "boot", "multiboot", "the `WAY` QEMU boots it: "+strings.Join(machine.BootWays(), ", "))
 	flags.DurationVar(&f.timeout, "timeout", 0, "end the program after this `TIME`, such as 10s; 0 is never")
 	flags.StringArrayVar(&f.ip, "ip", nil, "`ADDR/BITS` of the guest on a tap, in place of DHCP; one of each family")
 	flags.StringVar(&f.gateway, "gateway", "", "router's `ADDR` on a tap")

@@ -1,0 +1,106 @@
+package machine
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"ringo.dev/ringo/boot"
+	"ringo.dev/ringo/boot/image"
+)
+
+// bootWay is a way for QEMU to boot a program.
+type bootWay struct {
+	microvm bool // that machine can do it
+	// args returns QEMU's arguments. Files that they name are put into dir.
+	args func(dir, executable, line string) ([]string, error)
+}
+
+// bootWays are the ways by their names.
+var bootWays = map[string]bootWay{
+	"multiboot": {true, bootMultiboot},
+	"pvh":       {true, bootPVH},
+	"iso": {false, func(dir, executable, line string) ([]string, error) {
+		return bootImage("iso", "ide-cd", dir, executable, line)
+	}},
+	"bios": {false, func(dir, executable, line string) ([]string, error) {
+		return bootImage("raw", "ide-hd", dir, executable, line)
+	}},
+}
+
+// BootWays returns the names of the ways for QEMU to boot a program.
+func BootWays() []string { return slices.Sorted(maps.Keys(bootWays)) }
+
+// bootArgs returns the arguments for QEMU's way to boot the program.
+func (q *QEMU) bootArgs(dir string, o *Options) ([]string, error) {
+	way, ok := bootWays[q.Boot]
+	if !ok {
+		return nil, fmt.Errorf("--boot %s: want one of %s", q.Boot, strings.Join(BootWays(), ", "))
+	}
+	if q.Machine == "microvm" && !way.microvm {
+		return nil, fmt.Errorf("--boot %s: microvm has no firmware that reads disks; use --machine q35 or pc", q.Boot)
+	}
+	line, err := commandLine(o)
+	if err != nil {
+		return nil, err
+	}
+	args, err := way.args(dir, o.Image, line)
+	if err != nil {
+		return nil, fmt.Errorf("--boot %s: %s: %w", q.Boot, o.Image, err)
+	}
+	return args, nil
+}
+
+// bootMultiboot boots the executable as it is: QEMU prefers multiboot.
+func bootMultiboot(_, executable, line string) ([]string, error) {
+	return []string{"-kernel", executable, "-append", line}, nil
+}
+
+// bootPVH boots a copy of the executable in which QEMU finds no multiboot header.
+func bootPVH(dir, executable, line string) ([]string, error) {
+	data, err := os.ReadFile(executable)
+	if err != nil {
+		return nil, err
+	}
+	if err := boot.HideMultiboot(data); err != nil {
+		return nil, err
+	}
+	file := filepath.Join(dir, filepath.Base(executable))
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		return nil, err
+	}
+	return []string{"-kernel", file, "-append", line}, nil
+}
+
+// bootImage boots an image, which holds the command line, from a drive on the
+// machine's own controller.
+func bootImage(format, drive, dir, executable, line string) ([]string, error) {
+	f, err := image.ParseFormat(format)
+	if err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(executable)
+	if err != nil {
+		return nil, err
+	}
+	program, err := boot.ReadProgram(data)
+	if err != nil {
+		return nil, err
+	}
+	program.Line = line
+	contents, err := f.Make(program)
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(dir, "image")
+	if err := contents.WriteFile(file); err != nil {
+		return nil, err
+	}
+	return []string{
+		"-drive", "file=" + strings.ReplaceAll(file, ",", ",,") + ",format=raw,if=none,id=boot",
+		"-device", drive + ",drive=boot,bootindex=0",
+	}, nil
+}
