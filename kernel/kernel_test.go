@@ -30,7 +30,7 @@ func newKernelStore(t testing.TB) (*kernel.Kernel, *pages.Store) {
 	fs := tmpfs.New(store, 0o755)
 	top := fs.Root().(*tmpfs.Dir)
 	k := kernel.New(fs)
-	dev.Register(k, dev.NewConsole(false))
+	dev.Register(k, dev.NewConsole(dev.Device, dev.Device, func() dev.Port { return nil }))
 	top.AddDir("dev", 0o755).Later(dev.Fill)
 	top.AddDir("proc", 0o555)
 	tmp := top.AddDir("tmp", 0o1777)

@@ -130,6 +130,8 @@ func (k *Kernel) openNode(at Location, kind uint32, st *syscall.Stat_t, flags in
 		return &directoryFile{kernel: k, at: at, dir: n}, 0
 	case Regular:
 		return n.Open(flags)
+	case Reopener:
+		return n.Reopen(flags)
 	}
 	switch kind {
 	case syscall.S_IFIFO:

@@ -106,6 +106,13 @@ type Symlink interface {
 	Readlink() (string, Errno)
 }
 
+// Reopener is a File that is its own Inode, without a name in a file system, and
+// opens anew by its name in /proc/self/fd.
+type Reopener interface {
+	Inode
+	Reopen(flags int) (File, Errno)
+}
+
 // Jumper is a Symlink that leads to a place and not to a path, as those in
 // /proc/self/fd do.
 type Jumper interface {

@@ -18,7 +18,8 @@ import (
 //	hostname=NAME  the host name
 //	mount.N=…      what to mount (mountAll)
 //	strace=1       print every call on the console
-//	tty=1          the console is a terminal
+//	stdin=KIND     what standard input is: terminal, device or pipe (dev.Kind)
+//	stdout=KIND    what standard output and standard error are
 func Start() {
 	if !rt.Bare() {
 		return
@@ -77,12 +78,18 @@ func Build(config map[string]string) (*kernel.Kernel, Errno) {
 		return nil, err
 	}
 
-	console := dev.NewConsole(config["tty"] == "1")
+	console := dev.NewConsole(kindOf(config["stdin"]), kindOf(config["stdout"]), dev.OpenVirtioConsole)
 	dev.Register(k, console)
-	for range 3 {
-		if _, err := k.OpenFile(console, syscall.O_RDWR); err != 0 {
-			return nil, err
-		}
+	if err := console.Open(k); err != 0 {
+		return nil, err
 	}
 	return k, 0
+}
+
+// kindOf returns what a standard descriptor is; a device if nobody says so.
+func kindOf(name string) dev.Kind {
+	if name == "" {
+		return dev.Device
+	}
+	return dev.Kind(name)
 }

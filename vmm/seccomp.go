@@ -19,7 +19,7 @@ type rule struct {
 func rules() []rule {
 	self := uint32(unix.Getpid())
 	list := []rule{
-		{unix.SYS_IOCTL, anyOf(masked(1, 0xff00, 0xae00), masked(1, ^uint32(0), unix.TUNSETOFFLOAD))}, // KVM's, and a tap's
+		{unix.SYS_IOCTL, anyOf(masked(1, 0xff00, 0xae00), masked(1, ^uint32(0), unix.TUNSETOFFLOAD), masked(1, ^uint32(0), unix.TIOCGWINSZ))}, // KVM's, a tap's, and a terminal's
 		{unix.SYS_TGKILL, anyOf(masked(0, ^uint32(0), self))},
 		{unix.SYS_MMAP, anyOf(masked(2, unix.PROT_EXEC, 0))},
 		{unix.SYS_MPROTECT, anyOf(masked(2, unix.PROT_EXEC, 0))},

@@ -7,15 +7,19 @@ import (
 	"ringo.dev/ringo/drivers/virtio/spec"
 )
 
-// consoleBuffer is the size of the buffer of each direction.
-const consoleBuffer = 4096
+// ConsoleRead is the most that Console.Read returns; consoleWrite is the size of
+// the buffer of the other direction.
+const (
+	ConsoleRead  = 32 << 10
+	consoleWrite = 4096
+)
 
 // Console is the first port of a virtio console (5.3).
 type Console struct {
-	in  consoleQueue
-	out consoleQueue
-	// unread is what the device has read and Read not yet returned.
-	unread []byte
+	t     Transport
+	sized bool // the device knows the terminal's size
+	in    consoleQueue
+	out   consoleQueue
 }
 
 // consoleQueue is one direction of a Console, with one buffer.
@@ -30,16 +34,17 @@ func OpenConsole(t Transport) (*Console, error) {
 	if t.DeviceID() != spec.DeviceConsole {
 		return nil, deviceError("not a console")
 	}
-	f, err := negotiate(t, spec.FeatureEventIdx, spec.FeatureVersion1)
+	f, err := negotiate(t, spec.FeatureEventIdx|spec.ConsoleSize, spec.FeatureVersion1)
 	if err != nil {
 		return nil, err
 	}
-	c := new(Console)
+	c := &Console{t: t, sized: f&spec.ConsoleSize != 0}
 	for _, d := range []struct {
 		c     *consoleQueue
 		index int
-	}{{&c.in, spec.ConsoleQueueRX}, {&c.out, spec.ConsoleQueueTX}} {
-		if d.c.q, err = newQueue(t, d.index, f, consoleBuffer, 0); err != nil {
+		size  int
+	}{{&c.in, spec.ConsoleQueueRX, ConsoleRead}, {&c.out, spec.ConsoleQueueTX, consoleWrite}} {
+		if d.c.q, err = newQueue(t, d.index, f, d.size, 0); err != nil {
 			return nil, err
 		}
 		d.c.buf = d.c.q.extra
@@ -63,23 +68,32 @@ func (c *Console) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Read waits for input. A device that returns an empty buffer is at the end of
-// its input: the error is io.EOF.
+// Read waits for input, of which the device is asked for as much as p holds and
+// no more. A device that returns an empty buffer is at an end of its input: the
+// error is io.EOF. On a terminal there may be more behind it.
 func (c *Console) Read(p []byte) (int, error) {
 	i := &c.in
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if len(c.unread) == 0 && len(p) > 0 {
-		n, err := i.q.request(i.buf, spec.DescWrite)
-		if err != nil {
-			return 0, err
-		}
-		if n == 0 {
-			return 0, io.EOF
-		}
-		c.unread = i.buf[:n]
+	if len(p) == 0 {
+		return 0, nil
 	}
-	n := copy(p, c.unread)
-	c.unread = c.unread[n:]
-	return n, nil
+	b := i.buf[:min(len(p), len(i.buf))]
+	n, err := i.q.request(b, spec.DescWrite)
+	if err != nil {
+		return 0, err
+	}
+	if n == 0 {
+		return 0, io.EOF
+	}
+	return copy(p, b[:n]), nil
+}
+
+// Size returns the size of the terminal behind the console in characters, as it
+// is now; 0, 0 if there is none, or the device does not know.
+func (c *Console) Size() (columns, rows uint16) {
+	if !c.sized {
+		return 0, 0
+	}
+	return uint16(c.t.Config(spec.ConsoleConfigColumns, 2)), uint16(c.t.Config(spec.ConsoleConfigRows, 2))
 }

@@ -1,7 +1,7 @@
 package virtio
 
 import (
-	"fmt"
+	"strconv"
 
 	"ringo.dev/ringo/drivers/pci"
 	"ringo.dev/ringo/rt"
@@ -17,7 +17,7 @@ func Find(id uint32) ([]Transport, error) {
 		}
 		t, err := NewMMIO(Page(d.Addr))
 		if err != nil {
-			return nil, fmt.Errorf("device at %#x: %w", d.Addr, err)
+			return nil, &findError{d.Addr, err}
 		}
 		found = append(found, t)
 	}
@@ -33,3 +33,15 @@ func Find(id uint32) ([]Transport, error) {
 	}
 	return found, nil
 }
+
+// findError is what is wrong with the device at an address.
+type findError struct {
+	addr uint64
+	err  error
+}
+
+func (e *findError) Error() string {
+	return "device at 0x" + strconv.FormatUint(e.addr, 16) + ": " + e.err.Error()
+}
+
+func (e *findError) Unwrap() error { return e.err }

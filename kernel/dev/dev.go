@@ -1,9 +1,8 @@
 // Package dev holds the character devices of /dev: null, zero, full, random,
-// urandom and the console.
+// urandom and the console (console.go).
 package dev
 
 import (
-	"sync"
 	"syscall"
 
 	"ringo.dev/ringo/kernel"
@@ -15,6 +14,8 @@ import (
 const (
 	memMajor  = 1
 	ttyMajor  = 5
+	ttyMinor  = 0
+	conMinor  = 1
 	nullMinor = 3
 	zeroMinor = 5
 	fullMinor = 7
@@ -34,9 +35,9 @@ func Register(k *kernel.Kernel, console *Console) {
 	} {
 		k.RegisterDevice(kernel.MakeDev(memMajor, minor), func(int) (kernel.File, kernel.Errno) { return f, 0 })
 	}
-	open := func(int) (kernel.File, kernel.Errno) { return console, 0 }
-	k.RegisterDevice(kernel.MakeDev(ttyMajor, 0), open)
-	k.RegisterDevice(kernel.MakeDev(ttyMajor, 1), open)
+	open := func(int) (kernel.File, kernel.Errno) { return console.terminal(), 0 }
+	k.RegisterDevice(kernel.MakeDev(ttyMajor, ttyMinor), open)
+	k.RegisterDevice(kernel.MakeDev(ttyMajor, conMinor), open)
 }
 
 // Fill makes the nodes and links of /dev in a directory.
@@ -50,8 +51,8 @@ func Fill(d *tmpfs.Dir) {
 		{"full", memMajor, fullMinor},
 		{"random", memMajor, randMinor},
 		{"urandom", memMajor, urndMinor},
-		{"tty", ttyMajor, 0},
-		{"console", ttyMajor, 1},
+		{"tty", ttyMajor, ttyMinor},
+		{"console", ttyMajor, conMinor},
 	} {
 		mode := uint32(0o666)
 		if n.name == "console" {
@@ -109,117 +110,4 @@ func (r random) ReadAt(p []byte, off int64) (int, kernel.Errno) { return r.Read(
 func (random) Write(p []byte) (int, kernel.Errno) {
 	rt.AddEntropy(p)
 	return len(p), 0
-}
-
-// Input is where the console's input comes from.
-type Input interface {
-	// Read answers EAGAIN while there is nothing, and 0 bytes at the end.
-	Read(p []byte) (int, kernel.Errno)
-	// Ready reports EventIn if Read would not answer EAGAIN.
-	Ready() kernel.Events
-}
-
-// Console is the machine's console: standard input, output and error. It may
-// be opened any number of times.
-type Console struct {
-	terminal bool // whether it shall look like a terminal to the program
-	queue    kernel.Queue
-
-	mu    sync.Mutex
-	input Input
-}
-
-// NewConsole returns the console. Without an input, reading finds the end of
-// the file. terminal says whether programs shall take it for a terminal.
-func NewConsole(terminal bool) *Console { return &Console{terminal: terminal} }
-
-// SetInput connects an input. Its driver calls Notify when input arrives.
-func (c *Console) SetInput(in Input) {
-	c.mu.Lock()
-	c.input = in
-	c.mu.Unlock()
-	c.Notify()
-}
-
-// Notify tells those who wait for input to look.
-func (c *Console) Notify() { c.queue.Notify(kernel.EventIn) }
-
-func (c *Console) source() Input {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.input
-}
-
-// Read reads input.
-func (c *Console) Read(p []byte) (int, kernel.Errno) {
-	if in := c.source(); in != nil {
-		return in.Read(p)
-	}
-	return 0, 0
-}
-
-// Write writes to the console.
-func (c *Console) Write(p []byte) (int, kernel.Errno) {
-	rt.ConsoleWrite(p)
-	return len(p), 0
-}
-
-// Ready reports what holds: it can always be written, and read at the end.
-func (c *Console) Ready() kernel.Events {
-	e := kernel.EventOut
-	if in := c.source(); in != nil {
-		return e | in.Ready()
-	}
-	return e | kernel.EventIn
-}
-
-// Queue is where to wait for input.
-func (c *Console) Queue() *kernel.Queue { return &c.queue }
-
-// Stat shows a character device.
-func (c *Console) Stat(st *syscall.Stat_t) kernel.Errno {
-	st.Mode = syscall.S_IFCHR | 0o620
-	st.Nlink = 1
-	st.Rdev = kernel.MakeDev(ttyMajor, 1)
-	st.Blksize = 1024
-	return 0
-}
-
-// SetAttr is refused: the console belongs to the machine.
-func (c *Console) SetAttr(a *kernel.Attr) kernel.Errno { return syscall.EPERM }
-
-// Name is what /proc/self/fd shows.
-func (c *Console) Name() string { return "/dev/console" }
-
-// Close does nothing: the console stays.
-func (c *Console) Close() kernel.Errno { return 0 }
-
-// Ioctl answers the questions that programs ask of terminals. What they set is
-// accepted and has no effect, since nothing of a terminal is emulated here.
-func (c *Console) Ioctl(request, arg uintptr) (uintptr, kernel.Errno) {
-	if !c.terminal {
-		return 0, syscall.ENOTTY
-	}
-	switch request {
-	case syscall.TCGETS:
-		t, err := kernel.UserValue[syscall.Termios](arg, true)
-		if err == 0 {
-			*t = syscall.Termios{
-				Iflag: syscall.ICRNL | syscall.IXON,
-				Oflag: syscall.OPOST | syscall.ONLCR,
-				Cflag: syscall.CS8 | syscall.CREAD,
-				Lflag: syscall.ISIG | syscall.ICANON | syscall.ECHO,
-			}
-		}
-		return 0, err
-	case syscall.TCSETS, syscall.TCSETS + 1, syscall.TCSETS + 2:
-		return 0, 0
-	case syscall.TIOCGWINSZ:
-		size, err := kernel.UserValue[[4]uint16](arg, true)
-		if err == 0 {
-			*size = [4]uint16{25, 80}
-		}
-		return 0, err
-	}
-	return 0, syscall.ENOTTY
 }

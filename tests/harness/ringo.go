@@ -125,16 +125,24 @@ type Guest struct {
 
 // StartGuest starts a command and collects its output.
 func StartGuest(cmd *exec.Cmd) (*Guest, error) {
-	g := &Guest{cmd: cmd, done: make(chan struct{}), more: make(chan struct{})}
+	g := newGuest(cmd)
 	cmd.Stdout, cmd.Stderr = g, g
-	if err := cmd.Start(); err != nil {
-		return nil, err
+	return g, g.start()
+}
+
+func newGuest(cmd *exec.Cmd) *Guest {
+	return &Guest{cmd: cmd, done: make(chan struct{}), more: make(chan struct{})}
+}
+
+func (g *Guest) start() error {
+	if err := g.cmd.Start(); err != nil {
+		return err
 	}
 	go func() {
-		g.err = cmd.Wait()
+		g.err = g.cmd.Wait()
 		close(g.done)
 	}()
-	return g, nil
+	return nil
 }
 
 // Write takes output of the command.

@@ -32,16 +32,30 @@ type Options struct {
 	Network Network
 	Timeout time.Duration // 0: none
 	Console io.Writer
+	Input   io.Reader                     // standard input; nil: it is empty
+	Size    func() (columns, rows uint16) // of the terminal; nil: there is none
 	Kernel  Kernel
 }
 
 // Kernel is what the guest's kernel is told.
 type Kernel struct {
 	Hostname string
-	Terminal bool // the console is a terminal
-	Verbose  bool // report on the console when the network is up
-	Trace    bool // report all system calls on the console
+	Stdin    Stream // what standard input is
+	Stdout   Stream // what standard output and standard error are
+	Verbose  bool   // report on the console when the network is up
+	Trace    bool   // report all system calls on the console
 }
+
+// Stream is what a program shall take a standard descriptor for, as the guest's
+// kernel names it (package dev's Kind). The zero value is a Device.
+type Stream string
+
+// The kinds of streams.
+const (
+	Terminal Stream = "terminal"
+	Device   Stream = "device" // a character device, but no terminal
+	Pipe     Stream = "pipe"   // also for files: a guest's console has no positions
+)
 
 // settings returns the boot configuration (packages syscalls and netstack).
 func (k *Kernel) settings() map[string]string {
@@ -49,7 +63,12 @@ func (k *Kernel) settings() map[string]string {
 	if k.Hostname != "" {
 		m["hostname"], m["net.hostname"] = k.Hostname, k.Hostname
 	}
-	for key, on := range map[string]bool{"tty": k.Terminal, "net.verbose": k.Verbose, "strace": k.Trace} {
+	for key, stream := range map[string]Stream{"stdin": k.Stdin, "stdout": k.Stdout} {
+		if stream != "" {
+			m[key] = string(stream)
+		}
+	}
+	for key, on := range map[string]bool{"net.verbose": k.Verbose, "strace": k.Trace} {
 		if on {
 			m[key] = "1"
 		}
@@ -107,7 +126,7 @@ func Run(ctx context.Context, o Options) (status int, err error) {
 		Memory:   o.Memory,
 		CPUs:     o.CPUs,
 		Settings: settings,
-		Devices:  append([]device.Device{virtio.NewRNG()}, card.devices...),
+		Devices:  append([]device.Device{virtio.NewRNG(), virtio.NewConsole(o.Input, o.Console, o.Size)}, card.devices...),
 		Console:  o.Console,
 	})
 	if err != nil {
@@ -138,7 +157,7 @@ func Run(ctx context.Context, o Options) (status int, err error) {
 func handOn(vm *vmm.VM) (stop func()) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM,
-		syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
+		syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH)
 	done := make(chan struct{})
 	go func() {
 		ending := false

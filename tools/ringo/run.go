@@ -136,9 +136,12 @@ func (f *runFlags) options() (o machine.Options, err error) {
 		Network: machine.Network{Kind: f.network},
 		Timeout: f.timeout,
 		Console: os.Stdout,
+		Input:   os.Stdin,
+		Size:    terminalSize(),
 		Kernel: machine.Kernel{
 			Hostname: f.hostname,
-			Terminal: isTerminal(os.Stdout),
+			Stdin:    stream(os.Stdin),
+			Stdout:   stream(os.Stdout),
 			Verbose:  f.verbose,
 			Trace:    f.strace,
 		},
@@ -222,8 +225,36 @@ func executable(ctx context.Context, arg string) (string, error) {
 	return t.BuildCached(ctx, arg)
 }
 
+// stream says what a program shall take a standard file of ours for.
+func stream(f *os.File) machine.Stream {
+	info, err := f.Stat()
+	switch {
+	case isTerminal(f):
+		return machine.Terminal
+	case err == nil && info.Mode()&os.ModeCharDevice != 0:
+		return machine.Device
+	}
+	return machine.Pipe
+}
+
 // isTerminal reports whether f is a terminal.
 func isTerminal(f *os.File) bool {
 	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
 	return err == nil
+}
+
+// terminalSize returns what tells the size of the terminal, if there is one.
+func terminalSize() func() (columns, rows uint16) {
+	for _, f := range []*os.File{os.Stdout, os.Stdin} {
+		if isTerminal(f) {
+			return func() (columns, rows uint16) {
+				size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+				if err != nil {
+					return 0, 0 // it was hung up
+				}
+				return size.Col, size.Row
+			}
+		}
+	}
+	return nil
 }

@@ -129,7 +129,7 @@ func TestRNG(t *testing.T) {
 func TestConsole(t *testing.T) {
 	var out bytes.Buffer
 	in := strings.NewReader(strings.Repeat("0123456789", 1000))
-	d := NewConsole(in, &out)
+	d := NewConsole(in, &out, func() (columns, rows uint16) { return 132, 43 })
 	tr, _ := connect(t, d)
 	c, err := driver.OpenConsole(tr)
 	if err != nil {
@@ -138,6 +138,9 @@ func TestConsole(t *testing.T) {
 	got, err := io.ReadAll(c)
 	if err != nil || string(got) != strings.Repeat("0123456789", 1000) {
 		t.Errorf("read %d bytes: %v", len(got), err)
+	}
+	if columns, rows := c.Size(); columns != 132 || rows != 43 {
+		t.Errorf("a terminal of %d columns and %d rows", columns, rows)
 	}
 	want := strings.Repeat("hello, console\n", 500)
 	if n, err := io.WriteString(c, want); n != len(want) || err != nil {
@@ -152,7 +155,7 @@ func TestConsole(t *testing.T) {
 func TestConsoleStop(t *testing.T) {
 	r, w := io.Pipe()
 	defer w.Close()
-	d := NewConsole(r, nil)
+	d := NewConsole(r, nil, nil)
 	h := newHost(t, d, ownMemory{})
 	if err := d.Start(h); err != nil {
 		t.Fatal(err)
@@ -174,8 +177,8 @@ func TestConsoleStop(t *testing.T) {
 	for range 1000 {
 		d.Poll() // must not wait for the input, as the device's goroutine does
 	}
-	w.Write([]byte("x"))
-	if n := <-read; n != 1 {
+	go w.Write([]byte("0123456789x")) // the rest stays until somebody asks for it
+	if n := <-read; n != 10 {
 		t.Errorf("read %d bytes", n)
 	}
 	d.Stop()

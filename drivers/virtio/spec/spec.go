@@ -66,8 +66,14 @@ const (
 	MMIOQueuePFN      = 0x040 // the queue's address by MMIOGuestPageSize
 )
 
-// Queues of a console with one port (5.3.2).
+// A console with one port: its queues (5.3.2), a feature bit as a mask (5.3.3),
+// and offsets in its configuration space (5.3.4).
 const (
 	ConsoleQueueRX = 0
 	ConsoleQueueTX = 1
+
+	ConsoleSize = 1 << 0 // the size of the terminal is in the configuration
+
+	ConsoleConfigColumns = 0 // 16 bits
+	ConsoleConfigRows    = 2 // 16 bits
 )
