@@ -11,6 +11,9 @@ import (
 	"unsafe"
 
 	"ringo.dev/ringo/kernel"
+	"ringo.dev/ringo/kernel/block/blocktest"
+	"ringo.dev/ringo/kernel/pagecache"
+	"ringo.dev/ringo/kernel/volume"
 )
 
 // The tests in this file run the same calls on the kernel and on the host's
@@ -353,8 +356,54 @@ func (r *recorder) next(n int) int {
 	return v
 }
 
+// newOurs makes a kernel, whose /tmp is on a file system. used returns the bytes
+// that are in use there, and finish is called at the end.
+type newOurs func(t *testing.T) (k *kernel.Kernel, used func() int64, finish func())
+
+func onTmpfs(t *testing.T) (*kernel.Kernel, func() int64, func()) {
+	k, store := newKernelStore(t)
+	used := func() int64 {
+		n, _ := store.Usage()
+		return n
+	}
+	return k, used, func() {}
+}
+
+// onVolume has /tmp on a disk, which is to be in order at the end.
+func onVolume(t *testing.T) (*kernel.Kernel, func() int64, func()) {
+	disk := blocktest.New(8 << 20)
+	if err := volume.Format(disk, [16]byte{1}); err != nil {
+		t.Fatal(err)
+	}
+	v, err := volume.Open(disk, volume.Options{Report: func(err error) { t.Error(err) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fs := v.Files(pagecache.New(256 << 10))
+	k := newKernel(t)
+	ok(t, k.Mount(fs, "/tmp", "disk", false))
+	used := func() int64 {
+		ok(t, fs.Sync())
+		if err := v.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		var st syscall.Statfs_t
+		ok(t, fs.Statfs(&st))
+		return int64(st.Blocks-st.Bfree) * st.Bsize
+	}
+	return k, used, func() {
+		ok(t, fs.Close())
+		if err := v.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := volume.Check(disk, func(err error) { t.Error(err) }); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // compare runs steps on both kernels until they differ.
-func compare(t *testing.T, source tape, steps int) {
+func compare(t *testing.T, source tape, steps int, place newOurs) {
 	dir := filepath.Join(t.TempDir(), "1", "2", "3", "base")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
@@ -365,9 +414,9 @@ func compare(t *testing.T, source tape, steps int) {
 	}
 	defer syscall.Close(host)
 	defer syscall.Umask(syscall.Umask(0o022))
-	k, store := newKernelStore(t)
+	k, usage, finish := place(t)
 	ok(t, k.Mkdir(cwd, "/tmp/1", 0o755))
-	used, _ := store.Usage()
+	used := usage()
 	for _, d := range []string{"/tmp/1/2", "/tmp/1/2/3", "/tmp/1/2/3/base"} {
 		ok(t, k.Mkdir(cwd, d, 0o755))
 	}
@@ -390,14 +439,15 @@ func compare(t *testing.T, source tape, steps int) {
 			t.Fatalf("kernel: %s\nLinux:  %s\nafter\n%s", got, expected, strings.Join(log[max(0, len(log)-40):len(log)-1], "\n"))
 		}
 	}
-	// When everything is gone, no memory may be in use.
+	// When everything is gone, no space may be in use.
 	for _, fd := range ourFDs {
 		own.close(fd)
 	}
 	removeAll(t, own, "/tmp/1")
-	if now, _ := store.Usage(); now != used {
+	if now := usage(); now != used {
 		t.Errorf("%d bytes are still in use", now-used)
 	}
+	finish()
 }
 
 // removeAll removes what is in a directory.
@@ -417,7 +467,17 @@ func TestAgainstLinux(t *testing.T) {
 		t.Skip("the kernel's process is root: needs root to compare")
 	}
 	for seed := range uint64(30) {
-		compare(t, randomTape{rand.New(rand.NewPCG(seed, 1))}, 600)
+		compare(t, randomTape{rand.New(rand.NewPCG(seed, 1))}, 600, onTmpfs)
+	}
+}
+
+// TestVolumeAgainstLinux makes random calls with files on a disk.
+func TestVolumeAgainstLinux(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("the kernel's process is root: needs root to compare")
+	}
+	for seed := range uint64(30) {
+		compare(t, randomTape{rand.New(rand.NewPCG(seed, 2))}, 600, onVolume)
 	}
 }
 
@@ -428,6 +488,6 @@ func FuzzAgainstLinux(f *testing.F) {
 	}
 	f.Add([]byte("some steps"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		compare(t, &fuzzTape{data}, min(len(data)/3+1, 200))
+		compare(t, &fuzzTape{data}, min(len(data)/3+1, 200), onTmpfs)
 	})
 }

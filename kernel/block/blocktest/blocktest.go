@@ -1,0 +1,109 @@
+// Package blocktest has a disk for tests.
+package blocktest
+
+import (
+	"fmt"
+	"sync"
+
+	"ringo.dev/ringo/kernel/block"
+)
+
+// Disk is a disk in memory, of which only what was written takes room. Create it
+// with New.
+type Disk struct {
+	size int64
+
+	mu    sync.Mutex
+	pages map[int64]*[pageSize]byte
+}
+
+const (
+	pageSize   = 4096
+	sectorSize = 512
+)
+
+var _ block.Device = (*Disk)(nil)
+
+// New returns a disk full of zeroes.
+func New(size int64) *Disk { return &Disk{size: size, pages: map[int64]*[pageSize]byte{}} }
+
+// Clone returns a disk with the same contents.
+func (d *Disk) Clone() *Disk {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	c := New(d.size)
+	for i, p := range d.pages {
+		copied := *p
+		c.pages[i] = &copied
+	}
+	return c
+}
+
+// Written returns the bytes that were ever written, in whole pages.
+func (d *Disk) Written() int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return int64(len(d.pages)) * pageSize
+}
+
+// Size is the size.
+func (d *Disk) Size() int64 { return d.size }
+
+// SectorSize is 512.
+func (d *Disk) SectorSize() int { return sectorSize }
+
+// ReadOnly is false.
+func (d *Disk) ReadOnly() bool { return false }
+
+func (d *Disk) check(n int, off int64) error {
+	if off%sectorSize != 0 || n%sectorSize != 0 || off < 0 || off > d.size-int64(n) {
+		return fmt.Errorf("blocktest: a transfer of %d bytes at %d of %d", n, off, d.size)
+	}
+	return nil
+}
+
+// ReadAt fills p.
+func (d *Disk) ReadAt(p []byte, off int64) error {
+	if err := d.check(len(p), off); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for n := 0; n < len(p); {
+		at := off + int64(n)
+		in := at % pageSize
+		m := min(len(p)-n, int(pageSize-in))
+		if b := d.pages[at/pageSize]; b != nil {
+			copy(p[n:n+m], b[in:])
+		} else {
+			clear(p[n : n+m])
+		}
+		n += m
+	}
+	return nil
+}
+
+// WriteAt writes p.
+func (d *Disk) WriteAt(p []byte, off int64) error {
+	if err := d.check(len(p), off); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for n := 0; n < len(p); {
+		at := off + int64(n)
+		b := d.pages[at/pageSize]
+		if b == nil {
+			b = new([pageSize]byte)
+			d.pages[at/pageSize] = b
+		}
+		n += copy(b[at%pageSize:], p[n:])
+	}
+	return nil
+}
+
+// Flush has nothing to do.
+func (d *Disk) Flush() error { return nil }
+
+// Discard has nothing to do.
+func (d *Disk) Discard(off, n int64) error { return nil }

@@ -1,0 +1,237 @@
+package volume
+
+import (
+	"cmp"
+	"slices"
+	"syscall"
+)
+
+// purpose says what a change is for, which decides on how much room there must be.
+type purpose int
+
+const (
+	// grow makes something new. It leaves the reserve alone.
+	grow purpose = iota
+	// promisedData writes data for which Reserve has found room.
+	promisedData
+	// shrink removes something, or changes what is there. It may use the reserve:
+	// what it takes comes back with the next commit.
+	shrink
+)
+
+// reserve is the number of blocks that only removals may use, so that they work
+// on a full disk.
+func (v *Volume) reserve() int64 {
+	const share, most, spare = 64, 8192, 8
+	return max(int64(min(v.super.blocks/share, most)), v.paths(v.renamePlaces())+spare)
+}
+
+// paths is the number of blocks that a change of items at n places of the files'
+// tree may take: their nodes up to the root, halves of those that are split, and
+// what a commit adds for the snapshots.
+func (v *Volume) paths(n int) int64 {
+	need := n*int(v.files.root.level) + n + 2
+	if v.super.lastSnap > 0 {
+		need += len(v.dead) + n*(int(v.meta.root.level)+2)
+	}
+	return int64(need)
+}
+
+const (
+	// maxDirty is the number of changed nodes after which a commit is due, 4 KiB each.
+	maxDirty = 1024
+	// maxDead likewise is that of rows in Volume.dead.
+	maxDead = 256
+)
+
+// change makes a change: f runs with mu held. data is the number of blocks that it
+// takes for data, places that of places in the tree. prepare, if not nil, runs
+// before, with write held and mu not.
+//
+// An error of f before it has changed anything is its caller's. After that it
+// means that the state in memory is in between: there are no more changes then.
+func (v *Volume) change(why purpose, data int64, places int, prepare, f func() error) error {
+	if err := v.begin(why, data, places); err != nil {
+		return err
+	}
+	defer v.write.Unlock()
+	if prepare != nil {
+		if err := prepare(); err != nil {
+			return err
+		}
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.touched = false
+	err := f()
+	v.setFloor()
+	if v.touched {
+		v.changes.Add(1)
+		if err != nil {
+			v.fail(err)
+		}
+	}
+	return err
+}
+
+// begin waits for the turn to change something, and makes sure that there is room
+// for it. Unless there is an error, write is locked then.
+func (v *Volume) begin(why purpose, data int64, places int) error {
+	const tries = 4 // others may take what a commit gave
+	for i := 0; ; i++ {
+		v.write.Lock()
+		if err := v.changeable(); err != nil {
+			v.write.Unlock()
+			return err
+		}
+		need := data + v.paths(places)
+		switch why {
+		case grow:
+			need += v.reserve() + v.owed()
+		case promisedData:
+			need = v.paths(places)
+		}
+		enough := v.space.available() >= need
+		due := len(v.dirty) >= maxDirty || len(v.dead) >= maxDead
+		if enough && !due {
+			return nil
+		}
+		held := v.space.held.Load()
+		v.write.Unlock()
+		if !enough && (held == 0 || i == tries) {
+			return syscall.ENOSPC
+		}
+		if err := v.Commit(); err != nil {
+			return err
+		}
+	}
+}
+
+func (v *Volume) changeable() error {
+	if v.readOnly {
+		return syscall.EROFS
+	}
+	return v.failed()
+}
+
+// owed is the number of blocks that data takes for which there is a promise, with
+// what the tree needs for it.
+func (v *Volume) owed() int64 {
+	const perNode = 16
+	n := v.promised.Load()
+	return n + n/perNode
+}
+
+// Commit makes the state in memory the one on the disk.
+func (v *Volume) Commit() error {
+	v.syncing.Lock()
+	defer v.syncing.Unlock()
+	return v.commit()
+}
+
+// commit is Commit with syncing held.
+func (v *Volume) commit() error {
+	v.write.Lock()
+	defer v.write.Unlock()
+	return v.commitChanges()
+}
+
+// commitChanges is Commit with syncing and write held.
+func (v *Volume) commitChanges() error {
+	if err := v.changeable(); err != nil {
+		return err
+	}
+	changes := v.changes.Load()
+	if len(v.dirty) == 0 {
+		return nil
+	}
+	next, err := v.writeState()
+	if err != nil {
+		v.fail(err)
+		return err
+	}
+	v.reading.Lock() // nobody reads what is about to be taken again
+	v.space.release()
+	v.reading.Unlock()
+	v.mu.Lock()
+	v.super.generation = next.generation
+	v.super.files, v.super.meta, v.super.space = next.files, next.meta, next.space
+	for _, n := range v.dirty {
+		v.cache.put(n)
+	}
+	v.dirty = map[uint64]*node{}
+	v.mu.Unlock()
+	v.log.reset()
+	v.setFloor()
+	v.durable.Store(changes)
+	return nil
+}
+
+// setFloor computes what a promise must leave. It is called with write held.
+func (v *Volume) setFloor() {
+	const places = 4 // that data is written to in one go
+	v.floor.Store(v.reserve() + v.paths(places))
+}
+
+// writeState writes the generation in progress and returns its superblock.
+func (v *Volume) writeState() (superblock, error) {
+	v.mu.Lock()
+	err := v.listDead()
+	if err == nil {
+		v.files.seal()
+		v.meta.seal()
+	}
+	v.mu.Unlock()
+	if err != nil {
+		return superblock{}, err
+	}
+	if err := v.writeNodes(); err != nil {
+		return superblock{}, err
+	}
+	if err := v.space.write(); err != nil {
+		return superblock{}, err
+	}
+	if err := v.flush(); err != nil {
+		return superblock{}, err
+	}
+	next := v.super
+	next.generation++
+	next.files, next.meta, next.space = v.files.root, v.meta.root, v.space.top
+	b := next.encode()
+	for _, at := range superPlaces(next.generation, next.blocks) {
+		if err := v.writeBlocks(b, at, "superblock"); err != nil {
+			return superblock{}, err
+		}
+	}
+	return next, v.flush()
+}
+
+// writeNodes writes the nodes of the generation in progress, neighbours together.
+func (v *Volume) writeNodes() error {
+	nodes := make([]*node, 0, len(v.dirty))
+	for _, n := range v.dirty {
+		nodes = append(nodes, n)
+	}
+	slices.SortFunc(nodes, func(a, b *node) int { return cmp.Compare(a.addr(), b.addr()) })
+	const most = 64 // in one write
+	buf := make([]byte, 0, min(len(nodes), most)*BlockSize)
+	for i := 0; i < len(nodes); {
+		buf = buf[:0]
+		first := nodes[i].addr()
+		for i < len(nodes) && len(buf) < most*BlockSize && nodes[i].addr() == first+uint64(len(buf)/BlockSize) {
+			buf = append(buf, nodes[i].data[:]...)
+			i++
+		}
+		if err := v.writeBlocks(buf, first, "tree nodes"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v *Volume) flush() error {
+	if err := v.dev.Flush(); err != nil {
+		return v.deviceError("flushing after the write", v.super.generation, err)
+	}
+	return nil
+}

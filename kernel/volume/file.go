@@ -1,0 +1,344 @@
+package volume
+
+import (
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"ringo.dev/ringo/kernel/pagecache"
+)
+
+// file is a regular file in core: its data in the page cache, and the Backing of that.
+type file struct {
+	fs       *FS
+	ino      uint64
+	cached   *pagecache.File
+	modified atomic.Int64 // when the program last changed the data, if the inode does not say so yet
+	idle     bool         // is in inodeTable.idle
+}
+
+// inodeTable holds the files in core: those that are open, and some that were.
+// Its lock may be taken while Volume.mu is held.
+type inodeTable struct {
+	mu    sync.Mutex
+	files map[uint64]*file
+	idle  []*file // not open when they were entered, the longest first
+}
+
+// idleFiles is the number of files whose data stays in the cache though they are not open.
+const idleFiles = 1024
+
+// has reports whether an inode is open or mapped.
+func (t *inodeTable) has(ino uint64) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f := t.files[ino]
+	return f != nil && f.cached.InUse()
+}
+
+// get returns a file in core, or nil.
+func (t *inodeTable) get(ino uint64) *file {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.files[ino]
+}
+
+// forget takes a file out of core, unless it is in use. It may have dirty pages.
+func (t *inodeTable) forget(f *file) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if f.cached.InUse() || t.files[f.ino] != f {
+		return false
+	}
+	delete(t.files, f.ino)
+	return true
+}
+
+// core returns the file of an inode. use, if not nil, is called before anybody can
+// take the file out of core.
+func (fs *FS) core(ino uint64, use func(*file)) (*file, error) {
+	fs.v.mu.RLock()
+	defer fs.v.mu.RUnlock()
+	in, err := fs.tree.inode(ino)
+	if err != nil {
+		return nil, err
+	}
+	t := fs.open
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f := t.files[ino]
+	if f == nil {
+		f = &file{fs: fs, ino: ino}
+		f.cached = fs.cache.NewFile(f, int64(in.size))
+		if t.files == nil {
+			t.files = map[uint64]*file{}
+		}
+		t.files[ino] = f
+	}
+	if use != nil {
+		use(f)
+	}
+	return f, nil
+}
+
+// unused is called when nobody has the file open any more.
+func (f *file) unused() {
+	v := f.fs.v
+	v.mu.RLock()
+	in, err := f.fs.tree.inode(f.ino)
+	v.mu.RUnlock()
+	if err == nil && in.nlink == 0 {
+		if f.fs.open.forget(f) {
+			f.cached.Drop()
+			v.finish(f.ino) // an error has ended all changes; the next Open of the volume removes the inode
+			f.fs.changed()
+		}
+		return
+	}
+	f.fs.keep(f)
+}
+
+// keep enters a file that is not open, and drops the one that is longest in the
+// list if there are too many.
+func (fs *FS) keep(f *file) {
+	t := fs.open
+	t.mu.Lock()
+	if !f.idle {
+		f.idle = true
+		t.idle = append(t.idle, f)
+	}
+	var old *file
+	if len(t.idle) > idleFiles {
+		old = t.idle[0]
+		old.idle = false
+		t.idle = append(t.idle[:0], t.idle[1:]...)
+	}
+	t.mu.Unlock()
+	if old == nil || old.cached.InUse() {
+		return
+	}
+	// Nobody may read the inode from the disk before all is written. What is written
+	// after this Flush was so by someone who opened the file, and it stays then.
+	if old.cached.Flush() == 0 && fs.open.forget(old) {
+		old.cached.Drop()
+	}
+}
+
+// ReadPages fills p with pages from off on.
+func (f *file) ReadPages(off int64, p [][]byte) syscall.Errno {
+	block := uint64(off / BlockSize)
+	for _, piece := range p {
+		if err := f.fs.read(f.ino, block, piece); err != nil {
+			return errno(err)
+		}
+		block += uint64(len(piece) / BlockSize)
+	}
+	return 0
+}
+
+// read fills b with whole blocks of a file. It may run in parallel with changes
+// of other parts of the file.
+func (fs *FS) read(ino, block uint64, b []byte) error {
+	v := fs.v
+	v.reading.RLock()
+	defer v.reading.RUnlock()
+	for len(b) > 0 {
+		v.mu.RLock()
+		e, ok, err := fs.tree.extentAt(ino, block)
+		e.sums = append([]byte(nil), e.sums...) // they are part of a node
+		v.mu.RUnlock()
+		if err != nil {
+			return err
+		}
+		n := uint64(len(b) / BlockSize)
+		if !ok || e.start >= block+n {
+			clear(b)
+			return nil
+		}
+		if e.start > block {
+			n = e.start - block
+			clear(b[:n*BlockSize])
+		} else {
+			n = min(n, e.end()-block)
+			if e.unwritten {
+				clear(b[:n*BlockSize])
+			} else if err := v.readData(b[:n*BlockSize], &e, block, ino); err != nil {
+				return err
+			}
+		}
+		b, block = b[n*BlockSize:], block+n
+	}
+	return nil
+}
+
+// WritePages stores pages for which there is a promise.
+func (f *file) WritePages(off int64, p [][]byte, size int64) syscall.Errno {
+	data := p[0]
+	if len(p) > 1 {
+		data = nil
+		for _, piece := range p {
+			data = append(data, piece...)
+		}
+	}
+	v := f.fs.v
+	modified := f.modified.Load()
+	err := v.storeAll(promisedData, f.ino, uint64(off/BlockSize), data, uint64(size), modified)
+	switch err {
+	case syscall.ENOENT: // removed meanwhile; Drop comes next
+		return 0
+	case nil:
+		f.modified.CompareAndSwap(modified, 0)
+		v.promised.Add(-int64(len(data) / BlockSize))
+	}
+	return errno(err)
+}
+
+// Reserve promises room for pages that will be written later.
+func (f *file) Reserve(off, n int64) syscall.Errno {
+	if off+n > maxFileBlocks*BlockSize-BlockSize {
+		return syscall.EFBIG
+	}
+	return errno(f.fs.v.promise(n / BlockSize))
+}
+
+// promise makes sure that n blocks of data can be written later.
+func (v *Volume) promise(n int64) error {
+	if v.readOnly {
+		return syscall.EROFS
+	}
+	for last := false; ; last = true {
+		v.promised.Add(n)
+		if v.space.available() >= v.owed()+v.floor.Load() {
+			return nil
+		}
+		v.promised.Add(-n)
+		if last || v.space.held.Load() == 0 {
+			return syscall.ENOSPC
+		}
+		if err := v.Commit(); err != nil {
+			return err
+		}
+	}
+}
+
+// Unreserve ends a promise that is not needed.
+func (f *file) Unreserve(_, n int64) { f.fs.v.promised.Add(-n / BlockSize) }
+
+// SetSize sets the size on the disk.
+func (f *file) SetSize(size int64) syscall.Errno {
+	if size > maxFileBlocks*BlockSize-BlockSize {
+		return syscall.EFBIG
+	}
+	return errno(f.fs.v.setSize(f.ino, uint64(size)))
+}
+
+// Modified notes a change of the data.
+func (f *file) Modified() { f.modified.Store(time.Now().UnixNano()) }
+
+// Punch gives back the space of pages.
+func (f *file) Punch(off, n int64) syscall.Errno {
+	v := f.fs.v
+	from, to := uint64(off/BlockSize), uint64((off+n)/BlockSize)
+	for left := true; left; {
+		err := v.change(shrink, 0, v.shrinkPlaces(), nil, func() error {
+			in, err := v.files.inode(f.ino)
+			if err != nil {
+				return err
+			}
+			var freed uint64
+			if freed, left, err = v.removeExtents(f.ino, from, to, v.shrinkStep()); err != nil {
+				return err
+			}
+			in.blocks -= min(freed, in.blocks)
+			return v.putInode(f.ino, &in)
+		})
+		if err != nil {
+			return errno(err)
+		}
+	}
+	return 0
+}
+
+// Preallocate gives space to pages that have none.
+func (f *file) Preallocate(off, n int64) syscall.Errno {
+	v := f.fs.v
+	at, end := uint64(off/BlockSize), uint64((off+n)/BlockSize)
+	if end > maxFileBlocks-1 {
+		return syscall.EFBIG
+	}
+	for at < end {
+		v.mu.RLock()
+		e, ok, err := v.files.extentAt(f.ino, at)
+		start, next := e.start, e.end()
+		v.mu.RUnlock()
+		if err != nil {
+			return errno(err)
+		}
+		if ok && start <= at {
+			at = next
+			continue
+		}
+		gap := end
+		if ok {
+			gap = min(end, start)
+		}
+		n := min(gap-at, uint64(regionBlocks/2))
+		if v.space.free.Load() < int64(gap-at) {
+			return syscall.ENOSPC
+		}
+		taken, err := v.preallocate(f.ino, at, n)
+		if err != nil {
+			return errno(err)
+		}
+		at += taken
+	}
+	return 0
+}
+
+// preallocate gives space to the first of n blocks that have none.
+func (v *Volume) preallocate(ino, at, n uint64) (taken uint64, err error) {
+	err = v.change(grow, int64(n), 2, nil, func() error {
+		in, err := v.files.inode(ino)
+		if err != nil {
+			return err
+		}
+		v.touched = true
+		addr, got, err := v.space.takeRow(forData, 0, n)
+		if err != nil {
+			return err
+		}
+		taken = got
+		v.log.row(addr, got, rowTaken, 0)
+		e := extent{start: at, n: got, addr: addr, birth: v.generation(), unwritten: true}
+		if err := v.putExtent(ino, &e); err != nil {
+			return err
+		}
+		in.blocks += got
+		return v.putInode(ino, &in)
+	})
+	return taken, err
+}
+
+// SeekData returns the first offset from off on with data, or with hole without.
+func (f *file) SeekData(off int64, hole bool) (int64, syscall.Errno) {
+	v := f.fs.v
+	block := uint64(off / BlockSize)
+	for {
+		v.mu.RLock()
+		e, ok, err := f.fs.tree.extentAt(f.ino, block)
+		start, end, data := e.start, e.end(), ok && !e.unwritten
+		v.mu.RUnlock()
+		switch {
+		case err != nil:
+			return 0, errno(err)
+		case !ok && !hole:
+			return maxFileBlocks*BlockSize - BlockSize, 0
+		case !ok, hole && (start > block || !data):
+			return max(off, int64(block)*BlockSize), 0
+		case !hole && data:
+			return max(off, int64(max(start, block))*BlockSize), 0
+		}
+		block = end
+	}
+}
