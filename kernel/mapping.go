@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"slices"
+	"strconv"
 	"sync"
 	"syscall"
 
@@ -262,6 +263,11 @@ func (k *Kernel) Mmap(addr, n uintptr, prot, flags, fd int, off int64) (uintptr,
 		s.cut(at, at+n)
 		rt.Unmap(at, n)
 		s.mu.Unlock()
+		if err == syscall.ENOMEM || err == syscall.ENOSPC {
+			rt.ConsoleWrite([]byte("ringo: mmap: no memory for " + strconv.FormatUint(uint64(n)>>10, 10) +
+				" KiB of a file: a mapping is in memory as a whole; give the machine more (-m)\n"))
+			err = syscall.ENOMEM
+		}
 		return 0, err
 	}
 	return at, 0

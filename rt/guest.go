@@ -41,6 +41,12 @@ func PollReady(pd PollDesc, mode int32)
 //go:linkname Mapped runtime.ringoMapped
 func Mapped(addr, n uintptr, write bool) bool
 
+// HasFiles reports whether files may be mapped within the n bytes at addr. Most
+// times it tells quickly that they are not.
+//
+//go:linkname HasFiles runtime.ringoHasFiles
+func HasFiles(addr, n uintptr) bool
+
 // AllocDevice returns n bytes of zeroed memory for a device, page aligned,
 // contiguous for the device, outside the Go heap, never freed.
 //

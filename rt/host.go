@@ -15,31 +15,25 @@ import (
 // The counterparts of guest.go for tests of the kernel packages on the host.
 // Their documentation is there.
 
-func Bare() bool                                                     { return false }
-func Config() string                                                 { return "" }
-func Devices() []abi.Device                                          { return nil }
-func SetKernel(k *Kernel)                                            {}
-func PollReady(pd PollDesc, mode int32)                              {}
-func Mapped(addr, n uintptr, write bool) bool                        { return addr >= 4096 && addr+n >= addr }
-func ConsoleWrite(p []byte)                                          { os.Stderr.Write(p) }
-func Random(p []byte)                                                { rand.Read(p) }
-func AddEntropy(p []byte)                                            {}
-func Memory() (total, free uint64)                                   { return 64 << 20, 32 << 20 }
-func Reserve(n int64)                                                {}
-func CPUs() int                                                      { return runtime.NumCPU() }
-func CPUTime() (busy, idle int64)                                    { return 0, 0 }
-func Threads() int                                                   { return 1 }
-func EachMapping(f func(s, e uintptr, prot int))                     {}
-func Exit(status int)                                                { os.Exit(status) }
-func DeviceAddr(p unsafe.Pointer) uint64                             { return uint64(uintptr(p)) }
-func Mmap(addr, n uintptr, prot, flags int) (uintptr, syscall.Errno) { return 0, syscall.ENOSYS }
-func MapFile(addr, n uintptr, flags int) (uintptr, syscall.Errno)    { return 1 << 40, 0 }
-func Alias(addr uintptr, pages []uintptr, prot int) syscall.Errno    { return 0 }
-func Unmap(addr, n uintptr) syscall.Errno                            { return 0 }
-func Mprotect(addr, n uintptr, prot int) syscall.Errno               { return syscall.ENOSYS }
-func Madvise(addr, n uintptr, advice int) syscall.Errno              { return syscall.ENOSYS }
-func Load32(addr uintptr) uint32                                     { return *(*uint32)(Pointer(addr)) }
-func Store32(addr uintptr, v uint32)                                 { *(*uint32)(Pointer(addr)) = v }
+func Bare() bool                                 { return false }
+func Config() string                             { return "" }
+func Devices() []abi.Device                      { return nil }
+func SetKernel(k *Kernel)                        {}
+func PollReady(pd PollDesc, mode int32)          {}
+func Mapped(addr, n uintptr, write bool) bool    { return addr >= 4096 && addr+n >= addr }
+func ConsoleWrite(p []byte)                      { os.Stderr.Write(p) }
+func Random(p []byte)                            { rand.Read(p) }
+func AddEntropy(p []byte)                        {}
+func Memory() (total, free uint64)               { return 64 << 20, 32 << 20 }
+func Reserve(n int64)                            {}
+func CPUs() int                                  { return runtime.NumCPU() }
+func CPUTime() (busy, idle int64)                { return 0, 0 }
+func Threads() int                               { return 1 }
+func EachMapping(f func(s, e uintptr, prot int)) {}
+func Exit(status int)                            { os.Exit(status) }
+func DeviceAddr(p unsafe.Pointer) uint64         { return uint64(uintptr(p)) }
+func Load32(addr uintptr) uint32                 { return *(*uint32)(Pointer(addr)) }
+func Store32(addr uintptr, v uint32)             { *(*uint32)(Pointer(addr)) = v }
 
 func StoreSoon(addr uintptr, v uint32) { Store32(addr, v) }
 
@@ -60,6 +54,32 @@ func ConnectLine(line int, kind uint32, addr uintptr) bool { return false }
 
 func Xen() bool                                                        { return false }
 func XenCall(op, cmd uintptr, arg unsafe.Pointer, count uintptr) int64 { return -38 }
+
+// Files cannot be mapped on the host: MapFile and Alias only seem to work.
+
+func HasFiles(addr, n uintptr) bool                               { return false }
+func MapFile(addr, n uintptr, flags int) (uintptr, syscall.Errno) { return 1 << 40, 0 }
+func Alias(addr uintptr, list []uintptr, prot int) syscall.Errno  { return 0 }
+
+func Mmap(addr, n uintptr, prot, flags int) (uintptr, syscall.Errno) {
+	r, _, err := syscall.Syscall6(syscall.SYS_MMAP, addr, n, uintptr(prot), uintptr(flags), ^uintptr(0), 0)
+	return r, err
+}
+
+func Unmap(addr, n uintptr) syscall.Errno {
+	_, _, err := syscall.Syscall(syscall.SYS_MUNMAP, addr, n, 0)
+	return err
+}
+
+func Mprotect(addr, n uintptr, prot int) syscall.Errno {
+	_, _, err := syscall.Syscall(syscall.SYS_MPROTECT, addr, n, uintptr(prot))
+	return err
+}
+
+func Madvise(addr, n uintptr, advice int) syscall.Errno {
+	_, _, err := syscall.Syscall(syscall.SYS_MADVISE, addr, n, uintptr(advice))
+	return err
+}
 
 func AllocDevice(n uintptr) unsafe.Pointer {
 	b := make([]byte, n+abi.PageSize)

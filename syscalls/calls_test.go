@@ -359,7 +359,9 @@ func TestMmapFile(t *testing.T) {
 		flags, fd, off int
 		want           Errno
 	}{
-		{syscall.MAP_SHARED, fd, 0, syscall.ENODEV},
+		{syscall.MAP_SHARED, fd, 1, syscall.EINVAL},
+		{syscall.MAP_SHARED, 0, 0, syscall.ENODEV},
+		{0, fd, 0, syscall.EINVAL},
 		{syscall.MAP_PRIVATE, 99, 0, syscall.EBADF},
 		{syscall.MAP_PRIVATE, 0, 0, syscall.ENODEV},
 		{syscall.MAP_PRIVATE, fd, 1, syscall.EINVAL},

@@ -4,14 +4,34 @@ import (
 	"syscall"
 
 	"ringo.dev/ringo/kernel"
+	"ringo.dev/ringo/rt"
 )
 
-// sysMmap maps a file; anonymous memory is rt's. The mapping is a copy of the
-// file as it is now, which is as much as MAP_PRIVATE promises (whether later
-// changes of the file are seen is unspecified, mmap(2)).
+// sysMmap maps files; of anonymous memory, which is rt's, come here only the
+// calls that may take the place of a file's mapping.
 func sysMmap(t *task) (uintptr, Errno) {
+	addr, length, prot, flags := t.a[0], t.a[1], t.int(2), t.int(3)
 	const kinds = syscall.MAP_SHARED | syscall.MAP_PRIVATE
-	addr, length, prot, flags := t.a[0], t.a[1], t.a[2], t.a[3]
+	switch {
+	case flags&syscall.MAP_ANONYMOUS != 0:
+		return t.k.MmapAnonymous(addr, length, prot, flags)
+	case flags&kinds == syscall.MAP_PRIVATE:
+		return t.copyFile(addr, length, prot, flags)
+	case flags&kinds == 0:
+		return 0, syscall.EINVAL
+	}
+	return t.k.Mmap(addr, length, prot, flags, t.int(4), t.int64(5))
+}
+
+func sysMunmap(t *task) (uintptr, Errno)   { return done(t.k.Munmap(t.a[0], t.a[1])) }
+func sysMprotect(t *task) (uintptr, Errno) { return done(t.k.Mprotect(t.a[0], t.a[1], t.int(2))) }
+func sysMadvise(t *task) (uintptr, Errno)  { return done(t.k.Madvise(t.a[0], t.a[1], t.int(2))) }
+func sysMsync(t *task) (uintptr, Errno)    { return done(t.k.Msync(t.a[0], t.a[1], t.int(2))) }
+
+// copyFile is mmap with MAP_PRIVATE: a copy of the file as it is now, which is as
+// much as that promises (whether later changes of the file are seen is
+// unspecified, mmap(2)).
+func (t *task) copyFile(addr, length uintptr, prot, flags int) (uintptr, Errno) {
 	off := t.int64(5)
 	if length == 0 || off < 0 || off%pageSize != 0 {
 		return 0, syscall.EINVAL
@@ -19,13 +39,7 @@ func sysMmap(t *task) (uintptr, Errno) {
 	if err := t.k.Mappable(t.int(4)); err != 0 {
 		return 0, err
 	}
-	if flags&kinds != syscall.MAP_PRIVATE {
-		return 0, syscall.ENODEV
-	}
-	flags |= syscall.MAP_ANONYMOUS
-	// A call of the kernel's own: rt answers it.
-	addr, _, err := syscall.Syscall6(syscall.SYS_MMAP, addr, length,
-		syscall.PROT_READ|syscall.PROT_WRITE, flags, ^uintptr(0), 0)
+	addr, err := t.k.MmapAnonymous(addr, length, syscall.PROT_READ|syscall.PROT_WRITE, flags|syscall.MAP_ANONYMOUS)
 	if err != 0 {
 		return 0, err
 	}
@@ -38,10 +52,10 @@ func sysMmap(t *task) (uintptr, Errno) {
 		mem, off = mem[n:], off+int64(n)
 	}
 	if err == 0 && prot != syscall.PROT_READ|syscall.PROT_WRITE {
-		_, _, err = syscall.Syscall(syscall.SYS_MPROTECT, addr, length, prot)
+		err = rt.Mprotect(addr, length, prot)
 	}
 	if err != 0 {
-		syscall.Syscall(syscall.SYS_MUNMAP, addr, length, 0)
+		rt.Unmap(addr, length)
 		return 0, err
 	}
 	return addr, 0

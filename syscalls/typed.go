@@ -6,12 +6,13 @@ import (
 	"unsafe"
 
 	"ringo.dev/ringo/kernel"
+	"ringo.dev/ringo/rt"
 )
 
 // Typed holds the calls that package syscall makes directly, as plain Go calls,
 // on the hot paths of os, net and internal/poll. Since slices and strings are
-// the program's own, and garbage collected, there is nothing to check and
-// nothing to copy. The signatures are those of package syscall's wrappers; a
+// the program's own, and garbage collected, there is nothing to copy; and nothing to
+// check, unless a slice is a file's mapping. The signatures are those of package syscall's wrappers; a
 // call may block its goroutine.
 type Typed struct {
 	Read        func(fd int, p []byte) (int, Errno)
@@ -31,15 +32,42 @@ type Typed struct {
 	Sendmsg     func(fd int, m *syscall.Msghdr, flags int) (int, Errno)
 }
 
+// mapped reports whether a slice may be used. One that lies in a file's mapping is not
+// there where the file has ended.
+func mapped(p []byte, write bool) bool {
+	addr, n := uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p))
+	return !rt.HasFiles(addr, n) || rt.Mapped(addr, n, write)
+}
+
 // NewTyped returns the typed calls of a kernel.
 func NewTyped(k *kernel.Kernel) *Typed {
 	return &Typed{
-		Read:   k.Read,
-		Write:  k.Write,
-		Pread:  k.Pread,
-		Pwrite: k.Pwrite,
-		Close:  k.Close,
-		Seek:   k.Seek,
+		Read: func(fd int, p []byte) (int, Errno) {
+			if !mapped(p, true) {
+				return -1, syscall.EFAULT
+			}
+			return k.Read(fd, p)
+		},
+		Write: func(fd int, p []byte) (int, Errno) {
+			if !mapped(p, false) {
+				return -1, syscall.EFAULT
+			}
+			return k.Write(fd, p)
+		},
+		Pread: func(fd int, p []byte, off int64) (int, Errno) {
+			if !mapped(p, true) {
+				return -1, syscall.EFAULT
+			}
+			return k.Pread(fd, p, off)
+		},
+		Pwrite: func(fd int, p []byte, off int64) (int, Errno) {
+			if !mapped(p, false) {
+				return -1, syscall.EFAULT
+			}
+			return k.Pwrite(fd, p, off)
+		},
+		Close: k.Close,
+		Seek:  k.Seek,
 		Openat: func(dirfd int, path string, flags int, mode uint32) (int, Errno) {
 			if strings.IndexByte(path, 0) >= 0 {
 				return -1, syscall.EINVAL // as syscall.BytePtrFromString says

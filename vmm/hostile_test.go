@@ -30,7 +30,7 @@ func hostileWords(vm *VM, b []byte) []uint64 {
 		words[0]++
 		port := uint64(binary.LittleEndian.Uint16(b))
 		if b[1] < 0xfe { // mostly ports that exist, seldom those that end or stop it
-			port = abi.PortExit + uint64(b[0])%9
+			port = abi.PortExit + uint64(b[0])%10
 			if b[1] > 2 && (port == abi.PortExit || port == abi.PortWait || port == abi.PortStart) {
 				port = abi.PortMap
 			}

@@ -26,6 +26,7 @@ var hypercalls = [abi.PortTrap]hypercall{
 	abi.PortMap:     {"map", func(v *vcpu, a, b, c uint64) error { return v.vm.Map(a, b, int(c)) }},
 	abi.PortUnmap:   {"unmap", func(v *vcpu, a, b, _ uint64) error { return v.vm.Unmap(a, b) }},
 	abi.PortDiscard: {"discard", func(v *vcpu, a, b, _ uint64) error { return v.vm.Discard(a, b) }},
+	abi.PortAlias:   {"alias", func(v *vcpu, a, b, c uint64) error { return v.vm.Alias(a, b, c>>8, int(c&0xff)) }},
 	abi.PortWait:    {"wait", func(v *vcpu, a, _, _ uint64) error { v.wait(int64(a)); return nil }},
 	abi.PortKick:    {"kick", func(v *vcpu, a, _, _ uint64) error { return v.vm.kick(a) }},
 	abi.PortStart:   {"start", func(v *vcpu, a, b, c uint64) error { return v.vm.startVCPU(a, b, c) }},

@@ -21,17 +21,19 @@ const leafPages = 64
 type leaf [leafPages]pages.Page
 
 // file is a regular file. The first page of its data is head, which is only as
-// long as it needs to be, since most files are small; the rest is in leaves.
-// Bytes beyond size are zero wherever there is memory for them.
+// long as it needs to be, since most files are small; the rest is in leaves. Once
+// a file was mapped, everything is in leaves. Bytes beyond size are zero wherever
+// there is memory for them.
 type file struct {
-	inode // its mu guards the following too
-
+	inode  // its mu guards the following too
 	size   int64
 	head   []byte
+	paged  bool            // there is no head
 	leaves map[int64]*leaf // by offset / (leafPages * pageSize)
 	pages  int64           // in leaves
-	opens  int             // open files
-	freed  bool            // has given everything back
+	maps   kernel.Mappings
+	opens  int  // open files and mappings
+	freed  bool // has given everything back
 }
 
 func (fs *FS) newFile(mode, nlink uint32) *file {
@@ -91,7 +93,9 @@ func (f *file) SetAttr(a *kernel.Attr) kernel.Errno {
 		if a.Size < 0 {
 			return syscall.EINVAL
 		}
-		f.resize(a.Size)
+		if err := f.resize(a.Size); err != 0 {
+			return err
+		}
 		f.mtime = time.Now().UnixNano()
 	}
 	f.setAttr(a)
@@ -101,23 +105,40 @@ func (f *file) SetAttr(a *kernel.Attr) kernel.Errno {
 // Sync has nothing to do.
 func (f *file) Sync() kernel.Errno { return 0 }
 
-// split returns the place of an offset beyond the first page.
+// headEnd is where the leaves begin.
+func (f *file) headEnd() int64 {
+	if f.paged {
+		return 0
+	}
+	return pageSize
+}
+
+// split returns the place of an offset beyond head.
 func split(off int64) (leafIndex int64, pageIndex, inPage int) {
 	n := off / pageSize
 	return n / leafPages, int(n % leafPages), int(off % pageSize)
 }
 
 // resize sets the size and gives back what lies beyond. f.mu is held.
-func (f *file) resize(size int64) {
+func (f *file) resize(size int64) kernel.Errno {
+	old := f.size
+	f.size = size
+	if size < old {
+		f.hide(size, old)
+	}
 	f.punch(size, maxSize) // there may be pages beyond the old size too (Allocate)
 	if old := int64(len(f.head)); size < old {
 		f.fs.store.Charge(size - old)
 		f.head = append([]byte(nil), f.head[:size]...)
 	}
-	f.size = size
+	if size > old {
+		return f.show(old, size)
+	}
+	return 0
 }
 
-// punch makes [from, to) read as zeroes and gives whole pages back. f.mu is held.
+// punch makes [from, to) read as zeroes and gives whole pages back, unless they may
+// be mapped. f.mu is held.
 func (f *file) punch(from, to int64) {
 	if from >= to {
 		return
@@ -125,7 +146,7 @@ func (f *file) punch(from, to int64) {
 	if from < int64(len(f.head)) {
 		clear(f.head[from:min(to, int64(len(f.head)))])
 	}
-	from = max(from, pageSize)
+	from = max(from, f.headEnd())
 	const leafSize = leafPages * pageSize
 	if (to-from)/leafSize > int64(len(f.leaves)) {
 		for i := range f.leaves { // fewer than the range has: go through what there is
@@ -155,7 +176,8 @@ func (f *file) punchLeaf(i, from, to int64) {
 			continue
 		}
 		lo, hi := max(from-start, 0), min(to-start, pageSize)
-		if lo == 0 && (hi == pageSize || hi > 0 && start+hi >= f.size) {
+		mapped := start < f.size && f.maps.Any()
+		if !mapped && lo == 0 && (hi == pageSize || hi > 0 && start+hi >= f.size) {
 			f.fs.store.Put(*p)
 			f.pages--
 			*p = pages.Page{}
@@ -182,7 +204,7 @@ func (f *file) ReadAt(p []byte, off int64) (int, kernel.Errno) {
 		p = p[:rest]
 	}
 	n := 0
-	if off < pageSize {
+	if off < f.headEnd() {
 		n = min(len(p), int(pageSize-off))
 		k := 0
 		if off < int64(len(f.head)) {
@@ -227,8 +249,8 @@ func (f *file) write(p []byte, off int64) (int, kernel.Errno) {
 	if off > maxSize-int64(len(p)) {
 		return 0, syscall.EFBIG
 	}
-	n := 0
-	if off < pageSize {
+	n, old, pages := 0, f.size, f.pages
+	if off < f.headEnd() {
 		n = min(len(p), int(pageSize-off))
 		if !f.growHead(int(off) + n) {
 			return 0, syscall.ENOSPC
@@ -249,6 +271,9 @@ func (f *file) write(p []byte, off int64) (int, kernel.Errno) {
 	f.size = max(f.size, off+int64(n))
 	f.mtime = time.Now().UnixNano()
 	f.ctime = f.mtime
+	if f.pages != pages || f.size != old {
+		return n, f.show(min(off, old), off+int64(n))
+	}
 	return n, 0
 }
 
@@ -309,21 +334,22 @@ func (f *file) Allocate(mode int, off, n int64) kernel.Errno {
 	if _, limit := f.fs.store.Usage(); n > limit {
 		return syscall.ENOSPC
 	}
-	if off < pageSize && !f.growHead(int(min(end, pageSize))) {
+	if off < f.headEnd() && !f.growHead(int(min(end, pageSize))) {
 		return syscall.ENOSPC
 	}
-	for at := max(off, pageSize); at < end; at = (at/pageSize + 1) * pageSize {
+	for at := max(off, f.headEnd()); at < end; at = (at/pageSize + 1) * pageSize {
 		li, pi, _ := split(at)
 		if _, ok := f.page(li, pi); !ok {
 			return syscall.ENOSPC
 		}
 	}
+	old := f.size
 	if mode&keepSize == 0 {
 		f.size = max(f.size, end)
 	}
 	f.mtime = time.Now().UnixNano()
 	f.ctime = f.mtime
-	return 0
+	return f.show(min(off, old), end)
 }
 
 // SeekData finds data or a hole.
@@ -333,7 +359,7 @@ func (f *file) SeekData(off int64, hole bool) (int64, kernel.Errno) {
 	for off < f.size {
 		var data bool
 		next := (off/pageSize + 1) * pageSize
-		if off < pageSize {
+		if off < f.headEnd() {
 			data = len(f.head) > 0
 		} else {
 			li, pi, _ := split(off)

@@ -55,6 +55,7 @@ const (
 	PortStart   = 0x46  // RDI: vCPU, RSI: RIP, R10: RSP. Starts a vCPU whose GS base is its own page.
 	PortClock   = 0x47  // Refreshes Boot.Clock.
 	PortConsole = 0x48  // Writes out what is in the console ring before it returns.
+	PortAlias   = 0x49  // RDI: address, RSI: address of a list of 64-bit words, R10: their number<<8 | Prot. From the address on, the pages whose addresses the list holds are mapped once more: the same memory, with a protection of its own, without ProtExec; a word of 0 is no page. It replaces what was mapped there. The pages are those of a region with ProtShare, or read-only ones of the image. At most MaxAlias words.
 	PortTrap    = 0x50  // Used by the VMM's own ring-0 stubs, refused from CPL 3.
 	PortWake    = 0x100 // PortWake+n: doorbell that wakes vCPU n from PortWait.
 )
@@ -67,7 +68,13 @@ const (
 	ProtRead  = 1
 	ProtWrite = 2
 	ProtExec  = 4
+	// ProtShare, in PortMap only, asks for memory that PortAlias can show at a
+	// second address. Whoever unmaps it first unmaps the aliases.
+	ProtShare = 8
 )
+
+// MaxAlias is the most pages that one PortAlias maps.
+const MaxAlias = 4096
 
 // MaxVCPUs and MaxDevices bound the tables in Boot.
 const (

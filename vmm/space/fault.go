@@ -4,6 +4,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"ringo.dev/ringo/vmm/abi"
 )
 
 // userEnd is where the lower half of the address space ends, the only one used.
@@ -59,8 +61,12 @@ func (s *Space) populate(addr uint64, need int) (*uint64, error) {
 	}
 	s.faults++
 	flags := entryFlags(r.prot)
+	pool := &s.frames
+	if r.prot&abi.ProtShare != 0 {
+		pool = &s.shared
+	}
 	if end-start == blockSize && s.empty(start) {
-		if off, ok := s.frames.block(); ok {
+		if off, ok := pool.block(); ok {
 			s.charge(blockPages)
 			if s.given(start-page) || s.given(end) {
 				// The guest works through memory in order: faulting in the whole
@@ -75,7 +81,7 @@ func (s *Space) populate(addr uint64, need int) (*uint64, error) {
 		if *e != 0 {
 			continue
 		}
-		off, ok := s.takeFrame()
+		off, ok := s.takeFrame(pool)
 		if !ok {
 			break
 		}
@@ -103,12 +109,12 @@ func (s *Space) empty(start uint64) bool {
 	return true
 }
 
-// takeFrame takes one frame out of the budget.
-func (s *Space) takeFrame() (off uint64, ok bool) {
+// takeFrame takes one frame of a pool out of the budget.
+func (s *Space) takeFrame(pool *frames) (off uint64, ok bool) {
 	if s.budget == 0 {
 		return 0, false
 	}
-	if off, ok = s.frames.one(); ok {
+	if off, ok = pool.one(); ok {
 		s.charge(1)
 	}
 	return off, ok

@@ -22,8 +22,8 @@ const maxRegions = 65536
 
 // Map implements abi.PortMap.
 func (s *Space) Map(addr, n uint64, prot int) error {
-	const rwx = abi.ProtRead | abi.ProtWrite | abi.ProtExec
-	if !s.mappable(addr, n) || prot&^rwx != 0 || prot&abi.ProtWrite != 0 && prot&abi.ProtExec != 0 {
+	const all = abi.ProtRead | abi.ProtWrite | abi.ProtExec | abi.ProtShare
+	if !s.mappable(addr, n) || prot&^all != 0 || prot&abi.ProtExec != 0 && prot&(abi.ProtWrite|abi.ProtShare) != 0 {
 		return unix.EINVAL
 	}
 	if prot != 0 {
@@ -119,57 +119,108 @@ func (s *Space) setRegion(start, end uint64, prot int) {
 	s.regions = slices.Replace(s.regions, i, j, region{start, end, prot})
 }
 
-// drop takes the frames of [start, end) away.
+// drop takes the pages of [start, end) away, and their frames unless they are aliases.
 func (s *Space) drop(start, end uint64) {
-	var run span // frames whose translations are still to be forgotten
+	run := run{space: s}
 	s.each(start, end, func(_ uint64, e *uint64) {
-		off := *e&addrMask - Base
+		old := *e
 		atomic.StoreUint64(e, 0)
-		if off != run.end {
-			s.release(run)
-			run = span{off, off}
-		}
-		run.end += page
+		run.add(old)
 	})
-	s.release(run)
+	run.end()
 }
 
-// release gives frames that no entry refers to any more back to the host and
-// to the allocator.
-func (s *Space) release(run span) {
-	if run.next == run.end {
+// run collects frames that lie next to each other, to which entries have changed or
+// are gone, so that the translations of all of them are forgotten at once.
+type run struct {
+	space      *Space
+	next, size uint64 // arena offset and length
+	how        uint8
+}
+
+// What happens to a frame that an entry does not refer to any more.
+const (
+	forget = iota // only the translation goes
+	free          // it goes back to the host and to the allocator
+)
+
+// add enters the frame of entry e, which is not in the table any more.
+func (r *run) add(e uint64) {
+	how := uint8(free)
+	if e&bitAlias != 0 {
+		how = forget
+	}
+	r.put(e&addrMask-Base, how)
+}
+
+// put enters the frame at an arena offset.
+func (r *run) put(off uint64, how uint8) {
+	if off != r.next+r.size || how != r.how || off == r.space.shareStart {
+		r.end()
+		r.next, r.how = off, how
+	}
+	r.size += page
+}
+
+// end does what was put off.
+func (r *run) end() {
+	if r.size == 0 {
 		return
 	}
-	if err := unix.Madvise(s.arena[run.next:run.end], unix.MADV_DONTNEED); err != nil {
-		panic("vmm: MADV_DONTNEED: " + err.Error()) // the guest would still reach the frames
+	s, first, last := r.space, r.next, r.next+r.size
+	r.size = 0
+	advice := unix.MADV_DONTNEED
+	if r.how == free && first >= s.shareStart {
+		advice = unix.MADV_REMOVE
 	}
-	for off := run.next; off < run.end; off += page {
-		s.frames.free(off)
+	if err := unix.Madvise(s.arena[first:last], advice); err != nil {
+		panic("vmm: forgetting frames: " + err.Error()) // the guest would still reach them
 	}
-	s.charge(-int64((run.end - run.next) / page))
+	if r.how == forget {
+		return
+	}
+	pool := &s.frames
+	if first >= s.shareStart {
+		pool = &s.shared
+	}
+	for off := first; off < last; off += page {
+		pool.free(off)
+	}
+	s.charge(-int64((last - first) / page))
 }
 
 // protect changes the protection of the pages in [start, end) that have frames.
 func (s *Space) protect(start, end uint64, prot int) (err error) {
 	flags := entryFlags(prot)
+	run := run{space: s}
 	s.each(start, end, func(_ uint64, e *uint64) {
 		if err != nil {
 			return
 		}
 		old, off := *e, *e&addrMask-Base
+		alias := old & bitAlias
 		lost := old&^flags&(bitPresent|bitWrite) | ^old&flags&bitNoExec
 		if old&bitPresent == 0 || lost == 0 {
-			atomic.StoreUint64(e, Base+off|flags)
+			atomic.StoreUint64(e, Base+off|flags|alias)
 			return
 		}
-		to, ok := s.takeFrame()
+		if off >= s.shareStart {
+			atomic.StoreUint64(e, Base+off|flags|alias)
+			run.put(off, forget)
+			return
+		}
+		to, ok := s.takeFrame(&s.frames)
 		if !ok {
 			err = unix.ENOMEM
 			return
 		}
 		copy(s.arena[to:to+page], s.arena[off:off+page])
 		atomic.StoreUint64(e, Base+to|flags)
-		s.release(span{off, off + page})
+		run.put(off, free)
+		if run.size >= blockSize {
+			run.end() // so that the copies need little memory beside the originals
+		}
 	})
+	run.end()
 	return err
 }

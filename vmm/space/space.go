@@ -2,11 +2,12 @@
 // tables that the guest runs on but cannot see, and the one way by which
 // anything in the VMM follows a guest address (Space.Slices).
 //
-// All guest-physical memory is one host mapping, the arena, in four parts:
+// All guest-physical memory is one range of host addresses, the arena, in five parts:
 //
 //	control   pages that the VMM shares with the guest or with its own ring-0 stubs
 //	tables    page tables, never mapped in the guest, never used for anything else
 //	ram       frames given to the guest when it first touches a page
+//	shared    frames that may be mapped at several addresses (see Alias)
 //	image     the ELF's segments, mapped privately from the file
 //
 // Nothing is resident before it is needed. What counts against the memory
@@ -18,7 +19,9 @@
 // the frame behind the page must leave: MADV_DONTNEED on it makes the host tell
 // KVM to forget every translation to it. So a page that is unmapped gives up
 // its frame, and one that loses a permission but keeps its contents moves to
-// another frame.
+// another frame. The frames of the shared part cannot move, as others use them too.
+// That part is a file in memory: there MADV_DONTNEED takes the host's mapping away,
+// and the contents stay.
 package space
 
 import (
@@ -68,6 +71,8 @@ type Config struct {
 type Space struct {
 	low, high  uint64
 	arena      []byte
+	ramStart   uint64 // offset of the ram part
+	shareStart uint64 // offset of the shared part
 	imageStart uint64 // offset of the image part
 	control    span   // what is left of the control part
 	tables     span   // what is left of the tables part
@@ -76,7 +81,8 @@ type Space struct {
 	mu      sync.Mutex
 	root    *table
 	regions []region
-	frames  frames
+	frames  frames  // of the ram part
+	shared  frames  // of the shared part
 	budget  uint64  // pages still to be given
 	total   uint64  // pages, all in all
 	used    *uint64 // where the guest is told; see charge
@@ -102,10 +108,17 @@ func New(c Config) (*Space, error) {
 	if image/page+64 > memory/page {
 		return nil, ErrNoMemory
 	}
-	arena, err := unix.Mmap(-1, 0, int(control+tables+memory+image), unix.PROT_READ|unix.PROT_WRITE,
+	ramStart := control + tables
+	shareStart := ramStart + memory
+	imageStart := shareStart + memory
+	arena, err := unix.Mmap(-1, 0, int(imageStart+image), unix.PROT_READ|unix.PROT_WRITE,
 		unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
 	if err != nil {
-		return nil, fmt.Errorf("reserving %d MiB of address space: %w", (tables+memory)>>20, err)
+		return nil, fmt.Errorf("reserving %d MiB of address space: %w", imageStart>>20, err)
+	}
+	if err := mapShared(arena[shareStart:imageStart]); err != nil {
+		unix.Munmap(arena)
+		return nil, err
 	}
 	if err := unix.Madvise(arena, unix.MADV_NOHUGEPAGE); err != nil && err != unix.EINVAL {
 		unix.Munmap(arena)
@@ -114,14 +127,17 @@ func New(c Config) (*Space, error) {
 	s := &Space{
 		low: c.Low, high: c.High, arena: arena,
 		control:    span{0, control},
-		tables:     span{control, control + tables},
-		image:      span{control + tables + memory, uint64(len(arena))},
-		imageStart: control + tables + memory,
+		tables:     span{control, ramStart},
+		image:      span{imageStart, uint64(len(arena))},
+		ramStart:   ramStart,
+		shareStart: shareStart,
+		imageStart: imageStart,
 		total:      memory / page,
 		budget:     memory / page,
 		used:       new(uint64),
 	}
-	s.frames = newFrames(control+tables, memory/page)
+	s.frames = newFrames(ramStart, memory/page)
+	s.shared = newFrames(shareStart, memory/page)
 	root, err := s.newTable()
 	if err != nil {
 		unix.Munmap(arena)
@@ -129,6 +145,23 @@ func New(c Config) (*Space, error) {
 	}
 	s.root = s.tableAt(root)
 	return s, nil
+}
+
+// mapShared puts a file in memory at host.
+func mapShared(host []byte) error {
+	fd, err := unix.MemfdCreate("ringo-shared", unix.MFD_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("memory to be shared: %w", err)
+	}
+	defer unix.Close(fd)
+	if err := unix.Ftruncate(fd, int64(len(host))); err != nil {
+		return fmt.Errorf("memory to be shared: %w", err)
+	}
+	if _, err := unix.MmapPtr(fd, 0, unsafe.Pointer(&host[0]), uintptr(len(host)),
+		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_FIXED|unix.MAP_NORESERVE); err != nil {
+		return fmt.Errorf("memory to be shared: %w", err)
+	}
+	return nil
 }
 
 // Close unmaps the arena. Nothing may use it any more.

@@ -237,7 +237,7 @@ func TestBadRanges(t *testing.T) {
 			}
 		}
 	}
-	if err := s.Map(testLow, page, 8); err != unix.EINVAL {
+	if err := s.Map(testLow, page, 16); err != unix.EINVAL {
 		t.Errorf("unknown protection: %v", err)
 	}
 }

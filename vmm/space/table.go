@@ -18,7 +18,8 @@ const (
 	bitUser     = 1 << 2
 	bitAccessed = 1 << 5
 	bitDirty    = 1 << 6
-	bitKept     = 1 << 9 // ours: there is a frame, though the page allows no access
+	bitKept     = 1 << 9  // ours: there is a frame, though the page allows no access
+	bitAlias    = 1 << 10 // ours: the frame belongs to another page
 	bitNoExec   = 1 << 63
 	addrMask    = 0x000f_ffff_ffff_f000
 )

@@ -36,6 +36,57 @@ func ringoMapped(addr, n uintptr, write bool) bool {
 	return r == 1
 }
 
+// The results are a value and an error number, which is syscall.Errno.
+
+//go:linkname ringoMmapCall
+func ringoMmapCall(addr, n uintptr, prot, flags int) (uintptr, uintptr) {
+	r, _, e := linux.Syscall6(ringoSysMmap, addr, n, uintptr(prot), uintptr(flags), ^uintptr(0), 0)
+	return r, e
+}
+
+//go:linkname ringoUnmapCall
+func ringoUnmapCall(addr, n uintptr) uintptr {
+	_, _, e := linux.Syscall6(ringoSysMunmap, addr, n, 0, 0, 0, 0)
+	return e
+}
+
+//go:linkname ringoMprotectCall
+func ringoMprotectCall(addr, n uintptr, prot int) uintptr {
+	_, _, e := linux.Syscall6(ringoSysMprotect, addr, n, uintptr(prot), 0, 0, 0)
+	return e
+}
+
+//go:linkname ringoMadviseCall
+func ringoMadviseCall(addr, n uintptr, advice int) uintptr {
+	_, _, e := linux.Syscall6(ringoSysMadvise, addr, n, uintptr(advice), 0, 0, 0)
+	return e
+}
+
+//go:linkname ringoMapFile
+func ringoMapFile(addr, n uintptr, flags int) (uintptr, uintptr) {
+	r, _, e := linux.Syscall6(ringoSysMapFile, addr, n, uintptr(flags), 0, 0, 0)
+	return r, e
+}
+
+// ringoAlias takes the list apart, so that each call is for pages, or for none.
+//
+//go:linkname ringoAlias
+func ringoAlias(addr uintptr, list []uintptr, prot int) uintptr {
+	for len(list) > 0 {
+		n := 1
+		for n < len(list) && n < ringoabi.MaxAlias && (list[n] == 0) == (list[0] == 0) {
+			n++
+		}
+		_, _, e := linux.Syscall6(ringoSysAlias, addr, uintptr(unsafe.Pointer(&list[0])), uintptr(n), uintptr(prot), 0, 0)
+		if e != 0 {
+			return e
+		}
+		addr += uintptr(n) * ringoabi.PageSize
+		list = list[n:]
+	}
+	return 0
+}
+
 //go:linkname ringoAllocDevice
 func ringoAllocDevice(n uintptr) unsafe.Pointer {
 	r, _, _ := linux.Syscall6(ringoSysKernelMemory, ringoPageUp(n), 0, 0, 0, 0, 0)

@@ -3,8 +3,10 @@
 package runtime
 
 import (
+	"internal/runtime/atomic"
 	"ringo.dev/ringo/rt/region"
 	ringoabi "ringo.dev/ringo/vmm/abi"
+	_ "unsafe"
 )
 
 // ringoMem is the address space that the runtime maps and unmaps. Of regions with
@@ -18,6 +20,14 @@ var ringoMem struct {
 // ringoProtKept is the protection of memory that mprotect has taken all access
 // from: unlike a reservation it may have contents, which the machine keeps.
 const ringoProtKept = 8
+
+// Protections of file mappings, beside abi.Prot*. ringoProtFile marks addresses
+// at which a file is mapped; ringoProtBeyond those of them that have no page, where
+// an access is SIGBUS.
+const (
+	ringoProtFile   = 16
+	ringoProtBeyond = 32
+)
 
 func ringoPageUp(n uintptr) uintptr {
 	return (n + ringoabi.PageSize - 1) &^ (ringoabi.PageSize - 1)
@@ -51,18 +61,28 @@ const (
 
 // ringoMmap answers mmap(2) for anonymous memory.
 func ringoMmap(addr, n uintptr, prot int, flags uintptr) int64 {
-	const fixed, fixedNoReplace, anonymous = 0x10, 0x100000, 0x20
-	t := &ringoMem.table
+	const shared, anonymous = 1, 0x20
 	if flags&anonymous == 0 {
 		return -ringoENODEV // files are the kernel's
 	}
 	if ringoWriteExec(prot) {
 		return -ringoEACCES
 	}
+	prot &= 7
+	if flags&shared != 0 && prot&ringoabi.ProtExec == 0 {
+		prot |= ringoabi.ProtShare
+	}
+	return ringoMapRange(addr, n, prot, flags)
+}
+
+// ringoMapRange takes a range of addresses for memory with a protection: of the
+// machine's if it has bits of abi.Prot*.
+func ringoMapRange(addr, n uintptr, prot int, flags uintptr) int64 {
+	const fixed, fixedNoReplace = 0x10, 0x100000
+	t := &ringoMem.table
 	if n == 0 || n > t.High || flags&(fixed|fixedNoReplace) != 0 && addr%ringoabi.PageSize != 0 {
 		return -ringoEINVAL
 	}
-	prot &= 7
 	n = ringoPageUp(n)
 	ringoMem.lock.lock()
 	at := uintptr(0)
@@ -84,9 +104,10 @@ func ringoMmap(addr, n uintptr, prot int, flags uintptr) int64 {
 	default:
 		at = t.Search(n)
 	}
-	if at != 0 && t.Set(at, at+n, prot) {
+	const access = ringoabi.ProtRead | ringoabi.ProtWrite | ringoabi.ProtExec
+	if at != 0 && t.Set(at, at+n, prot&^ringoabi.ProtShare) {
 		r = int64(at)
-		if prot != 0 {
+		if prot&access != 0 {
 			if e := ringoPlatMap(at, n, prot); e < 0 {
 				t.Remove(at, at+n)
 				r = e
@@ -130,6 +151,66 @@ func ringoMunmap(addr, n uintptr) int64 {
 		return -ringoENOMEM
 	}
 	return 0
+}
+
+// ringoFiles are the bounds of all addresses that ringoMapFileRange ever gave:
+// what changes mappings there is the kernel's to answer.
+var ringoFiles struct {
+	low, high uintptr
+}
+
+// ringoHasFiles reports whether files may be mapped within [addr, addr+n).
+//
+//go:linkname ringoHasFiles
+//go:nosplit
+func ringoHasFiles(addr, n uintptr) bool {
+	high := atomic.Loaduintptr(&ringoFiles.high)
+	return high != 0 && addr < high && addr+n > atomic.Loaduintptr(&ringoFiles.low)
+}
+
+// ringoMapFileRange takes n bytes of addresses for pages of a file.
+func ringoMapFileRange(addr, n, flags uintptr) int64 {
+	r := ringoMapRange(addr, n, ringoProtFile|ringoProtBeyond, flags)
+	if r < 0 {
+		return r
+	}
+	low, high := uintptr(r), uintptr(r)+ringoPageUp(n)
+	ringoMem.lock.lock()
+	if ringoFiles.high == 0 || low < ringoFiles.low {
+		atomic.Storeuintptr(&ringoFiles.low, low)
+	}
+	if high > ringoFiles.high {
+		atomic.Storeuintptr(&ringoFiles.high, high)
+	}
+	ringoMem.lock.unlock()
+	return r
+}
+
+// ringoAliasPages shows the n pages of a list at addr, which ringoMapFileRange gave.
+// They are in a row of pages, or of none.
+func ringoAliasPages(addr uintptr, list *uintptr, n uintptr, prot int) int64 {
+	end := addr + n*ringoabi.PageSize
+	kind := prot | ringoProtFile
+	if prot != 0 && *list == 0 {
+		kind = ringoProtFile | ringoProtBeyond
+	}
+	ringoMem.lock.lock()
+	r := ringoPlatAlias(addr, list, n, prot)
+	if r == 0 && !ringoMem.table.Set(addr, end, kind) {
+		r = -ringoENOMEM
+	}
+	ringoMem.lock.unlock()
+	return r
+}
+
+// ringoBeyondFile reports whether addr is of a file mapping and has no page.
+func ringoBeyondFile(addr uintptr) bool {
+	ringoMem.lock.lock()
+	i := ringoMem.table.Find(addr)
+	beyond := i < ringoMem.table.Len() && ringoMem.table.At(i).Start <= addr &&
+		ringoMem.table.At(i).Prot&ringoProtBeyond != 0
+	ringoMem.lock.unlock()
+	return beyond
 }
 
 // ringoMprotect answers mprotect(2) on memory that mmap gave.

@@ -20,7 +20,8 @@ const (
 	ringoThrough = 1 << 3 // write-through
 	ringoNoCache = 1 << 4
 	ringoBig     = 1 << 7
-	ringoProt    = 9 // where abi.Prot* are kept
+	ringoProt    = 9       // where abi.Prot* are kept
+	ringoAliased = 1 << 52 // the frame belongs to another page
 	ringoNoExec  = 1 << 63
 
 	ringoProtMask = 7 << ringoProt
@@ -252,6 +253,10 @@ func (c *ringoChange) apply(table, base uintptr, shift uint) bool {
 func (c *ringoChange) leaf(e *uint64) {
 	c.touched = true
 	pa := uintptr(*e & ringoAddrMask)
+	if *e&ringoAliased != 0 {
+		*e = 0
+		return
+	}
 	switch c.op {
 	case ringoChangeMap:
 		*e = ringoLeaf(pa, c.prot)
@@ -322,6 +327,7 @@ func ringoFlushHere(c *ringoMetalCPU) {
 
 // ringoMetalMap, ringoMetalUnmap and ringoMetalDiscard are the platform's.
 func ringoMetalMap(addr, n uintptr, prot int) int64 {
+	prot &^= ringoabi.ProtShare // all memory can be aliased
 	c := ringoChange{lo: addr, hi: addr + n, op: ringoChangeMap, prot: uint64(prot)}
 	return c.do()
 }
@@ -334,6 +340,36 @@ func ringoMetalUnmap(addr, n uintptr) {
 func ringoMetalDiscard(addr, n uintptr) {
 	c := ringoChange{lo: addr, hi: addr + n, op: ringoChangeDiscard}
 	c.do()
+}
+
+// ringoMetalAlias is the platform's. The pages of the list are the kernel's own, and
+// stay where they are.
+func ringoMetalAlias(addr uintptr, list *uintptr, n uintptr, prot int) int64 {
+	r := int64(0)
+	ringoSpace.lock.lock()
+	for i, page := range unsafe.Slice(list, n) {
+		entry := uint64(0)
+		if page != 0 {
+			of := ringoFindEntry(page)
+			if *of&ringoPresent == 0 {
+				if !ringoPopulate(page) {
+					r = -ringoENOMEM
+					break
+				}
+				of = ringoFindEntry(page)
+			}
+			entry = ringoLeaf(uintptr(*of&ringoAddrMask), uint64(prot)) | ringoAliased
+		}
+		e := ringoMakeLeaf(addr + uintptr(i)*ringoabi.PageSize)
+		if e == nil {
+			r = -ringoENOMEM
+			break
+		}
+		*e = entry
+	}
+	ringoSpace.lock.unlock()
+	ringoFlush(addr, addr+n*ringoabi.PageSize)
+	return r
 }
 
 // ringoFaultBlock is how much memory a page fault maps: the pages around the

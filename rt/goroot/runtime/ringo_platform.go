@@ -14,7 +14,8 @@ import (
 // tender, ring 3 under ringo's own VMM, where each is a hypercall of package
 // abi; and metal (ringo_metal.go), ring 0 under other hypervisors.
 
-// ringoPlatMap makes [addr, addr+n) accessible with prot (abi.Prot*), zeroed
+// ringoPlatMap makes [addr, addr+n) accessible with prot (abi.Prot*, ProtShare
+// for memory that ringoPlatAlias can show elsewhere), zeroed
 // when first touched; memory that was mapped keeps its contents.
 func ringoPlatMap(addr, n uintptr, prot int) int64 {
 	if ringoMetal != 0 {
@@ -40,6 +41,16 @@ func ringoPlatDiscard(addr, n uintptr) {
 		return
 	}
 	ringoHypercall(ringoabi.PortDiscard, addr, n, 0)
+}
+
+// ringoPlatAlias makes the n pages from addr on the same memory as those whose
+// addresses are in a list, with a protection of its own; 0 is no page. The
+// addresses have no other memory than aliases.
+func ringoPlatAlias(addr uintptr, list *uintptr, n uintptr, prot int) int64 {
+	if ringoMetal != 0 {
+		return ringoMetalAlias(addr, list, n, prot)
+	}
+	return ringoHypercall(ringoabi.PortAlias, addr, uintptr(unsafe.Pointer(list)), n<<8|uintptr(prot))
 }
 
 // ringoPlatWait sleeps until the deadline (-1: none), a wake-up of this CPU or a

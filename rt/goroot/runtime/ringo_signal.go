@@ -317,6 +317,7 @@ func ringoTrapEnter(f *ringoFrame) {
 		protection, page, x87, align, simd  = 13, 14, 16, 17, 19
 		strayCall                           = 256
 		trapBreak, illOpn, alignBus, kernel = 1, 2, 1, 0x80
+		noPageBus                           = 2 // BUS_ADRERR
 	)
 	t := ringoMe().thread
 	vector, code, addr := ringoPlatTrap()
@@ -328,6 +329,10 @@ func ringoTrapEnter(f *ringoFrame) {
 	case opcode:
 		ringoForce(t, f, _SIGILL, illOpn, f.rip, vector, code)
 	case page:
+		if ringoBeyondFile(addr) {
+			ringoForce(t, f, _SIGBUS, noPageBus, addr, vector, code)
+			break
+		}
 		why := int32(_SEGV_MAPERR)
 		if code&1 != 0 {
 			why = _SEGV_ACCERR

@@ -72,19 +72,24 @@ const (
 	ringoSysAddEntropy    = ringoSysOwn + 4
 	ringoSysThreadsAndCPU = ringoSysOwn + 5
 	ringoSysRegion        = ringoSysOwn + 6
+	ringoSysMapFile       = ringoSysOwn + 7
+	ringoSysAlias         = ringoSysOwn + 8
 )
 
 // ringoIsOwn reports whether rt answers system call num; all others are the
-// kernel's. mmap of a file (no MAP_ANONYMOUS) is the kernel's too.
+// kernel's. What maps a file (no MAP_ANONYMOUS), or changes mappings where there
+// may be files, is the kernel's too.
 //
 //go:nosplit
-func ringoIsOwn(num, a4 uintptr) bool {
+func ringoIsOwn(num, a1, a2, a4 uintptr) bool {
 	switch num {
 	case ringoSysMmap:
-		const anonymous = 0x20
-		return a4&anonymous != 0
-	case ringoSysMprotect, ringoSysMunmap, ringoSysBrk, ringoSysSigaction, ringoSysSigprocmask,
-		ringoSysSigreturn, ringoSysYield, ringoSysMincore, ringoSysMadvise, ringoSysNanosleep, ringoSysSetitimer,
+		const fixed, anonymous = 0x10, 0x20
+		return a4&anonymous != 0 && (a4&fixed == 0 || !ringoHasFiles(a1, a2))
+	case ringoSysMprotect, ringoSysMunmap, ringoSysMadvise:
+		return !ringoHasFiles(a1, a2)
+	case ringoSysBrk, ringoSysSigaction, ringoSysSigprocmask,
+		ringoSysSigreturn, ringoSysYield, ringoSysMincore, ringoSysNanosleep, ringoSysSetitimer,
 		ringoSysGetpid, ringoSysClone, ringoSysExit, ringoSysKill, ringoSysGettimeofday, ringoSysSigaltstack,
 		ringoSysPrctl, ringoSysArchPrctl, ringoSysGettid, ringoSysTkill, ringoSysFutex, ringoSysGetaffinity,
 		ringoSysTimerCreate, ringoSysTimerSettime, ringoSysTimerDelete, ringoSysClockGettime, ringoSysExitGroup,
@@ -223,6 +228,10 @@ func ringoAnswer(t *ringoThread, f *ringoFrame, num, a1, a2, a3, a4, a5 uintptr)
 		return 0
 	case ringoSysThreadsAndCPU:
 		return ringoThreadsAndCPU((*[2]int64)(unsafe.Pointer(a1)))
+	case ringoSysMapFile:
+		return ringoMapFileRange(a1, a2, a3)
+	case ringoSysAlias:
+		return ringoAliasPages(a1, (*uintptr)(unsafe.Pointer(a2)), a3, int(a4))
 	case ringoSysRegion:
 		return ringoRegionAfter(a1, (*region.Region)(unsafe.Pointer(a2)))
 	}
