@@ -176,7 +176,7 @@ func TestGuestErrors(t *testing.T) {
 		"exception 3":             "\xcc",                                             // INT3
 		"port 0x40":               "\xe4\x40",                                         // IN AL, 0x40
 		"the guest ended itself":  "\xe6\x50",                                         // OUT 0x50, AL
-		"port 0x49":               "\xe6\x49",                                         // OUT 0x49, AL
+		"port 0x4a":               "\xe6\x4a",                                         // OUT 0x4a, AL
 		"port 0x41":               "\xe7\x41",                                         // OUT 0x41, EAX
 		"address 0x0":             "\x31\xc9\xff\xe1",                                 // XOR ECX, ECX; JMP RCX
 		"error code 0x7":          "\x88\x05\x00\x00\x00\x00",                         // MOV [RIP], AL: its own code

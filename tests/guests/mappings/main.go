@@ -79,8 +79,8 @@ func fault(f func()) (err error) {
 	return nil
 }
 
-// sink takes what is read only to touch it.
-var sink byte
+// Sink takes what is read only to touch it.
+var Sink byte
 
 // pattern returns n bytes, different for each seed.
 func pattern(seed byte, n int) []byte {
@@ -144,7 +144,7 @@ func sigbus(f *os.File) error {
 		return errors.New("the last page has something behind the file's end")
 	}
 	for _, i := range []int{2 * page, 5 * page, 8*page - 1} {
-		if err := fault(func() { sink = b[i] }); err == nil {
+		if err := fault(func() { Sink = b[i] }); err == nil {
 			return fmt.Errorf("byte %d was read", i)
 		}
 	}
@@ -244,7 +244,7 @@ func parts(f *os.File) error {
 		return e
 	}
 	for i := range 9 {
-		err := fault(func() { sink = b[i*page] })
+		err := fault(func() { Sink = b[i*page] })
 		if gone := i >= 3 && i < 6; gone != (err != nil) {
 			return fmt.Errorf("page %d: %v", i, err)
 		}
@@ -252,7 +252,7 @@ func parts(f *os.File) error {
 	if err := f.Truncate(7 * page); err != nil {
 		return err
 	}
-	if err := fault(func() { sink = b[8*page] }); err == nil {
+	if err := fault(func() { Sink = b[8*page] }); err == nil {
 		return errors.New("a page beyond the end")
 	}
 	return syscall.Munmap(b)
@@ -279,7 +279,7 @@ func protect(f *os.File) error {
 	if err := syscall.Mprotect(b[page:2*page], syscall.PROT_NONE); err != nil {
 		return err
 	}
-	if err := fault(func() { sink = b[page] }); err == nil {
+	if err := fault(func() { Sink = b[page] }); err == nil {
 		return errors.New("a page without access was read")
 	}
 	if err := syscall.Mprotect(b, r); err != nil {
