@@ -40,10 +40,13 @@ type ringoSignalFrame struct {
 func ringoBit(sig int32) uint64 { return 1 << (uint(sig) - 1) }
 
 // ringoPend makes a signal pending for t and sees to it that t notices: it ends
-// its sleep, or the CPU that runs it is interrupted. The scheduler's lock is held.
+// its sleep, or the CPU that runs it is interrupted. One that is pending already
+// is not queued again, and keeps its code. The scheduler's lock is held.
 func ringoPend(t *ringoThread, sig, code int32) {
+	if t.sigpend&ringoBit(sig) == 0 {
+		t.sigcode[sig] = code
+	}
 	t.sigpend |= ringoBit(sig)
-	t.sigcode[sig] = code
 	if t.sigmask&ringoBit(sig) != 0 || ringoIgnored(sig) {
 		return
 	}

@@ -183,9 +183,11 @@ func ringoNextTimer() int64 {
 const ringoTick = 5_000_000
 
 // ringoProfTick sends SIGPROF to the running thread if a profiling timer is due.
+// The runtime's profiler uses both kinds, and wants those of the thread's timer
+// only: that one goes first, as a signal that is pending stays what it is.
 func ringoProfTick(t *ringoThread) {
 	if t.profTick != 0 && t.profLeft <= 0 {
-		t.profLeft = t.profTick
+		t.profLeft = max(t.profLeft+t.profTick, 0) // what ticks are late by is made up for, if it is not much
 		ringoPend(t, _SIGPROF, _SI_TIMER)
 	}
 	if x := &ringoItimers; x.prof != 0 {

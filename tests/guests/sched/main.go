@@ -251,17 +251,14 @@ func ticker() error {
 	return nil
 }
 
-// profile wants a CPU profile in which the busy function is.
+// profile wants CPU profiles in which the busy function is.
 func profile() error {
-	// Once, on a busy host, a profile was empty. Why is not known.
-	const tries = 8
-	var err error
-	for range tries {
-		if err = profileOnce(); err == nil {
-			return nil
+	for range 4 { // the phases of the two timers behind a profile matter
+		if err := profileOnce(); err != nil {
+			return err
 		}
 	}
-	return err
+	return nil
 }
 
 func profileOnce() error {
@@ -269,7 +266,7 @@ func profileOnce() error {
 	if err := pprof.StartCPUProfile(&compressed); err != nil {
 		return err
 	}
-	spinHere(500 * time.Millisecond)
+	spinHere(300 * time.Millisecond)
 	pprof.StopCPUProfile()
 	r, err := gzip.NewReader(&compressed)
 	if err != nil {
