@@ -45,22 +45,27 @@ func checkKVM(device, modules string) Result {
 		return r
 	}
 	f.Close()
-	r.OK, r.Found = true, device+", "+kindOfKVM(modules)
+	kind, _ := kindOfKVM(modules)
+	r.OK, r.Found = true, device+", "+kind
 	return r
 }
 
-// kindOfKVM says by what KVM runs guests. Each kind is a kernel module.
-func kindOfKVM(modules string) string {
-	for _, kind := range []struct{ module, name string }{
-		{"kvm_intel", "hardware (Intel VT-x)"},
-		{"kvm_amd", "hardware (AMD-V)"},
-		{"kvm_pvm", "software (PVM)"},
+// kindOfKVM says by what KVM runs guests, and whether that is hardware. Each kind
+// is a kernel module.
+func kindOfKVM(modules string) (kind string, hardware bool) {
+	for _, k := range []struct {
+		module, name string
+		hardware     bool
+	}{
+		{"kvm_intel", "hardware (Intel VT-x)", true},
+		{"kvm_amd", "hardware (AMD-V)", true},
+		{"kvm_pvm", "software (PVM)", false},
 	} {
-		if _, err := os.Stat(filepath.Join(modules, kind.module)); err == nil {
-			return kind.name
+		if _, err := os.Stat(filepath.Join(modules, k.module)); err == nil {
+			return k.name, k.hardware
 		}
 	}
-	return "of an unknown kind"
+	return "of an unknown kind", false
 }
 
 // minMemory is the memory, in MiB, that a guest of default size and its VMM need.

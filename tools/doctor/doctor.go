@@ -25,6 +25,9 @@ func Run(ctx context.Context, ringo string) []Result {
 		checkKVM("/dev/kvm", "/sys/module"),
 		checkMemory("/proc/meminfo"),
 		checkTap("/dev/net/tun", "/proc/self/status"),
+		checkQEMU(ctx),
+		checkAccel("/dev/kvm", "/sys/module"),
+		checkUEFI(),
 	}
 }
 

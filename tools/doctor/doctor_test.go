@@ -34,6 +34,30 @@ func TestKVM(t *testing.T) {
 	}
 }
 
+func TestAccel(t *testing.T) {
+	device := write(t, "kvm", "", 0o600)
+	for module, want := range map[string]bool{"kvm_amd": true, "kvm_intel": true, "kvm_pvm": false, "other": false} {
+		modules := t.TempDir()
+		if err := os.Mkdir(filepath.Join(modules, module), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if r := checkAccel(device, modules); r.OK != want || r.Required {
+			t.Errorf("%s: %+v", module, r)
+		}
+		if r := checkAccel(device+"none", modules); r.OK || !strings.Contains(r.Found, "--accel kvm") {
+			t.Errorf("no device: %+v", r)
+		}
+	}
+}
+
+// TestQEMU checks what is said where there is neither QEMU nor firmware.
+func TestQEMU(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	if r := checkQEMU(t.Context()); r.OK || r.Required || !strings.Contains(r.Found, "apt-get install") {
+		t.Errorf("%+v", r)
+	}
+}
+
 func TestMemory(t *testing.T) {
 	if r := checkMemory(write(t, "meminfo", "MemTotal: 1048576 kB\nMemAvailable:   524288 kB\n", 0o600)); !r.OK || !strings.Contains(r.Found, "512 MiB") {
 		t.Errorf("%+v", r)

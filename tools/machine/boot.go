@@ -15,20 +15,18 @@ import (
 // bootWay is a way for QEMU to boot a program.
 type bootWay struct {
 	microvm bool // that machine can do it
+	uefi    bool // it needs UEFI firmware
 	// args returns QEMU's arguments. Files that they name are put into dir.
 	args func(dir, executable, line string) ([]string, error)
 }
 
 // bootWays are the ways by their names.
 var bootWays = map[string]bootWay{
-	"multiboot": {true, bootMultiboot},
-	"pvh":       {true, bootPVH},
-	"iso": {false, func(dir, executable, line string) ([]string, error) {
-		return bootImage("iso", "ide-cd", dir, executable, line)
-	}},
-	"bios": {false, func(dir, executable, line string) ([]string, error) {
-		return bootImage("raw", "ide-hd", dir, executable, line)
-	}},
+	"multiboot": {microvm: true, args: bootMultiboot},
+	"pvh":       {microvm: true, args: bootPVH},
+	"iso":       {args: bootCD},
+	"bios":      {args: bootDisk},
+	"uefi":      {args: bootDisk, uefi: true},
 }
 
 // BootWays returns the names of the ways for QEMU to boot a program.
@@ -50,6 +48,13 @@ func (q *QEMU) bootArgs(dir string, o *Options) ([]string, error) {
 	args, err := way.args(dir, o.Image, line)
 	if err != nil {
 		return nil, fmt.Errorf("--boot %s: %s: %w", q.Boot, o.Image, err)
+	}
+	if way.uefi {
+		firmware, err := FindFirmware(q.Machine)
+		if err != nil {
+			return nil, fmt.Errorf("--boot %s: %w", q.Boot, err)
+		}
+		args = append(args, firmware.Args()...)
 	}
 	return args, nil
 }
@@ -73,6 +78,14 @@ func bootPVH(dir, executable, line string) ([]string, error) {
 		return nil, err
 	}
 	return []string{"-kernel", file, "-append", line}, nil
+}
+
+func bootCD(dir, executable, line string) ([]string, error) {
+	return bootImage("iso", "ide-cd", dir, executable, line)
+}
+
+func bootDisk(dir, executable, line string) ([]string, error) {
+	return bootImage("raw", "ide-hd", dir, executable, line)
 }
 
 // bootImage boots an image, which holds the command line, from a drive on the

@@ -32,13 +32,22 @@ const (
 // debugExit is the port of isa-debug-exit, as package runtime's additions know it.
 const debugExit = 0xf4
 
+// FindQEMU returns the path of the QEMU that is installed.
+func FindQEMU() (string, error) {
+	path, err := exec.LookPath(qemuCommand)
+	if err != nil {
+		return "", fmt.Errorf("%s is not installed; on Debian: apt-get install %s", qemuCommand, qemuPackage)
+	}
+	return path, nil
+}
+
 // Run runs the program on QEMU to its end and returns its exit status, like the
 // function Run. What QEMU itself has to say goes to standard error. Signals are
 // not handed on: they end QEMU.
 func (q *QEMU) Run(ctx context.Context, o Options) (status int, err error) {
-	path, err := exec.LookPath(qemuCommand)
+	path, err := FindQEMU()
 	if err != nil {
-		return 0, fmt.Errorf("%s is not installed; on Debian: apt-get install %s", qemuCommand, qemuPackage)
+		return 0, err
 	}
 	dir, err := os.MkdirTemp("", "ringo-")
 	if err != nil {
