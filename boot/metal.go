@@ -11,21 +11,24 @@ import (
 
 // Without ringo's VMM an image is started by a boot loader, in 32-bit mode.
 // What that needs is put between the ELF headers and the first section, in the
-// image's first page: a multiboot header, and code that goes on to the 64-bit
-// entry point in package runtime (stub_386.s). A note tells loaders that know
-// PVH where the code is.
+// image's first page: headers for multiboot 1 and 2, and code that goes on to the
+// 64-bit entry point in package runtime (stub_386.s). A note tells loaders that
+// know PVH where the code is.
 
 // Where in the image's first page these things are.
 const (
-	multibootAt = 0x800
-	paramsAt    = 0x820
-	messageAt   = 0x860
-	stubAt      = 0x8c0
-	metalEnd    = 0xf00
+	multibootAt  = 0x800
+	paramsAt     = 0x820
+	messageAt    = 0x860
+	stubAt       = 0x8c0
+	multiboot2At = 0xc00
+	metalEnd     = 0xf00
 
 	// imageBase is where the first page must be linked, since the stub knows
 	// its address. It is the Go linker's default.
 	imageBase = 0x400000
+
+	pageSize = 4096
 
 	// multibootEntry is the offset in the stub for multiboot loaders.
 	multibootEntry = 5
@@ -46,6 +49,53 @@ type multibootHeader struct {
 	Header, Load, LoadEnd, MemoryEnd, EntryAt uint32
 }
 
+// Multiboot2 Specification 2.0, 3.1.
+const (
+	multiboot2Magic    = 0xe85250d6
+	multiboot2I386     = 0
+	multiboot2Optional = 1 << 0 // flag of a tag: the loader need not know it
+
+	multiboot2TagInformation = 1
+	multiboot2TagAddress     = 2
+	multiboot2TagEntry       = 3
+	multiboot2TagAlign       = 6
+	multiboot2TagEnd         = 0
+
+	multiboot2InfoLine   = 1
+	multiboot2InfoModule = 3
+	multiboot2InfoMap    = 6
+	multiboot2InfoRSDP   = 14
+	multiboot2InfoNewer  = 15 // RSDP
+)
+
+// multiboot2Header is multiboot 2's header: what it begins with, and its tags,
+// aligned to 8 bytes.
+type multiboot2Header struct {
+	Magic, Architecture, Length, Checksum uint32
+
+	Information multiboot2Tag
+	Wanted      [2]uint32
+	Useful      multiboot2Tag
+	Welcome     [3]uint32
+	_           uint32
+
+	Address                          multiboot2Tag
+	Header, Load, LoadEnd, MemoryEnd uint32
+
+	Entry   multiboot2Tag
+	EntryAt uint32
+	_       uint32
+
+	Align multiboot2Tag
+	End   multiboot2Tag
+}
+
+// multiboot2Tag begins a tag.
+type multiboot2Tag struct {
+	Type, Flags uint16
+	Size        uint32
+}
+
 // pvhNoteType is XEN_ELFNOTE_PHYS32_ENTRY, of notes named Xen.
 const (
 	pvhNoteName = "Xen"
@@ -60,6 +110,7 @@ type metalMarker struct {
 	Tables uint64 // where the first page tables have room, not aligned
 	Stack  uint64 // top of the first stack
 	Entry  uint64 // 64-bit entry point
+	Late   uint64 // memory that is needed from the start ends here; see ringoLate
 }
 
 // stubParams is what the stub finds at paramsAt.
@@ -104,19 +155,20 @@ func (img *image) metal() *metalMarker {
 
 // addMetal puts what boot loaders need into the image's first page.
 func (img *image) addMetal(m *metalMarker) error {
-	h, err := img.multiboot()
+	h, err := img.multiboot(m.Late)
 	if err != nil {
 		return err
 	}
 	if m.Tables > 1<<32-1 || m.Stack > 1<<32-1 || m.Entry > 1<<32-1 {
 		return errors.New("its entry point for boot loaders is not below 4 GiB")
 	}
-	if img.firstByte() < metalEnd || stubAt+len(stub) > metalEnd {
+	if img.firstByte() < metalEnd || stubAt+len(stub) > multiboot2At {
 		return errors.New("there is no room for the boot code in the first page")
 	}
 	put(img.data[multibootAt:], h)
+	put(img.data[multiboot2At:], h.version2())
 	put(img.data[paramsAt:], &stubParams{
-		Tables:  (uint32(m.Tables) + 4095) &^ 4095,
+		Tables:  (uint32(m.Tables) + pageSize - 1) &^ (pageSize - 1),
 		Stack:   uint32(m.Stack) &^ 15,
 		Entry:   uint32(m.Entry),
 		Message: imageBase + messageAt,
@@ -133,8 +185,8 @@ func (img *image) addMetal(m *metalMarker) error {
 }
 
 // multiboot returns the header for the image: what its segments make when they
-// are loaded as one piece.
-func (img *image) multiboot() (*multibootHeader, error) {
+// are loaded as one piece, but for zeros from late on.
+func (img *image) multiboot(late uint64) (*multibootHeader, error) {
 	const flags = multibootPageAlign | multibootMemory | multibootAddresses
 	var file, memory uint64
 	for _, p := range img.Progs {
@@ -147,6 +199,7 @@ func (img *image) multiboot() (*multibootHeader, error) {
 		file = max(file, p.Vaddr+p.Filesz)
 		memory = max(memory, p.Vaddr+p.Memsz)
 	}
+	memory = max(file, min(memory, (late+pageSize-1)&^(pageSize-1)))
 	magic, flagBits := uint32(multibootMagic), uint32(flags)
 	return &multibootHeader{
 		Magic: magic, Flags: flagBits, Checksum: -(magic + flagBits),
@@ -154,6 +207,27 @@ func (img *image) multiboot() (*multibootHeader, error) {
 		LoadEnd: uint32(file), MemoryEnd: uint32(memory),
 		EntryAt: imageBase + stubAt + multibootEntry,
 	}, nil
+}
+
+// version2 returns the header that says the same to loaders of multiboot 2.
+func (h *multibootHeader) version2() *multiboot2Header {
+	const tag = 8 // bytes
+	h2 := &multiboot2Header{
+		Magic: multiboot2Magic, Architecture: multiboot2I386,
+		Information: multiboot2Tag{multiboot2TagInformation, 0, tag + 2*4},
+		Wanted:      [...]uint32{multiboot2InfoLine, multiboot2InfoMap},
+		Useful:      multiboot2Tag{multiboot2TagInformation, multiboot2Optional, tag + 3*4},
+		Welcome:     [...]uint32{multiboot2InfoModule, multiboot2InfoRSDP, multiboot2InfoNewer},
+		Address:     multiboot2Tag{multiboot2TagAddress, 0, tag + 4*4},
+		Header:      imageBase + multiboot2At, Load: h.Load, LoadEnd: h.LoadEnd, MemoryEnd: h.MemoryEnd,
+		Entry:   multiboot2Tag{multiboot2TagEntry, 0, tag + 4},
+		EntryAt: h.EntryAt,
+		Align:   multiboot2Tag{multiboot2TagAlign, 0, tag},
+		End:     multiboot2Tag{multiboot2TagEnd, 0, tag},
+	}
+	h2.Length = uint32(binary.Size(h2))
+	h2.Checksum = -(h2.Magic + h2.Architecture + h2.Length)
+	return h2
 }
 
 // pvhNote returns the note for loaders that know PVH.

@@ -1,6 +1,8 @@
 package boot
 
 import (
+	"encoding/binary"
+	"slices"
 	"testing"
 
 	"golang.org/x/arch/x86/x86asm"
@@ -33,7 +35,31 @@ func TestStubEntries(t *testing.T) {
 	if last := ops[len(ops)-1]; last != x86asm.JMP {
 		t.Errorf("the stub runs on after its end, %v", last)
 	}
-	if stubAt+len(stub) > metalEnd || messageAt+len(stubMessage) > stubAt {
+	if stubAt+len(stub) > multiboot2At || multiboot2At+binary.Size(multiboot2Header{}) > metalEnd || messageAt+len(stubMessage) > stubAt {
 		t.Errorf("the parts of the first page overlap")
+	}
+}
+
+// TestMultiboot2 checks the header as a loader reads it.
+func TestMultiboot2(t *testing.T) {
+	h := (&multibootHeader{Load: 1, LoadEnd: 2, MemoryEnd: 3, EntryAt: 4}).version2()
+	b, err := binary.Append(nil, le, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum := le.Uint32(b) + le.Uint32(b[4:]) + le.Uint32(b[8:]) + le.Uint32(b[12:]); sum != 0 || int(le.Uint32(b[8:])) != len(b) || multiboot2At%8 != 0 {
+		t.Errorf("the header begins with % x; its words add up to %#x", b[:16], sum)
+	}
+	var tags []uint16
+	for at := 16; at < len(b); {
+		kind, size := le.Uint16(b[at:]), int(le.Uint32(b[at+4:]))
+		tags = append(tags, kind)
+		if kind == multiboot2TagEntry && le.Uint32(b[at+8:]) != 4 {
+			t.Errorf("the entry is at %#x", le.Uint32(b[at+8:]))
+		}
+		at += (size + 7) &^ 7
+	}
+	if want := []uint16{1, 1, 2, 3, 6, 0}; !slices.Equal(tags, want) {
+		t.Errorf("the tags are %v, want %v", tags, want)
 	}
 }

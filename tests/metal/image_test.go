@@ -2,7 +2,6 @@ package metal
 
 import (
 	"debug/elf"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -33,17 +32,138 @@ func isPrivileged(inst x86asm.Inst) bool {
 	return false
 }
 
+// kernelFunctions are the functions that have privileged instructions: all are
+// rt's assembly.
+var kernelFunctions = []string{
+	"runtime.ringoHypercall", // a VMM's
+	"runtime.ringoIn16",
+	"runtime.ringoIn32",
+	"runtime.ringoIn8",
+	"runtime.ringoInvalidate",
+	"runtime.ringoLoadTables",
+	"runtime.ringoMetalCPUEntry.abi0",
+	"runtime.ringoMetalEntry.abi0",
+	"runtime.ringoMetalHalt",
+	"runtime.ringoMetalStop",
+	"runtime.ringoMetalVectorEntry",
+	"runtime.ringoOut16",
+	"runtime.ringoOut32",
+	"runtime.ringoOut8",
+	"runtime.ringoOutString",
+	"runtime.ringoRDMSR",
+	"runtime.ringoReadCR2",
+	"runtime.ringoReadCR3",
+	"runtime.ringoReadCR4",
+	"runtime.ringoSetFS",
+	"runtime.ringoWRMSR",
+	"runtime.ringoWriteCR3",
+	"runtime.ringoWriteCR4",
+	"runtime.ringoXSETBV",
+}
+
+// callFunctions are the functions that have a SYSCALL instruction, for where the
+// program is a process: those of the standard library that the overlay changes.
+var callFunctions = []string{
+	"internal/runtime/syscall/linux.Syscall6",
+	"runtime.clone.abi0",
+	"runtime.closefd.abi0",
+	"runtime.exit.abi0",
+	"runtime.exitThread.abi0",
+	"runtime.futex.abi0",
+	"runtime.getpid.abi0",
+	"runtime.gettid.abi0",
+	"runtime.madvise.abi0",
+	"runtime.mincore.abi0",
+	"runtime.nanotime1.abi0",
+	"runtime.open.abi0",
+	"runtime.osyield.abi0",
+	"runtime.raise.abi0",
+	"runtime.raiseproc.abi0",
+	"runtime.read.abi0",
+	"runtime.rt_sigaction.abi0",
+	"runtime.rtsigprocmask.abi0",
+	"runtime.sched_getaffinity.abi0",
+	"runtime.settls.abi0",
+	"runtime.sigaltstack.abi0",
+	"runtime.sigreturn__sigaction.abi0",
+	"runtime.sysMmap.abi0",
+	"runtime.sysMunmap.abi0",
+	"runtime.tgkill.abi0",
+	"runtime.timer_create.abi0",
+	"runtime.timer_delete.abi0",
+	"runtime.timer_settime.abi0",
+	"runtime.usleep.abi0",
+	"runtime.write1.abi0",
+	"syscall.rawSyscallNoError.abi0",
+	"syscall.rawVforkSyscall.abi0",
+	"time.now",
+}
+
 // signature is a function that is never called: its bytes mark the binary.
 const signature = "crypto/internal/boring/sig.StandardCrypto.abi0"
 
-// TestPrivileged checks that an image has no privileged instructions outside
-// rt's own functions.
-func TestPrivileged(t *testing.T) {
-	image, err := ringo.Program("examples/web")
+// TestInstructions disassembles an executable. Privileged instructions and
+// SYSCALL are where they have to be and nowhere else, and the latter behind the
+// question whether there is a kernel to be called.
+func TestInstructions(t *testing.T) {
+	functions, door := disassemble(t, "examples/web")
+	var kernel, calls []string
+	for _, f := range functions {
+		for i, inst := range f.insts {
+			switch {
+			case isPrivileged(inst.Inst):
+				kernel = append(kernel, f.name)
+				if !slices.Contains(kernelFunctions, f.name) {
+					t.Errorf("%s%+#x: %v", f.name, inst.at, inst)
+				}
+			case inst.Op == x86asm.SYSCALL:
+				calls = append(calls, f.name)
+				if !slices.Contains(callFunctions, f.name) {
+					t.Errorf("%s%+#x: %v", f.name, inst.at, inst)
+				}
+				if i < 2 || f.insts[i-1].Op != x86asm.JMP || !f.insts[i-2].calls(f.addr, door) {
+					t.Errorf("%s%+#x: SYSCALL does not ask first where it is", f.name, inst.at)
+				}
+			}
+		}
+	}
+	for _, c := range []struct{ listed, found []string }{{kernelFunctions, kernel}, {callFunctions, calls}} {
+		for _, name := range c.listed {
+			if !slices.Contains(c.found, name) {
+				t.Errorf("%s is in the list, and has no such instruction", name)
+			}
+		}
+	}
+}
+
+// function is a function of an executable.
+type function struct {
+	name  string
+	addr  uint64
+	insts []instruction
+}
+
+// instruction is an instruction at an offset in its function.
+type instruction struct {
+	x86asm.Inst
+	at int
+}
+
+// calls reports whether an instruction, of the function at addr, calls target.
+func (i instruction) calls(addr, target uint64) bool {
+	rel, ok := i.Args[0].(x86asm.Rel)
+	return ok && i.Op == x86asm.CALL && addr+uint64(i.at+i.Len)+uint64(rel) == target
+}
+
+// disassemble returns the functions of a program of this module, and the address
+// of the one that answers system calls in a virtual machine.
+func disassemble(t *testing.T, pkg string) (functions []function, door uint64) {
+	t.Helper()
+	executable, err := ringo.Program(pkg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := elf.Open(image)
+	f, err := elf.Open(executable)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,26 +177,24 @@ func TestPrivileged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inRT := 0
 	for _, s := range symbols {
 		if s.Name == signature || elf.ST_TYPE(s.Info) != elf.STT_FUNC || s.Value < text.Addr || s.Value+s.Size > text.Addr+text.Size {
 			continue
 		}
-		for _, found := range find(code[s.Value-text.Addr:][:s.Size]) {
-			if strings.HasPrefix(s.Name, "runtime.ringo") {
-				inRT++
-				continue
-			}
-			t.Errorf("%s: %s", s.Name, found)
+		if s.Name == "runtime.ringoSyscall" || s.Name == "runtime.ringoSyscall.abi0" {
+			door = s.Value
 		}
+		functions = append(functions, function{s.Name, s.Value, decode(code[s.Value-text.Addr:][:s.Size])})
 	}
-	if inRT == 0 {
-		t.Error("there are no privileged instructions at all: the test does not see them")
+	if door == 0 {
+		t.Fatal("there is no function ringoSyscall")
 	}
+	return functions, door
 }
 
-// find returns the privileged instructions of a function, with their offsets.
-func find(code []byte) (found []string) {
+// decode returns the instructions of a function, but for those that the decoder
+// does not know (those have the Op 0, too).
+func decode(code []byte) (insts []instruction) {
 	// After an instruction that the decoder does not know it takes a few to find
 	// the beginnings of instructions again.
 	const few = 16
@@ -88,10 +206,39 @@ func find(code []byte) (found []string) {
 			sure = i + few
 			continue
 		}
-		if i >= sure && isPrivileged(inst) {
-			found = append(found, fmt.Sprintf("%+#x: %v", i, inst))
+		if i >= sure {
+			insts = append(insts, instruction{inst, i})
 		}
 		i += inst.Len
 	}
-	return found
+	return insts
+}
+
+// TestLatePages checks what package runtime's additions rely on: that of the
+// variables without pointers, which the linker puts last, ringoMem is their
+// largest.
+func TestLatePages(t *testing.T) {
+	executable, err := ringo.Program("examples/web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := elf.Open(executable)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	symbols, err := f.Symbols()
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(symbols, func(s elf.Symbol) bool { return s.Name == "runtime.ringoMem" })
+	if i < 0 || f.Sections[symbols[i].Section].Name != ".noptrbss" {
+		t.Fatal("ringoMem is not among the variables without pointers")
+	}
+	late := symbols[i].Value + symbols[i].Size
+	for _, s := range symbols {
+		if elf.ST_TYPE(s.Info) == elf.STT_OBJECT && s.Size > 0 && s.Value >= late && strings.HasPrefix(s.Name, "runtime.") {
+			t.Errorf("%s, of %d bytes, is at %#x, behind ringoMem", s.Name, s.Size, s.Value)
+		}
+	}
 }

@@ -42,20 +42,28 @@ const (
 // Every table begins with its signature and its length; this is its header's.
 const ringoACPIHeader = 36
 
-// ringoACPIInit reads the tables.
-func ringoACPIInit() {
-	rsdp := ringoLoader.rsdp
-	if rsdp == 0 {
-		rsdp = ringoFindRSDP()
-	}
-	if rsdp == 0 || rsdp > 1<<32-64 {
+// ringoACPIRoot is where the table of tables is, 0 if unknown, and the size of
+// its entries.
+type ringoACPIRoot struct{ table, width uintptr }
+
+// ringoReadRSDP reads ACPI's root pointer, the structure at pa.
+func ringoReadRSDP(pa uintptr) {
+	if pa == 0 || pa > 1<<32-64 {
 		return
 	}
 	const revision, rsdt, xsdt = 15, 16, 24
-	root, width := ringoPhys32(rsdp+rsdt), uintptr(4)
-	if ringoPhys8(rsdp+revision) >= 2 && ringoPhys64(rsdp+xsdt) != 0 {
-		root, width = ringoPhys64(rsdp+xsdt), 8
+	ringoLoader.acpi = ringoACPIRoot{ringoPhys32(pa + rsdt), 4}
+	if ringoPhys8(pa+revision) >= 2 && ringoPhys64(pa+xsdt) != 0 {
+		ringoLoader.acpi = ringoACPIRoot{ringoPhys64(pa + xsdt), 8}
 	}
+}
+
+// ringoACPIInit reads the tables.
+func ringoACPIInit() {
+	if ringoLoader.acpi.table == 0 {
+		ringoReadRSDP(ringoFindRSDP())
+	}
+	root, width := ringoLoader.acpi.table, ringoLoader.acpi.width
 	length := ringoTableLength(root)
 	for off := uintptr(ringoACPIHeader); off+width <= length; off += width {
 		table := ringoPhys32(root + off)

@@ -8,14 +8,15 @@
 #include "textflag.h"
 
 // ringoMetalNote is what the post-link step (package boot) needs to make the
-// image bootable: room for the first page tables, the first stack's top, and
-// the 64-bit entry point.
+// image bootable: room for the first page tables, the first stack's top, the
+// 64-bit entry point, and where the memory that it needs from the start ends.
 DATA	runtime·ringoMetalNote+0(SB)/8, $"RINGO-ME"
 DATA	runtime·ringoMetalNote+8(SB)/8, $"TAL-BOOT"
 DATA	runtime·ringoMetalNote+16(SB)/8, $runtime·ringoMetalTables(SB)
 DATA	runtime·ringoMetalNote+24(SB)/8, $runtime·ringoBootStack+const_ringoBootStackSize(SB)
 DATA	runtime·ringoMetalNote+32(SB)/8, $runtime·ringoMetalEntry(SB)
-GLOBL	runtime·ringoMetalNote(SB), RODATA, $40
+DATA	runtime·ringoMetalNote+40(SB)/8, $runtime·ringoMem+const_ringoMemSize(SB)
+GLOBL	runtime·ringoMetalNote(SB), RODATA, $48
 
 // ringoMetalEntry is where the boot code (boot/stub_386.s) arrives in 64-bit
 // mode: BP says which loader it was, BX points to what that has to say.

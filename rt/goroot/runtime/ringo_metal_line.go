@@ -31,7 +31,7 @@ var ringoLine struct {
 // ringoParseCommandLine fills ringoLine from the loader's line.
 func ringoParseCommandLine() {
 	line := ringoLoader.line[:ringoLoader.length]
-	if !ringoLoader.qemu {
+	if !ringoLoader.named {
 		ringoAddArgument("ringo")
 	}
 	var word [4096]byte

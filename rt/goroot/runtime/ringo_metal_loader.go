@@ -4,55 +4,27 @@ package runtime
 
 import "unsafe"
 
-// What the boot loader says: the memory map, the command line, where ACPI's
-// tables are. All of it is copied at once, since it lies in memory that the map
-// calls free.
+// What the boot loader says: the memory map, the command line, boot modules,
+// where ACPI's tables are. All of it but the modules is copied at once, since it
+// lies in memory that the map calls free. How the loaders say it is in
+// ringo_metal_multiboot.go and ringo_metal_pvh.go.
 
 // ringoLoader is the loader's information.
 var ringoLoader struct {
-	ranges [64]ringoRange // usable memory
-	n      int
-	rsdp   uintptr // ACPI's root pointer, 0 if the loader did not say
-	line   [4096]byte
-	length int
-	qemu   bool // the command line begins with the image's file name
+	ranges   [64]ringoRange // usable memory
+	n        int
+	modules  [8]ringoRange // files that the loader has read
+	nmodules int
+	acpi     ringoACPIRoot
+	line     [4096]byte
+	length   int
+	named    bool // the command line begins with the image's file name
 }
 
 // ringoRange is a range of physical memory.
 type ringoRange struct{ lo, hi uintptr }
 
-// Multiboot Specification 0.6.96, 3.3: offsets in the information, its flags,
-// and those in an entry of the memory map.
-const (
-	ringoMultiboot      = 0x2badb002
-	multibootFlags      = 0
-	multibootLine       = 16
-	multibootMapLength  = 44
-	multibootMap        = 48
-	multibootLoaderName = 64
-	multibootHasLine    = 1 << 2
-	multibootHasMap     = 1 << 6
-	multibootHasName    = 1 << 9
-	multibootEntrySize  = 0
-	multibootEntryBase  = 4
-	multibootEntryLen   = 12
-	multibootEntryType  = 20
-)
-
-// Xen's xen/include/public/arch-x86/hvm/start_info.h.
-const (
-	ringoPVH       = 0x336ec578
-	pvhVersion     = 4
-	pvhLine        = 24
-	pvhRSDP        = 32
-	pvhMap         = 40
-	pvhMapEntries  = 48
-	pvhEntrySize   = 24
-	pvhEntryLength = 8
-	pvhEntryType   = 16
-)
-
-// ringoRAM is the type of usable memory, in both maps and in the firmware's.
+// ringoRAM is the type of usable memory, in all maps and in the firmware's.
 const ringoRAM = 1
 
 // ringoPhys32 and ringoPhys64 read physical memory, below 4 GiB.
@@ -62,11 +34,13 @@ func ringoPhys32(pa uintptr) uintptr {
 
 func ringoPhys64(pa uintptr) uintptr { return *(*uintptr)(unsafe.Pointer(ringoDirect + pa)) }
 
-// ringoReadLoader copies what the loader says.
+// ringoReadLoader copies what the loader says. Its name tells what info is.
 func ringoReadLoader(loader, info uintptr) {
 	switch {
 	case loader == ringoMultiboot:
 		ringoReadMultiboot(info)
+	case loader == ringoMultiboot2:
+		ringoReadMultiboot2(info)
 	case loader == ringoPVH && ringoPhys32(info) == ringoPVH:
 		ringoReadPVH(info)
 	default:
@@ -74,44 +48,6 @@ func ringoReadLoader(loader, info uintptr) {
 	}
 	if ringoLoader.n == 0 {
 		ringoFatal("the boot loader gave no memory map")
-	}
-}
-
-func ringoReadMultiboot(info uintptr) {
-	flags := ringoPhys32(info + multibootFlags)
-	if flags&multibootHasMap != 0 {
-		at := ringoPhys32(info + multibootMap)
-		end := at + ringoPhys32(info+multibootMapLength)
-		for at+multibootEntryType < end {
-			if ringoPhys32(at+multibootEntryType) == ringoRAM {
-				ringoAddRAM(ringoPhys64(at+multibootEntryBase), ringoPhys64(at+multibootEntryLen))
-			}
-			at += ringoPhys32(at+multibootEntrySize) + 4
-		}
-	}
-	if flags&multibootHasName != 0 {
-		name := ringoPhys32(info + multibootLoaderName)
-		const qemu = 'q' | 'e'<<8 | 'm'<<16 | 'u'<<24
-		ringoLoader.qemu = ringoPhys32(name) == qemu
-	}
-	if flags&multibootHasLine != 0 {
-		ringoCopyLine(ringoPhys32(info + multibootLine))
-	}
-}
-
-func ringoReadPVH(info uintptr) {
-	ringoLoader.rsdp = ringoPhys64(info + pvhRSDP)
-	if ringoPhys32(info+pvhVersion) >= 1 {
-		at := ringoPhys64(info + pvhMap)
-		for n := ringoPhys32(info + pvhMapEntries); n > 0; n-- {
-			if ringoPhys32(at+pvhEntryType) == ringoRAM {
-				ringoAddRAM(ringoPhys64(at), ringoPhys64(at+pvhEntryLength))
-			}
-			at += pvhEntrySize
-		}
-	}
-	if line := ringoPhys64(info + pvhLine); line != 0 {
-		ringoCopyLine(line)
 	}
 }
 
@@ -129,20 +65,41 @@ func ringoCopyLine(pa uintptr) {
 	ringoFatal("the command line is longer than 4095 bytes")
 }
 
+// ringoAddModule enters a file that the loader has put into memory.
+func ringoAddModule(start, end uintptr) {
+	l := &ringoLoader
+	if start >= end || end > 4<<30 {
+		ringoFatal("the boot loader has put a module where there cannot be any")
+	}
+	if l.nmodules == len(l.modules) {
+		ringoFatal("the boot loader has read more than 8 modules")
+	}
+	l.modules[l.nmodules] = ringoRange{start, end}
+	l.nmodules++
+}
+
 // ringoAddRAM enters a range of usable memory: whole pages, above the first MiB,
-// which is the firmware's, and not those of the image.
+// which is the firmware's, and neither those of the image nor of modules.
 func ringoAddRAM(base, length uintptr) {
 	const page, low = 4096, 1 << 20
+	l := &ringoLoader
 	lo, hi := max(ringoPageUp(base), low), (base+length)&^(page-1)
-	imageLow, imageHigh := ringoImageBounds()
-	if lo < imageLow && hi > imageLow {
-		ringoAddRange(lo, imageLow)
-		lo = imageLow
+	for lo < hi {
+		// What is in use first, from lo on.
+		var used ringoRange
+		used.lo, used.hi = ringoImageBounds()
+		if used.hi <= lo {
+			used = ringoRange{hi, hi}
+		}
+		for _, m := range l.modules[:l.nmodules] {
+			m.lo, m.hi = m.lo&^(page-1), ringoPageUp(m.hi)
+			if m.hi > lo && m.lo < used.lo {
+				used = m
+			}
+		}
+		ringoAddRange(lo, min(used.lo, hi))
+		lo = max(lo, used.hi)
 	}
-	if lo >= imageLow && lo < imageHigh {
-		lo = imageHigh
-	}
-	ringoAddRange(lo, hi)
 }
 
 func ringoAddRange(lo, hi uintptr) {
@@ -175,7 +132,8 @@ func ringoSegments() []ringoSegment {
 	return unsafe.Slice((*ringoSegment)(unsafe.Pointer(at)), int(n))
 }
 
-// ringoImageBounds returns the pages between the image's first and its last.
+// ringoImageBounds returns the pages that the image has from the start: those
+// between its first and its last, but for the late ones.
 func ringoImageBounds() (lo, hi uintptr) {
 	lo = ^uintptr(0)
 	for _, s := range ringoSegments() {
@@ -184,5 +142,16 @@ func ringoImageBounds() (lo, hi uintptr) {
 			hi = max(hi, ringoPageUp(s.vaddr+s.memsz))
 		}
 	}
-	return
+	return lo, min(hi, ringoLate())
 }
+
+// ringoLate returns the address from which on the image's pages are late: they
+// hold large variables of the program's, which are zero at first, and get memory
+// when they are touched. The linker puts variables without pointers last, the
+// largest at the end, and rt has none that is larger than ringoMem. Package boot
+// knows the address too.
+func ringoLate() uintptr {
+	return ringoPageUp(uintptr(unsafe.Pointer(&ringoMem)) + ringoMemSize)
+}
+
+const ringoMemSize = unsafe.Sizeof(ringoMem)

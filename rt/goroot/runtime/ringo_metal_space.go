@@ -52,7 +52,7 @@ func ringoLeaf(pa uintptr, prot uint64) uint64 {
 }
 
 // ringoMetalSpaceInit makes the address space: the image with the protections
-// of its segments in the lower half, and the direct map, which is writable
+// of its segments in the lower half, its late pages without memory, and the direct map, which is writable
 // where the image is.
 func ringoMetalSpaceInit() {
 	const directIndex = ringoDirect >> 39 & 511
@@ -82,7 +82,8 @@ func ringoMetalSpaceInit() {
 		if s.flags&ringoSegmentWrite != 0 {
 			prot |= ringoabi.ProtWrite
 		}
-		for at := s.vaddr &^ (ringoabi.PageSize - 1); at < s.vaddr+s.memsz; at += ringoabi.PageSize {
+		end := ringoPageUp(s.vaddr + s.memsz)
+		for at := s.vaddr &^ (ringoabi.PageSize - 1); at < min(end, ringoLate()); at += ringoabi.PageSize {
 			e := ringoMakeLeaf(at)
 			if e == nil {
 				ringoFatal("no memory for page tables; give the machine more")
@@ -90,6 +91,12 @@ func ringoMetalSpaceInit() {
 			*e = ringoLeaf(at, prot)
 			if prot&ringoabi.ProtWrite == 0 {
 				ringoHideDirect(level3, at)
+			}
+		}
+		if late := max(s.vaddr, ringoLate()); late < end {
+			c := ringoChange{lo: late, hi: end, op: ringoChangeMap, prot: prot}
+			if !c.apply(root, 0, 39) {
+				ringoFatal("no memory for page tables; give the machine more")
 			}
 		}
 	}
