@@ -29,10 +29,11 @@ func (h *hostile) QueueMax(q int) int { return h.size }
 func (h *hostile) Notify(q int)       {}
 func (h *hostile) NotifySoon(q int)   {}
 func (h *hostile) Config(o, n int) uint32 {
-	if o < len(h.config) {
-		return uint32(h.config[o])
+	v := uint32(0)
+	for i := range min(n, max(0, len(h.config)-o)) {
+		v |= uint32(h.config[o+i]) << (8 * i)
 	}
-	return 0
+	return v
 }
 
 func (h *hostile) EnableQueue(q, size int, desc, avail, used uint64) {

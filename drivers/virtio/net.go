@@ -391,9 +391,4 @@ func (r *RxQueue) packet(h RxHandler) (bool, error) {
 	return true, nil
 }
 
-const errTooLong = sendError("the packet has more pieces than the ring has places")
-
-// sendError is an error of the sender, not of the device.
-type sendError string
-
-func (e sendError) Error() string { return "virtio: " + string(e) }
+const errTooLong = callError("virtio: the packet has more pieces than the ring has places")

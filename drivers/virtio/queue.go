@@ -205,8 +205,7 @@ func (q *queue) descAt(i uint16) *spec.Desc {
 
 // storeAvail publishes added, as a full barrier.
 func (q *queue) storeAvail() {
-	w := (*uint32)(q.avail)
-	atomic.StoreUint32(w, *w&0xffff|uint32(q.added)<<16)
+	spec.Store16(unsafe.Add(q.avail, 2), q.added)
 }
 
 // kick notifies the device of what was submitted, if it wants to be.

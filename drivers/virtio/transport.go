@@ -1,5 +1,6 @@
 // Package virtio holds the guest's drivers for virtio devices (virtio 1.x):
-// the network card, the entropy source and the console, over any Transport.
+// the network card, the disk, the entropy source and the console, over any
+// Transport.
 //
 // A driver is built in three steps: a Transport finds the registers
 // (Find), negotiate agrees on features, and each virtqueue (queue) carries
@@ -26,6 +27,11 @@ type deviceError string
 
 func (e deviceError) Error() string { return "virtio: " + string(e) }
 func (e deviceError) Unwrap() error { return ErrDevice }
+
+// callError is an error of the driver's caller, not of the device.
+type callError string
+
+func (e callError) Error() string { return string(e) }
 
 // Transport is how a driver reaches the registers of its device: virtio-mmio or
 // virtio over PCI, each also as before virtio 1.0. Its methods are for one goroutine at a time, except

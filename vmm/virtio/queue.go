@@ -17,6 +17,9 @@ import (
 // of our devices, and little enough to be faulted in without harm.
 const maxChainBytes = 1 << 20
 
+// errLater is what a server's handle returns for a request that it answers later.
+var errLater = errors.New("virtio: answered later")
+
 // errStopped ends a queue's goroutine: the device is being reset, or the VM is
 // being closed.
 var errStopped = errors.New("virtio: the queue was stopped")
@@ -36,12 +39,15 @@ type queue struct {
 	// Of a queue that serve serves. mu is held while it is drained, by serve or
 	// by poll; other queues have one user, and no need of it.
 	mu     sync.Mutex
-	server *server // nil: not being served
-	next   chain   // scratch
+	asked  atomic.Bool // somebody wanted to drain it
+	server *server     // nil: not being served
+	next   chain       // scratch
 
-	popped   uint16 // index after the last chain taken from the driver
-	pushed   uint16 // index after the last chain given back
-	signaled uint16 // pushed when the driver was last notified
+	popped uint16 // index after the last chain taken from the driver
+
+	pushing  sync.Mutex // held by answer; other queues have one user here, too
+	pushed   uint16     // index after the last chain given back
+	signaled uint16     // pushed when the driver was last notified
 	stopped  atomic.Bool
 	bell     *os.File
 }
@@ -265,7 +271,9 @@ func (q *queue) publish() {
 
 // server answers the requests of a queue.
 type server struct {
-	// handle answers a request and returns the number of bytes written.
+	// handle answers a request and returns the number of bytes written; or it
+	// takes the chain's pieces over and returns errLater, and calls the queue's
+	// answer when it is done.
 	handle func(*chain) (int, error)
 	// idle is called when no more requests are there at the moment; nil: not
 	// needed.
@@ -281,10 +289,13 @@ func (q *queue) serve(s *server) {
 	q.mu.Lock()
 	q.server = s
 	for {
+		q.asked.Store(false)
 		err := q.drain()
 		if err == nil {
 			q.mu.Unlock()
-			err = q.doorbell()
+			if !q.asked.Load() {
+				err = q.doorbell()
+			}
 			q.mu.Lock()
 		}
 		if err != nil {
@@ -296,20 +307,31 @@ func (q *queue) serve(s *server) {
 	}
 }
 
-// poll does what serve would do at a doorbell, unless serve is doing it, or it
-// might take long.
+// poll does what serve would do at a doorbell, unless it might take long. If
+// somebody is draining the queue, that one does it once more, as the guest will
+// not ring for what it has just made available.
 func (q *queue) poll() {
-	if !q.mu.TryLock() {
-		return
+	q.asked.Store(true)
+	for q.asked.Load() && q.mu.TryLock() {
+		q.asked.Store(false)
+		var err error
+		if q.server != nil && !q.server.blocks {
+			err = q.drain()
+		}
+		q.mu.Unlock()
+		if err != nil {
+			q.giveUp(err)
+		}
 	}
-	var err error
-	if q.server != nil && !q.server.blocks {
-		err = q.drain()
-	}
-	q.mu.Unlock()
-	if err != nil {
-		q.giveUp(err)
-	}
+}
+
+// answer gives back a chain of a queue that serve serves, with n bytes written
+// to it.
+func (q *queue) answer(head uint16, n int) {
+	q.pushing.Lock()
+	defer q.pushing.Unlock()
+	q.push(head, n)
+	q.publish()
 }
 
 // drain answers all requests there are, and asks for a doorbell at the next one.
@@ -322,13 +344,15 @@ func (q *queue) drain() error {
 		}
 		if ok {
 			q.listen(false)
+			served = true
 			n, err := q.server.handle(&q.next)
+			if err == errLater {
+				continue
+			}
 			if err != nil {
 				return err
 			}
-			q.push(q.next.head, n)
-			q.publish()
-			served = true
+			q.answer(q.next.head, n)
 			continue
 		}
 		if served && q.server.idle != nil {

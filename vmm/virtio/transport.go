@@ -51,7 +51,7 @@ type Device struct {
 	model model
 	host  *device.Host
 
-	mu        sync.Mutex // guards what follows
+	mu        sync.RWMutex // guards what follows; Poll holds it for reading
 	status    uint32
 	offerSel  uint32
 	acceptSel uint32
@@ -93,10 +93,8 @@ func (d *Device) Start(h *device.Host) error {
 
 // Poll implements device.Device.
 func (d *Device) Poll() int {
-	if !d.mu.TryLock() {
-		return -1 // its registers are being written
-	}
-	defer d.mu.Unlock()
+	d.mu.RLock()
+	defer d.mu.RUnlock()
 	if !d.running {
 		return -1
 	}
@@ -145,8 +143,8 @@ func (d *Device) ReadRegister(off uint64, size int) uint64 {
 	if size != 4 {
 		return 0
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.mu.RLock()
+	defer d.mu.RUnlock()
 	switch off {
 	case spec.MMIOMagicValue:
 		return spec.MMIOMagic

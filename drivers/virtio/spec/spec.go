@@ -7,6 +7,7 @@ package spec
 // Device IDs (5.).
 const (
 	DeviceNet     = 1
+	DeviceBlock   = 2
 	DeviceConsole = 3
 	DeviceRNG     = 4
 )

@@ -66,3 +66,25 @@ func TestRingLayout(t *testing.T) {
 		t.Errorf("areas of %d, %d, %d bytes", DescBytes(8), AvailBytes(8), UsedBytes(8))
 	}
 }
+
+func TestBlockRequest(t *testing.T) {
+	r := BlockRequest{Type: 0x4030201, Sector: 0xc0b0a0908070605}
+	b := make([]byte, BlockRequestLen)
+	r.Encode(b)
+	if want := [BlockRequestLen]byte{1, 2, 3, 4, 0, 0, 0, 0, 5, 6, 7, 8, 9, 10, 11, 12}; [BlockRequestLen]byte(b) != want {
+		t.Errorf("encoded as %v", b)
+	}
+	var back BlockRequest
+	if back.Decode(b); back != r {
+		t.Errorf("%+v came back as %+v", r, back)
+	}
+	segment := BlockRange{Sector: 0x0807060504030201, Sectors: 0xc0b0a09, Flags: 0x100f0e0d}
+	segment.Encode(b)
+	if want := [BlockRangeLen]byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}; [BlockRangeLen]byte(b) != want {
+		t.Errorf("encoded as %v", b)
+	}
+	var other BlockRange
+	if other.Decode(b); other != segment {
+		t.Errorf("%+v came back as %+v", segment, other)
+	}
+}
