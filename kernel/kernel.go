@@ -40,11 +40,12 @@ type Kernel struct {
 	space   addressSpace
 	start   time.Time
 
-	families    sync.Map // domain int → SocketFamily
-	devices     sync.Map // device number uint64 → OpenDevice
-	fileSystems sync.Map // type string → func(source string) (FileSystem, Errno)
-	procs       sync.Map // path below /proc → func() []byte
-	provided    sync.Map // path → func() string
+	families     sync.Map // domain int → SocketFamily
+	devices      sync.Map // device number uint64 → OpenDevice
+	fileSystems  sync.Map // type string → func(source string) (FileSystem, Errno)
+	procs        sync.Map // path below /proc → func() []byte
+	provided     sync.Map // path → func() string
+	blockDevices blockDevices
 
 	// temp is where memfd_create makes its files.
 	temp atomic.Pointer[TempDirectory]
@@ -86,9 +87,12 @@ func RegisterFamily(domain int, f SocketFamily) {
 // made by generate when it is opened.
 func RegisterProc(name string, generate func() []byte) {
 	if k := current.Load(); k != nil {
-		k.procs.Store(name, generate)
+		k.RegisterProc(name, generate)
 	}
 }
+
+// RegisterProc adds a file below /proc.
+func (k *Kernel) RegisterProc(name string, generate func() []byte) { k.procs.Store(name, generate) }
 
 // Provide offers the content of a file, for parts of the guest that are linked
 // only into programs which need it. The file is made, in one of the directories

@@ -10,6 +10,11 @@ func MakeDev(major, minor uint64) uint64 {
 	return (major&0xfff)<<8 | minor&0xff | (minor&^0xff)<<12 | (major&^0xfff)<<32
 }
 
+// SplitDev undoes MakeDev.
+func SplitDev(rdev uint64) (major, minor uint64) {
+	return rdev>>8&0xfff | rdev>>32&^0xfff, rdev&0xff | rdev>>12&0xfffff00
+}
+
 // RegisterDevice says how the character device with a number is opened. Nodes
 // for it may stand in any file system.
 func (k *Kernel) RegisterDevice(rdev uint64, open OpenDevice) { k.devices.Store(rdev, open) }
@@ -144,6 +149,8 @@ func (k *Kernel) openNode(at Location, kind uint32, st *syscall.Stat_t, flags in
 			}
 			return f, err
 		}
+	case syscall.S_IFBLK:
+		return k.openBlock(at.Node, uint64(st.Rdev), flags)
 	}
 	return nil, syscall.ENXIO
 }

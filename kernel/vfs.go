@@ -248,7 +248,10 @@ func (k *Kernel) Mount(fs FileSystem, path, source string, readOnly bool) Errno 
 func (k *Kernel) MakeFileSystem(typ, source string) (FileSystem, Errno) {
 	f, ok := k.fileSystems.Load(typ)
 	if !ok {
-		return nil, syscall.ENODEV
+		k.BlockDevices() // with which come the types that are for disks
+		if f, ok = k.fileSystems.Load(typ); !ok {
+			return nil, syscall.ENODEV
+		}
 	}
 	return f.(func(string) (FileSystem, Errno))(source)
 }

@@ -25,6 +25,11 @@ func Config() string
 //go:linkname Devices runtime.ringoDevices
 func Devices() []abi.Device
 
+// linked returns the entry of a function, or 0.
+//
+//go:linkname linked runtime.ringoLinked
+func linked(name string) uintptr
+
 // SetKernel installs the kernel. It may be called once.
 //
 //go:linkname SetKernel runtime.ringoSetKernel

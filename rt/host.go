@@ -81,6 +81,8 @@ func Madvise(addr, n uintptr, advice int) syscall.Errno {
 	return err
 }
 
+func linked(name string) uintptr { return 0 }
+
 func AllocDevice(n uintptr) unsafe.Pointer {
 	b := make([]byte, n+abi.PageSize)
 	off := -uintptr(unsafe.Pointer(&b[0])) & (abi.PageSize - 1)

@@ -50,5 +50,16 @@ const (
 	AckLoad32 = 3
 )
 
+// Linked returns the function of that name ("path/of/package.Name") if it is in
+// the program, else nil. F has to be its type. So code can be used that is there
+// only because something else in the program refers to it.
+func Linked[F any](name string) (f F) {
+	if entry := linked(name); entry != 0 {
+		closure := &entry // what a func value points to
+		f = *(*F)(unsafe.Pointer(&closure))
+	}
+	return f
+}
+
 // Pointer returns the memory that a system call's argument points to.
 func Pointer(addr uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&addr)) }

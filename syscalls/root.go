@@ -2,6 +2,7 @@ package syscalls
 
 import (
 	"strconv"
+	"syscall"
 
 	"ringo.dev/ringo/kernel"
 	"ringo.dev/ringo/kernel/dev"
@@ -12,7 +13,12 @@ import (
 // fillRoot makes the directories of the root, and has the files in them made
 // when they are first looked for. It returns the directory for unnamed files.
 func fillRoot(top *tmpfs.Dir, k *kernel.Kernel) kernel.TempDirectory {
-	top.AddDir("dev", 0o755).Later(dev.Fill)
+	top.AddDir("dev", 0o755).Later(func(d *tmpfs.Dir) {
+		dev.Fill(d)
+		for _, disk := range k.BlockDevices() {
+			d.AddDevice(disk.Name, syscall.S_IFBLK|0o660, disk.Rdev)
+		}
+	})
 	top.AddDir("etc", 0o755).Later(func(d *tmpfs.Dir) { fillEtc(d, k) })
 	top.AddDir("proc", 0o555)
 	top.AddDir("root", 0o700)

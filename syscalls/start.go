@@ -70,6 +70,8 @@ func Build(config map[string]string) (*kernel.Kernel, Errno) {
 	k.RegisterFileSystem("proc", func(string) (kernel.FileSystem, Errno) { return procfs.New(k), 0 })
 
 	top := root.Root().(*tmpfs.Dir)
+	k.SetDisks(findDisks)
+	k.RegisterProc("partitions", func() []byte { return partitions(k.BlockDevices()) })
 	k.SetTemp(fillRoot(top, k))
 	if err := k.Mount(procfs.New(k), "/proc", "proc", false); err != 0 {
 		return nil, err

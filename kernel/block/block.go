@@ -4,6 +4,11 @@
 // and check volumes run the same code as the guest.
 package block
 
+import "errors"
+
+// ErrBeyond is the error of a transfer beyond a device's end.
+var ErrBeyond = errors.New("beyond the end of the disk")
+
 // A Device is a disk. Its methods may be called by several goroutines at once;
 // what two overlapping writes at the same time leave behind is not defined.
 //

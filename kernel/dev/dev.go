@@ -58,7 +58,7 @@ func Fill(d *tmpfs.Dir) {
 		if n.name == "console" {
 			mode = 0o600
 		}
-		d.AddDevice(n.name, mode, kernel.MakeDev(n.major, n.minor))
+		d.AddDevice(n.name, syscall.S_IFCHR|mode, kernel.MakeDev(n.major, n.minor))
 	}
 	d.AddLink("fd", "/proc/self/fd")
 	d.AddLink("stdin", "/proc/self/fd/0")

@@ -90,10 +90,10 @@ func (d *Dir) AddFile(name, content string, mode uint32) {
 // AddLink adds a symbolic link.
 func (d *Dir) AddLink(name, target string) { d.put(name, d.fs.newSymlink(target)) }
 
-// AddDevice adds a character device.
+// AddDevice adds a device: mode is S_IFCHR or S_IFBLK, and permissions.
 func (d *Dir) AddDevice(name string, mode uint32, rdev uint64) {
 	s := &special{}
-	s.init(d.fs, syscall.S_IFCHR|mode, 1)
+	s.init(d.fs, mode, 1)
 	s.rdev = rdev
 	d.put(name, s)
 }

@@ -73,7 +73,11 @@ func (r *recorder) cut(rnd *rand.Rand) *blocktest.Disk {
 	return d
 }
 
-// modelNode is an inode as it should be.
+// model is what a volume should hold.
+type model struct {
+	root *modelNode
+}
+
 type modelNode struct {
 	mode  uint32
 	nlink int

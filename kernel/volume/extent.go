@@ -176,22 +176,17 @@ type store struct {
 }
 
 // write finds places for the data and writes it there. It is called with write
-// held and mu not, and changes nothing that anybody sees. What follows is enter, or undo.
+// held and mu not, and changes nothing that anybody sees.
 func (s *store) write() error {
 	err := s.writeParts()
 	if err != nil {
-		s.undo()
-	}
-	return err
-}
-
-// undo gives the places back.
-func (s *store) undo() {
-	for _, p := range s.parts {
-		if !p.inPlace {
-			s.v.space.giveNow(p.addr, p.n) // an error would be that the map is damaged, which others will find
+		for _, p := range s.parts {
+			if !p.inPlace {
+				s.v.space.giveNow(p.addr, p.n) // what it could answer is that the map is damaged, which others will find
+			}
 		}
 	}
+	return err
 }
 
 func (s *store) writeParts() error {
@@ -303,7 +298,6 @@ func (v *Volume) storeAll(why purpose, ino, first uint64, data []byte, size uint
 		err := v.change(why, int64(n), storePlaces(n), s.write, func() error {
 			in, err := v.files.inode(ino)
 			if err != nil {
-				s.undo()
 				return err
 			}
 			if err := s.enter(&in); err != nil {
@@ -333,9 +327,6 @@ func (v *Volume) setSize(ino, size uint64) error {
 	}, func() error {
 		in, err := v.files.inode(ino)
 		if err != nil {
-			if tail != nil {
-				tail.undo()
-			}
 			return err
 		}
 		cut := size < in.size

@@ -26,6 +26,22 @@ func ringoDevices() []ringoabi.Device {
 	return ringoBootPage.Devices[:min(ringoBootPage.NDevices, ringoabi.MaxDevices)]
 }
 
+// ringoLinked is what rt.Linked asks: the entry of a function, or 0. It looks
+// through all names.
+//
+//go:linkname ringoLinked
+func ringoLinked(name string) uintptr {
+	for d := &firstmoduledata; d != nil; d = d.next {
+		for i := 0; i < len(d.ftab)-1; i++ {
+			f := funcInfo{(*_func)(unsafe.Pointer(&d.pclntable[d.ftab[i].funcoff])), d}
+			if funcname(f) == name {
+				return f.entry()
+			}
+		}
+	}
+	return 0
+}
+
 //go:linkname ringoMapped
 func ringoMapped(addr, n uintptr, write bool) bool {
 	w := uintptr(0)

@@ -1,0 +1,147 @@
+package disks
+
+import (
+	"bytes"
+	"errors"
+	"syscall"
+	"testing"
+
+	"ringo.dev/ringo/kernel"
+	"ringo.dev/ringo/kernel/block"
+	"ringo.dev/ringo/kernel/pages"
+	"ringo.dev/ringo/kernel/tmpfs"
+)
+
+// memory is a disk in memory.
+type memory struct {
+	b        []byte
+	readOnly bool
+	err      error
+	flushes  int
+}
+
+func (m *memory) Size() int64                       { return int64(len(m.b)) }
+func (m *memory) SectorSize() int                   { return 512 }
+func (m *memory) ReadOnly() bool                    { return m.readOnly }
+func (m *memory) Flush() error                      { m.flushes++; return m.err }
+func (m *memory) Discard(off, n int64) error        { clear(m.b[off:][:n]); return m.err }
+func (m *memory) ReadAt(p []byte, off int64) error  { copy(p, m.b[off:][:len(p)]); return m.err }
+func (m *memory) WriteAt(p []byte, off int64) error { copy(m.b[off:][:len(p)], p); return m.err }
+
+// newKernel returns a kernel with disks, and nodes for them in its root.
+func newKernel(devices ...block.Device) *kernel.Kernel {
+	fs := tmpfs.New(pages.NewStore(1<<20), 0o755)
+	k := kernel.New(fs)
+	k.SetDisks(func(k *kernel.Kernel) { attach(k, devices) })
+	for _, d := range k.BlockDevices() {
+		fs.Root().(*tmpfs.Dir).AddDevice(d.Name, syscall.S_IFBLK|0o660, d.Rdev)
+	}
+	return k
+}
+
+func open(t *testing.T, k *kernel.Kernel, name string, flags int) int {
+	t.Helper()
+	fd, err := k.Open(kernel.FDCWD, name, flags, 0)
+	if err != 0 {
+		t.Fatalf("opening %s: %v", name, err)
+	}
+	return fd
+}
+
+func TestTransfers(t *testing.T) {
+	m := &memory{b: bytes.Repeat([]byte("."), 8192)}
+	k := newKernel(m)
+	fd := open(t, k, "/vda", syscall.O_RDWR)
+	want := bytes.Clone(m.b)
+	for _, c := range []struct{ off, n int }{{0, 512}, {100, 3}, {510, 4}, {511, 2000}, {1024, 1024}, {8191, 1}} {
+		p := bytes.Repeat([]byte{byte('a' + c.off%26)}, c.n)
+		copy(want[c.off:], p)
+		if n, err := k.Pwrite(fd, p, int64(c.off)); n != c.n || err != 0 {
+			t.Errorf("writing %d at %d: %d, %v", c.n, c.off, n, err)
+		}
+		got := make([]byte, c.n+1)
+		if n, err := k.Pread(fd, got, int64(c.off)); n != min(c.n+1, 8192-c.off) || err != 0 || !bytes.Equal(got[:c.n], p) {
+			t.Errorf("reading %d at %d: %d, %v, %q", c.n, c.off, n, err, got)
+		}
+	}
+	if !bytes.Equal(m.b, want) {
+		t.Error("the disk does not hold what was written")
+	}
+	if end, err := k.Seek(fd, -2, 2); end != 8190 || err != 0 {
+		t.Errorf("seeking: %d, %v", end, err)
+	}
+	if n, err := k.Write(fd, []byte("abc")); n != 2 || err != 0 {
+		t.Errorf("writing over the end: %d, %v", n, err)
+	}
+	if _, err := k.Write(fd, []byte("abc")); err != syscall.ENOSPC {
+		t.Errorf("writing at the end: %v", err)
+	}
+	if n, err := k.Read(fd, make([]byte, 3)); n != 0 || err != 0 {
+		t.Errorf("reading at the end: %d, %v", n, err)
+	}
+	if err := k.Fsync(fd); err != 0 || m.flushes != 1 {
+		t.Errorf("fsync: %v, %d flushes", err, m.flushes)
+	}
+	sync := open(t, k, "/vda", syscall.O_WRONLY|syscall.O_DSYNC)
+	if _, err := k.Write(sync, []byte("x")); err != 0 || m.flushes != 2 {
+		t.Errorf("synchronous write: %v, %d flushes", err, m.flushes)
+	}
+	m.err = errors.New("broken")
+	if _, err := k.Pread(fd, make([]byte, 512), 0); err != syscall.EIO {
+		t.Errorf("reading a broken disk: %v", err)
+	}
+	if _, err := k.Pwrite(fd, make([]byte, 512), 0); err != syscall.EIO {
+		t.Errorf("writing a broken disk: %v", err)
+	}
+	if err := k.Fsync(fd); err != syscall.EIO {
+		t.Errorf("fsync of a broken disk: %v", err)
+	}
+}
+
+func TestReadOnly(t *testing.T) {
+	k := newKernel(&memory{b: make([]byte, 512), readOnly: true})
+	if _, err := k.Open(kernel.FDCWD, "/vda", syscall.O_RDWR, 0); err != syscall.EROFS {
+		t.Errorf("for writing: %v", err)
+	}
+	open(t, k, "/vda", syscall.O_RDONLY)
+}
+
+// TestMount checks that a disk is mounted or written, not both.
+func TestMount(t *testing.T) {
+	devices := []block.Device{&memory{b: make([]byte, 512)}, &memory{b: make([]byte, 1024)}}
+	k := kernel.New(tmpfs.New(pages.NewStore(1<<20), 0o755))
+	opened := 0
+	k.SetDisks(func(k *kernel.Kernel) {
+		k.RegisterFileSystem("test", mounter(attach(k, devices), func(d block.Device) (kernel.FileSystem, kernel.Errno) {
+			if opened++; d != devices[1] {
+				t.Error("it is not the second disk")
+			}
+			return tmpfs.New(pages.NewStore(1<<20), 0o755), 0
+		}))
+	})
+	for _, source := range []string{"/dev/vdc", "vdb", ""} {
+		if _, err := k.MakeFileSystem("test", source); err != syscall.ENOENT {
+			t.Errorf("%q: %v", source, err)
+		}
+	}
+	b := k.BlockDevices()[1]
+	f, err := b.Open(syscall.O_RDWR)
+	if err != 0 {
+		t.Fatal(err)
+	}
+	if _, err := k.MakeFileSystem("test", "/dev/vdb"); err != syscall.EBUSY {
+		t.Errorf("mounting what is being written: %v", err)
+	}
+	f.Close()
+	for range 2 {
+		if _, err := k.MakeFileSystem("test", "/dev/vdb"); err != 0 || opened != 1 {
+			t.Errorf("mounting: %v, opened %d times", err, opened)
+		}
+	}
+	if _, err := b.Open(syscall.O_RDWR); err != syscall.EBUSY {
+		t.Errorf("writing what is mounted: %v", err)
+	}
+	if _, err := b.Open(syscall.O_RDONLY); err != 0 {
+		t.Errorf("reading what is mounted: %v", err)
+	}
+}

@@ -1,0 +1,32 @@
+package syscalls
+
+import (
+	"strconv"
+
+	"ringo.dev/ringo/kernel"
+	"ringo.dev/ringo/rt"
+)
+
+// attachDisks is the function that knows of disks (kernel/disks.Attach), in a
+// guest that has it.
+const attachDisks = "internal/ringo/kernel/disks.Attach"
+
+// findDisks adds the machine's disks to k, unless the program cannot open files.
+func findDisks(k *kernel.Kernel) {
+	if attach := rt.Linked[func(*kernel.Kernel)](attachDisks); attach != nil {
+		attach(k)
+	}
+}
+
+// partitions is /proc/partitions.
+func partitions(disks []kernel.BlockDevice) []byte {
+	b := []byte("major minor  #blocks  name\n\n")
+	for _, d := range disks {
+		major, minor := kernel.SplitDev(d.Rdev)
+		for _, column := range []uint64{major, minor, uint64(d.Size >> 10)} {
+			b = append(strconv.AppendUint(b, column, 10), ' ')
+		}
+		b = append(append(b, d.Name...), '\n')
+	}
+	return b
+}
