@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -258,6 +259,65 @@ func TestWeb(t *testing.T) {
 				if err := fetch(ctx, fmt.Sprintf("http://127.0.0.1:%d/", port)); err != nil {
 					t.Fatalf("%v\n%s", err, g.Output())
 				}
+			}
+		})
+	}
+}
+
+// TestDisk uses a raw disk on each kind of device.
+func TestDisk(t *testing.T) {
+	const pkg = "tests/programs/disk"
+	for _, c := range []struct {
+		name string
+		machine
+	}{
+		{"q35/virtio-pci", machine{"q35", "max", []string{"-device", "virtio-blk-pci,drive=d"}}},
+		{"q35/virtio-pci-line", machine{"q35", "max", []string{"-smp", "2", "-device", "virtio-blk-pci,drive=d,vectors=0"}}},
+		{"pc/virtio-legacy", machine{"pc", "max", []string{"-device", "virtio-blk-pci,drive=d,disable-modern=on,disable-legacy=off"}}},
+		{"pc/virtio-legacy-line", machine{"pc", "qemu64", []string{"-device",
+			"virtio-blk-pci,drive=d,disable-modern=on,disable-legacy=off,vectors=0,indirect_desc=off,event_idx=off,any_layout=off,queue-size=16"}}},
+		{"microvm/virtio-mmio", machine{"microvm", "max", []string{"-device", "virtio-blk-device,drive=d", "-global", "virtio-mmio.force-legacy=false"}}},
+		{"microvm/virtio-mmio-legacy", machine{"microvm", "max", []string{"-device", "virtio-blk-device,drive=d"}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			disk := filepath.Join(t.TempDir(), "disk.img")
+			if err := os.WriteFile(disk, make([]byte, 16<<20), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			c.Args = append(c.Args, "-drive", "if=none,format=raw,id=d,file="+disk)
+			for _, p := range []string{"raw", "kept", "parallel", "unaligned", "ioctl", "end"} {
+				r := c.boot(t, pkg, seed+" "+p)
+				if !strings.Contains(r.Output, "ok "+p+"\n") || r.Status != exitStatus(0) {
+					t.Errorf("%s: status %d, output:\n%s", p, r.Status, r.Output)
+				}
+			}
+		})
+	}
+}
+
+// TestDiskOrder checks that a machine's disks have the names that ringo run gives
+// them, on each kind of machine.
+func TestDiskOrder(t *testing.T) {
+	image, err := ringo.Program("tests/programs/disk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	first, second := filepath.Join(dir, "first"), filepath.Join(dir, "second")
+	content := make([]byte, 1<<20)
+	for _, name := range []string{first, second} {
+		if err := os.WriteFile(name, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		copy(content, "the second disk\n")
+	}
+	for _, kind := range []string{"q35", "pc", "microvm"} {
+		t.Run(kind, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			r, err := ringo.Run(ctx, "--vmm", "qemu", "--machine", kind, "--disk", first, "--disk", second, image, "--", "second")
+			if err != nil || r.Status != 0 {
+				t.Errorf("status %d, %v\n%s", r.Status, err, r.Output)
 			}
 		})
 	}

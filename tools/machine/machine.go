@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -30,6 +31,7 @@ type Options struct {
 	Memory  int64    // bytes
 	CPUs    int
 	Network Network
+	Disks   []Disk
 	Timeout time.Duration // 0: none
 	Console io.Writer
 	Input   io.Reader                     // standard input; nil: it is empty
@@ -101,11 +103,18 @@ var errTimeout = errors.New("time limit")
 // its environment, K=V, if that takes more of the host's files out of its reach
 // than Run can (vmm.Restart); else it returns nil.
 func Restart(o Options, variable string) error {
-	return vmm.Restart(os.Args, append(os.Environ(), variable),
-		vmm.Path{Name: o.Image},
-		vmm.Path{Name: machineID},
-		vmm.Path{Name: kvm.Path, Write: true},
-		vmm.Path{Name: net.TapDevice, Write: true})
+	disks, err := openDisks(o.Disks) // and say what is wrong with them
+	if err == nil {
+		err = closeDisks(disks)
+	}
+	if err != nil {
+		return err
+	}
+	paths := []vmm.Path{{Name: o.Image}, {Name: machineID}, {Name: kvm.Path, Write: true}, {Name: net.TapDevice, Write: true}}
+	for _, d := range o.Disks {
+		paths = append(paths, vmm.Path{Name: d.File, Write: !d.ReadOnly})
+	}
+	return vmm.Restart(os.Args, append(os.Environ(), variable), paths...)
 }
 
 // Run runs the program to its end and returns its exit status. An error means
@@ -117,8 +126,14 @@ func Run(ctx context.Context, o Options) (status int, err error) {
 		return 0, err
 	}
 	defer card.close()
+	disks, err := openDisks(o.Disks)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, closeDisks(disks)) }()
 	settings := o.Kernel.settings()
 	maps.Copy(settings, card.settings)
+	maps.Copy(settings, mounts(o.Disks))
 	vm, err := vmm.New(vmm.Config{
 		Image:    o.Image,
 		Args:     o.Args,
@@ -126,7 +141,7 @@ func Run(ctx context.Context, o Options) (status int, err error) {
 		Memory:   o.Memory,
 		CPUs:     o.CPUs,
 		Settings: settings,
-		Devices:  append([]device.Device{virtio.NewRNG(), virtio.NewConsole(o.Input, o.Console, o.Size)}, card.devices...),
+		Devices:  slices.Concat([]device.Device{virtio.NewRNG(), virtio.NewConsole(o.Input, o.Console, o.Size)}, card.devices, diskDevices(disks)),
 		Console:  o.Console,
 	})
 	if err != nil {

@@ -14,6 +14,9 @@ import (
 // RunProcess runs the program as a process of the host, with the same time
 // limit and signals, but with the host's memory, CPUs and network.
 func RunProcess(ctx context.Context, o Options) (status int, err error) {
+	if len(o.Disks) > 0 {
+		return 0, errors.New("--disk is for virtual machines; a process has the files of this system")
+	}
 	image, err := filepath.Abs(o.Image)
 	if err != nil {
 		return 0, err

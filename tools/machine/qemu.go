@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"slices"
@@ -105,6 +106,14 @@ func (q *QEMU) args(dir string, o *Options) ([]string, error) {
 		"-serial", "stdio",
 		"-device", fmt.Sprintf("isa-debug-exit,iobase=%#x,iosize=4", debugExit),
 	)
+	if q.Machine == "microvm" {
+		args = append(args, "-global", "virtio-mmio.force-legacy=false")
+	}
+	disks, err := q.diskArgs(o.Disks)
+	if err != nil {
+		return nil, err
+	}
+	args = append(args, disks...)
 	netdev, err := o.Network.netdev()
 	if err != nil || netdev == "" {
 		return args, err
@@ -112,7 +121,6 @@ func (q *QEMU) args(dir string, o *Options) ([]string, error) {
 	card := "virtio-net-pci"
 	if q.Machine == "microvm" {
 		card = "virtio-net-device"
-		args = append(args, "-global", "virtio-mmio.force-legacy=false")
 	}
 	return append(args, "-netdev", netdev+",id=net", "-device", card+",netdev=net"), nil
 }
@@ -152,6 +160,7 @@ func commandLine(o *Options) (string, error) {
 	rand.Read(seed)
 	words := []string{fmt.Sprintf("ringo.seed=%x", seed)}
 	settings := o.Kernel.settings()
+	maps.Copy(settings, mounts(o.Disks))
 	if strings.HasPrefix(o.Network.Kind, "tap:") {
 		static, err := o.Network.Static.settings()
 		if err != nil {

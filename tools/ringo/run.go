@@ -25,6 +25,7 @@ type runFlags struct {
 	memory   machine.Size
 	cpus     int
 	network  string
+	disks    []string
 	env      []string
 	vmm      string
 	qemu     machine.QEMU
@@ -58,6 +59,7 @@ func runCommand() *cobra.Command {
 	flags.VarP(&f.memory, "memory", "m", "memory of the guest")
 	flags.IntVar(&f.cpus, "smp", 1, "`NUMBER` of virtual CPUs")
 	flags.StringVar(&f.network, "net", "user", "`NETWORK` of the guest: user, tap:NAME or none")
+	flags.StringArrayVar(&f.disks, "disk", nil, "give it a disk, as /dev/vda and so on; with a path, the volume on it is mounted there: `FILE[:/PATH][:ro]`; repeatable")
 	flags.StringArrayVarP(&f.env, "env", "e", nil, "environment variable `K=V`, or K for its value here; repeatable")
 	flags.StringVar(&f.vmm, "vmm", "kvm", "`PLACE` to run it in: kvm, qemu, or process for a process of this system")
 	flags.StringVar(&f.qemu.Machine, "machine", "q35", "QEMU's `MACHINE`: q35, pc or microvm")
@@ -155,6 +157,13 @@ func (f *runFlags) options() (o machine.Options, err error) {
 			return o, fmt.Errorf("-p: %w", err)
 		}
 		o.Network.Forwards = append(o.Network.Forwards, forward)
+	}
+	for _, text := range f.disks {
+		d, err := machine.ParseDisk(text)
+		if err != nil {
+			return o, fmt.Errorf("--disk %w", err)
+		}
+		o.Disks = append(o.Disks, d)
 	}
 	o.Network.Static, err = f.static()
 	return o, err

@@ -1,0 +1,127 @@
+package tests
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"testing"
+	"time"
+)
+
+// newDisk makes a file for a disk of so many MB.
+func newDisk(t *testing.T, megabytes int64) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "disk.img")
+	if err := os.WriteFile(name, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(name, megabytes<<20); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// showDisk shows properties of tests/programs/disk, one machine after the other.
+func showDisk(t *testing.T, args []string, properties ...string) {
+	t.Helper()
+	file := program(t, "tests/programs/disk")
+	for _, p := range properties {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		r, err := ringo.Run(ctx, append(args, "--net", "none", file, "--", p)...)
+		cancel()
+		if err != nil || r.Status != 0 {
+			t.Errorf("%s: status %d, %v\n%s", p, r.Status, err, r.Output)
+		}
+	}
+}
+
+// TestDisk uses raw disks.
+func TestDisk(t *testing.T) {
+	needKVM(t)
+	for _, w := range []way{oneCPU, twoCPUs} {
+		t.Run(w.name, func(t *testing.T) {
+			disk, other := newDisk(t, 16), newDisk(t, 1)
+			if err := os.WriteFile(other, append([]byte("the second disk\n"), make([]byte, 1<<20)...), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			showDisk(t, append(w.args, "--disk", disk), "raw", "kept", "parallel", "unaligned", "ioctl", "end")
+			showDisk(t, append(w.args, "--disk", disk+":ro"), "readonly", "kept")
+			showDisk(t, append(w.args, "--disk", disk, "--disk", other), "second", "kept")
+			showDisk(t, w.args, "absent")
+		})
+	}
+}
+
+// TestPartitions uses the partitions of a GPT.
+func TestPartitions(t *testing.T) {
+	needKVM(t)
+	sgdisk, err := exec.LookPath("sgdisk")
+	if err != nil {
+		t.Skip("sgdisk is missing; install it with apt-get install gdisk")
+	}
+	disk := newDisk(t, 4)
+	out, err := exec.Command(sgdisk, "--set-alignment=8", "--new=1:64:163", "--new=4:1000:1999", disk).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	b, err := os.ReadFile(disk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copy(b[64*512:], "vda1")
+	copy(b[1000*512:], "vda4")
+	if err := os.WriteFile(disk, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	showDisk(t, []string{"--disk", disk}, "partitions")
+	if b, err = os.ReadFile(disk); err != nil || !bytes.HasPrefix(b[65*512:], []byte("vda1")) || !bytes.HasPrefix(b[1001*512:], []byte("vda4")) {
+		t.Errorf("what was written to the partitions is not there: %v", err)
+	}
+}
+
+// TestDiskErrors wants a clear error before a guest starts.
+func TestDiskErrors(t *testing.T) {
+	needKVM(t)
+	file := program(t, "tests/programs/disk")
+	disk, empty := newDisk(t, 1), newDisk(t, 0)
+	held := newDisk(t, 1)
+	g, err := ringo.Start(t.Context(), "--disk", held, program(t, "examples/web"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Stop()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := g.Await(ctx, "serving on"); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"missing":      {[]string{"--disk", disk + "x"}, `does not exist; make one with: ringo volume create`},
+		"directory":    {[]string{"--disk", filepath.Dir(disk)}, `is a directory`},
+		"empty":        {[]string{"--disk", empty}, `too small`},
+		"no disk":      {[]string{"--disk", "/dev/null"}, `neither a regular file nor a block device`},
+		"twice":        {[]string{"--disk", disk, "--disk", disk}, `in use by another virtual machine`},
+		"in use":       {[]string{"--disk", held}, `in use by another virtual machine`},
+		"in use, ro":   {[]string{"--disk", held + ":ro"}, `in use by another virtual machine`},
+		"in use, QEMU": {[]string{"--vmm", "qemu", "--disk", held}, `in use by another virtual machine`},
+		"root":         {[]string{"--disk", disk + ":/"}, `want FILE\[:/PATH\]\[:ro\]`},
+		"no name":      {[]string{"--disk", ":/data"}, `want FILE\[:/PATH\]\[:ro\]`},
+		"process":      {[]string{"--vmm", "process", "--disk", disk}, `--disk is for virtual machines`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, err := ringo.Run(ctx, append(c.args, "--net", "none", file, "--", "raw")...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Status != 125 || !regexp.MustCompile(`^ringo: [^\n]*`+c.want+`[^\n]*\n$`).MatchString(r.Output) {
+				t.Errorf("status %d\n%s", r.Status, r.Output)
+			}
+		})
+	}
+}

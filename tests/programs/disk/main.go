@@ -1,0 +1,261 @@
+// Command disk uses /dev/vda as a program would that keeps its data on a raw
+// disk. Its properties want a disk of at least 16 MB; "kept" wants what "raw" has
+// left there, and the last ones a disk like none of these.
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"unsafe"
+
+	"ringo.dev/ringo/tests/guests/check"
+)
+
+func main() {
+	check.Main(check.Properties{
+		"raw":        raw,
+		"kept":       kept,
+		"parallel":   parallel,
+		"unaligned":  unaligned,
+		"ioctl":      ioctl,
+		"end":        end,
+		"second":     second,
+		"partitions": partitions,
+		"readonly":   readOnly,
+		"absent":     absent,
+	})
+}
+
+const (
+	name  = "/dev/vda"
+	large = 5 << 20
+)
+
+// pattern returns n bytes that differ by place and seed.
+func pattern(n, seed int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte((i>>9+seed)*31 + i)
+	}
+	return b
+}
+
+// use calls f with the disk.
+func use(flags int, f func(*os.File) error) error {
+	d, err := os.OpenFile(name, flags, 0)
+	if err != nil {
+		return err
+	}
+	if err := f(d); err != nil {
+		return err
+	}
+	return d.Close()
+}
+
+// raw writes a lot and makes it durable.
+func raw() error {
+	return use(os.O_RDWR, func(d *os.File) error {
+		st, err := d.Stat()
+		if err != nil {
+			return err
+		}
+		if st.Mode().Type() != os.ModeDevice {
+			return fmt.Errorf("its mode is %v", st.Mode())
+		}
+		if _, err := d.Write(pattern(large, 1)); err != nil {
+			return err
+		}
+		if err := d.Sync(); err != nil {
+			return err
+		}
+		return compare(d, 0, pattern(large, 1))
+	})
+}
+
+// kept finds what raw wrote in another machine.
+func kept() error {
+	return use(os.O_RDONLY, func(d *os.File) error { return compare(d, 0, pattern(large, 1)) })
+}
+
+func compare(d *os.File, off int64, want []byte) error {
+	got := make([]byte, len(want))
+	if _, err := d.ReadAt(got, off); err != nil {
+		return err
+	}
+	if !bytes.Equal(got, want) {
+		return fmt.Errorf("%d bytes at %d are not what was written", len(want), off)
+	}
+	return nil
+}
+
+// parallel has several goroutines write, read and flush at the same time.
+func parallel() error {
+	return use(os.O_RDWR, func(d *os.File) error {
+		const writers, rounds, size = 8, 20, 100 << 10
+		errs := make([]error, writers)
+		var wg sync.WaitGroup
+		for w := range writers {
+			wg.Go(func() {
+				off := int64(8<<20 + w*2*size)
+				for i := range rounds {
+					want := pattern(size-512*i, w*rounds+i)
+					_, err := d.WriteAt(want, off)
+					if err == nil && i%4 == 0 {
+						err = d.Sync()
+					}
+					if err == nil {
+						err = compare(d, off, want)
+					}
+					if err != nil {
+						errs[w] = err
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		return errors.Join(errs...)
+	})
+}
+
+// unaligned writes and reads parts of sectors.
+func unaligned() error {
+	return use(os.O_RDWR|os.O_SYNC, func(d *os.File) error {
+		const at = 6 << 20
+		want := pattern(8192, 7)
+		if _, err := d.WriteAt(want, at); err != nil {
+			return err
+		}
+		for _, c := range []struct{ off, n int }{{0, 1}, {511, 2}, {700, 4000}, {4095, 513}, {8191, 1}} {
+			p := pattern(c.n, c.off)
+			copy(want[c.off:], p)
+			if _, err := d.WriteAt(p, int64(at+c.off)); err != nil {
+				return err
+			}
+			if err := compare(d, int64(at+c.off), p); err != nil {
+				return err
+			}
+		}
+		return compare(d, at, want)
+	})
+}
+
+// ioctl asks what programs ask of disks.
+func ioctl() error {
+	return use(os.O_RDWR, func(d *os.File) error {
+		size, err := d.Seek(0, io.SeekEnd)
+		if err != nil {
+			return err
+		}
+		var size64 uint64
+		var sector uint32
+		for request, to := range map[uintptr]unsafe.Pointer{
+			0x80081272: unsafe.Pointer(&size64), // BLKGETSIZE64
+			0x1268:     unsafe.Pointer(&sector), // BLKSSZGET
+			0x1261:     nil,                     // BLKFLSBUF
+		} {
+			if _, _, e := syscall.Syscall(syscall.SYS_IOCTL, d.Fd(), request, uintptr(to)); e != 0 {
+				return fmt.Errorf("ioctl %#x: %w", request, e)
+			}
+		}
+		if err := check.Equal("the size", int64(size64), size); err != nil {
+			return err
+		}
+		table, err := os.ReadFile("/proc/partitions")
+		if err != nil {
+			return err
+		}
+		if line := fmt.Sprintf(" %d vda\n", size/1024); !strings.Contains(string(table), line) {
+			return fmt.Errorf("no %q in /proc/partitions:\n%s", line, table)
+		}
+		return check.Equal("the size of a sector", sector, 512)
+	})
+}
+
+// end reads and writes at the disk's end.
+func end() error {
+	return use(os.O_RDWR, func(d *os.File) error {
+		size, err := d.Seek(-100, io.SeekEnd)
+		if err != nil {
+			return err
+		}
+		size += 100
+		if n, err := d.Write(make([]byte, 200)); n != 100 {
+			return fmt.Errorf("200 bytes for the last 100: wrote %d, %v", n, err)
+		}
+		if n, err := d.ReadAt(make([]byte, 200), size-100); n != 100 || err != io.EOF {
+			return fmt.Errorf("read %d of the last 100, %v", n, err)
+		}
+		_, err = d.WriteAt([]byte("x"), size)
+		return check.Is("writing beyond the end", err, syscall.ENOSPC)
+	})
+}
+
+// second wants a second disk that holds another machine's greeting.
+func second() error {
+	d, err := os.Open("/dev/vdb")
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	got := make([]byte, 16)
+	if _, err := io.ReadFull(d, got); err != nil {
+		return err
+	}
+	return check.Equal("the second disk", string(got), "the second disk\n")
+}
+
+// partitions wants a disk with the partitions 1 and 4, of 51200 and 512000
+// bytes, which begin with their names.
+func partitions() error {
+	for name, size := range map[string]int64{"vda1": 51200, "vda4": 512000} {
+		d, err := os.OpenFile("/dev/"+name, os.O_RDWR, 0)
+		if err != nil {
+			return err
+		}
+		got := make([]byte, len(name))
+		if _, err := io.ReadFull(d, got); err != nil {
+			return err
+		}
+		if err := check.Equal("the content of "+name, string(got), name); err != nil {
+			return err
+		}
+		if end, err := d.Seek(0, io.SeekEnd); err != nil || end != size {
+			return fmt.Errorf("%s has %d bytes, %v", name, end, err)
+		}
+		if _, err := d.WriteAt([]byte(name), 512); err != nil {
+			return err
+		}
+		if err := d.Sync(); err != nil {
+			return err
+		}
+		d.Close()
+	}
+	return nil
+}
+
+// readOnly wants a disk that cannot be written.
+func readOnly() error {
+	_, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err := check.Is("opening it for writing", err, syscall.EROFS); err != nil {
+		return err
+	}
+	return use(os.O_RDONLY, func(d *os.File) error {
+		_, err := io.ReadFull(d, make([]byte, 4096))
+		return err
+	})
+}
+
+// absent wants a machine without a disk.
+func absent() error {
+	if _, err := os.Stat(name); !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%s: %v", name, err)
+	}
+	return nil
+}

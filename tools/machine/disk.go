@@ -1,0 +1,111 @@
+package machine
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+
+	"ringo.dev/ringo/vmm/device"
+	"ringo.dev/ringo/vmm/disk"
+	"ringo.dev/ringo/vmm/virtio"
+)
+
+// Disk is a disk of the machine. The first one is /dev/vda, the next /dev/vdb.
+type Disk struct {
+	File     string // a file with the disk's content, or a block device
+	Path     string // where the volume on it is mounted; "": nowhere
+	ReadOnly bool
+}
+
+// maxDisks is how many disks a machine can have: vda to vdh.
+const maxDisks = 8
+
+// ParseDisk parses FILE[:/PATH][:ro].
+func ParseDisk(text string) (d Disk, err error) {
+	d.File, d.ReadOnly = strings.CutSuffix(text, ":ro")
+	if file, dir, ok := strings.Cut(d.File, ":/"); ok {
+		d.File, d.Path = file, path.Clean("/"+dir)
+	}
+	if d.File == "" || d.Path == "/" || strings.ContainsAny(d.Path, "\n\x00") {
+		return d, fmt.Errorf("%s: want FILE[:/PATH][:ro], and a path below /", text)
+	}
+	return d, nil
+}
+
+// mounts returns the boot configuration (package syscalls) for the volumes.
+func mounts(disks []Disk) map[string]string {
+	m := make(map[string]string)
+	for i, d := range disks {
+		if d.Path == "" {
+			continue
+		}
+		access := "rw"
+		if d.ReadOnly {
+			access = "ro"
+		}
+		m["mount."+strconv.Itoa(len(m))] = fmt.Sprintf("volume,%s,/dev/vd%c,%s", access, 'a'+i, d.Path)
+	}
+	return m
+}
+
+// openDisks opens and locks the disks. What is wrong with one is found out here,
+// before the machine starts.
+func openDisks(disks []Disk) (open []*disk.File, err error) {
+	if len(disks) > maxDisks {
+		return nil, fmt.Errorf("--disk: %d disks; a machine has at most %d", len(disks), maxDisks)
+	}
+	for _, d := range disks {
+		f, err := disk.Open(d.File, d.ReadOnly)
+		if err != nil {
+			closeDisks(open)
+			return nil, err
+		}
+		open = append(open, f)
+	}
+	return open, nil
+}
+
+func closeDisks(open []*disk.File) error {
+	var errs []error
+	for _, f := range open {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// diskDevices returns the devices for disks. What goes wrong with them is
+// reported on standard error.
+func diskDevices(open []*disk.File) (devices []device.Device) {
+	for _, f := range open {
+		devices = append(devices, virtio.NewBlock(f, func(err error) { fmt.Fprintln(os.Stderr, "ringo:", err) }))
+	}
+	return devices
+}
+
+// diskArgs returns QEMU's arguments for disks. It locks them itself, but says
+// less well what is wrong.
+func (q *QEMU) diskArgs(disks []Disk) (args []string, err error) {
+	open, err := openDisks(disks)
+	if err != nil {
+		return nil, err
+	}
+	if err := closeDisks(open); err != nil {
+		return nil, err
+	}
+	kind := "virtio-blk-pci"
+	if q.Machine == "microvm" {
+		kind = "virtio-blk-device"
+	}
+	for i, d := range disks {
+		id := "disk" + strconv.Itoa(i)
+		drive := "if=none,format=raw,discard=unmap,id=" + id + ",file=" + strings.ReplaceAll(d.File, ",", ",,")
+		if d.ReadOnly {
+			drive += ",readonly=on"
+		}
+		args = append(args, "-drive", drive, "-device", kind+",drive="+id)
+	}
+	return args, nil
+}
