@@ -77,6 +77,24 @@ func TestImage(t *testing.T) {
 	}
 }
 
+// TestImageOverride tells a program other things at boot than when the image was
+// made.
+func TestImageOverride(t *testing.T) {
+	image := makeImage(t, "raw", "tests/programs/arguments", "-e", "A=1", "-e", "B=2", "--", "x", "y")
+	for line, want := range map[string]string{
+		"ringo.env.B=3 ringo.env.C=4": `["x" "y"]` + "\nA=\"1\"\nB=\"3\"\n",
+		"z":                           `["z"]` + "\nA=\"1\"\nB=\"2\"\n",
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		m := machine{Type: "pc", CPU: "max", Args: []string{"-fw_cfg", "name=opt/dev.ringo/line,string=" + line}}
+		r, err := m.startImage(ctx, t, "ide", image).Wait(ctx)
+		if err != nil || r.Status != exitStatus(0) || r.Output != want {
+			t.Errorf("%s: status %d, %v, output:\n%s\nwant\n%s", line, r.Status, err, r.Output, want)
+		}
+	}
+}
+
 // TestImageWeb fetches pages from a program that was booted from an image.
 func TestImageWeb(t *testing.T) {
 	image := makeImage(t, "iso", "examples/web", "--set", "net.verbose=1")

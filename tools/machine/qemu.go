@@ -158,7 +158,7 @@ func (n *Network) netdev() (string, error) {
 func commandLine(o *Options) (string, error) {
 	seed := make([]byte, 32)
 	rand.Read(seed)
-	words := []string{fmt.Sprintf("ringo.seed=%x", seed)}
+	words := []string{fmt.Sprintf("ringo.seed=%x", seed), "ringo.program=" + o.Args[0]}
 	settings := o.Kernel.settings()
 	maps.Copy(settings, mounts(o.Disks))
 	if strings.HasPrefix(o.Network.Kind, "tap:") {

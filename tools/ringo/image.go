@@ -57,11 +57,12 @@ func makeImage(ctx context.Context, f *imageFlags, args []string, dash int) erro
 	if err != nil {
 		return fmt.Errorf("-f: %w", err)
 	}
-	line, err := f.line(args[1:])
+	executable, err := executable(ctx, args[0])
 	if err != nil {
 		return err
 	}
-	executable, err := executable(ctx, args[0])
+	args[0] = filepath.Base(executable)
+	line, err := f.line(args)
 	if err != nil {
 		return err
 	}
@@ -75,7 +76,7 @@ func makeImage(ctx context.Context, f *imageFlags, args []string, dash int) erro
 	}
 	program.Line = line
 	if f.file == "" {
-		name := filepath.Base(executable)
+		name := args[0]
 		f.file = strings.TrimSuffix(name, filepath.Ext(name)) + "." + f.format
 	}
 	contents, err := format.Make(program)
@@ -85,9 +86,10 @@ func makeImage(ctx context.Context, f *imageFlags, args []string, dash int) erro
 	return contents.WriteFile(f.file)
 }
 
-// line returns the image's command line, for a program with arguments args.
+// line returns the image's command line, for a program with arguments args, the
+// first of which is its name.
 func (f *imageFlags) line(args []string) (string, error) {
-	var words []string
+	words := []string{"ringo.program=" + args[0]}
 	for _, s := range f.settings {
 		if key, _, ok := strings.Cut(s, "="); key == "" || !ok {
 			return "", fmt.Errorf("--set %s: want KEY=VALUE", s)
@@ -101,5 +103,5 @@ func (f *imageFlags) line(args []string) (string, error) {
 	for _, e := range env {
 		words = append(words, "ringo.env."+e)
 	}
-	return boot.JoinLine(append(words, args...))
+	return boot.JoinLine(append(words, args[1:]...))
 }

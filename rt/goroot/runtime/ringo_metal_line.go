@@ -9,31 +9,44 @@ import "unsafe"
 //
 //	ringo.env.NAME=VALUE         an environment variable
 //	ringo.seed=HEX               up to 64 bytes of entropy
+//	ringo.program=NAME           the program's own name
 //	ringo.KEY=VALUE              a line of the boot configuration
 //	virtio_mmio.device=SIZE@ADDR:IRQ   a virtio device (Linux's syntax)
 //
-// and the program's arguments. The program's own name is "ringo", or what a
-// loader puts in front of the line.
+// and the program's arguments. The program's own name is what a loader puts in
+// front of the line, or "ringo".
+//
+// What is told when the machine starts (ringoFWLine) comes after that: its
+// arguments, if there are any, take the place of those of the loader's line. Of
+// several values for a variable or a setting the last one counts.
 
 // ringoLine is the command line, taken apart.
 var ringoLine struct {
-	text    [4096 + 64]byte // arguments and environment, each with a zero at its end
+	text    [8192]byte // arguments and environment, each with a zero at its end
 	ntext   int
 	args    [128]uint16 // offsets in text
 	nargs   int
 	env     [128]uint16
 	nenv    int
-	config  [4096]byte // the boot configuration: lines of key=value
+	config  [8192]byte // the boot configuration: lines of key=value
 	nconfig int
 	seed    [64]byte
+	second  bool // the line is the second: its first argument is the first one
 }
 
-// ringoParseCommandLine fills ringoLine from the loader's line.
+// ringoParseCommandLine fills ringoLine.
 func ringoParseCommandLine() {
-	line := ringoLoader.line[:ringoLoader.length]
 	if !ringoLoader.named {
 		ringoAddArgument("ringo")
 	}
+	ringoParseLine(ringoLoader.line[:ringoLoader.length])
+	if !ringoXen.present {
+		ringoLine.second = true
+		ringoParseLine(ringoFWLine())
+	}
+}
+
+func ringoParseLine(line []byte) {
 	var word [4096]byte
 	for {
 		n, rest := ringoWord(line, &word)
@@ -71,10 +84,12 @@ func ringoWord(line []byte, word *[4096]byte) (int, []byte) {
 }
 
 func ringoTakeWord(w string) {
-	const env, seed, own, mmio = "ringo.env.", "ringo.seed=", "ringo.", "virtio_mmio.device="
+	const env, seed, program, own, mmio = "ringo.env.", "ringo.seed=", "ringo.program=", "ringo.", "virtio_mmio.device="
 	switch {
 	case ringoHasPrefix(w, env):
-		ringoAddText(&ringoLine.env, &ringoLine.nenv, w[len(env):])
+		ringoAddVariable(w[len(env):])
+	case ringoHasPrefix(w, program):
+		ringoLine.args[0] = ringoAddText(w[len(program):])
 	case ringoHasPrefix(w, seed):
 		ringoReadSeed(w[len(seed):])
 	case ringoHasPrefix(w, own):
@@ -89,7 +104,8 @@ func ringoTakeWord(w string) {
 // ringoAddArgument adds an argument of the program. The first is the image's
 // name, without its directory.
 func ringoAddArgument(w string) {
-	if ringoLine.nargs == 0 {
+	l := &ringoLine
+	if l.nargs == 0 {
 		for i := len(w) - 1; i >= 0; i-- {
 			if w[i] == '/' {
 				w = w[i+1:]
@@ -97,18 +113,48 @@ func ringoAddArgument(w string) {
 			}
 		}
 	}
-	ringoAddText(&ringoLine.args, &ringoLine.nargs, w)
+	if l.second {
+		l.second = false
+		l.nargs = 1
+	}
+	if l.nargs == len(l.args) {
+		ringoFatal("the command line has too many arguments")
+	}
+	l.args[l.nargs] = ringoAddText(w)
+	l.nargs++
 }
 
-// ringoAddText adds w to the texts, and its offset to a list.
-func ringoAddText(list *[128]uint16, n *int, w string) {
+// ringoAddVariable adds a variable NAME=VALUE to the environment, or changes it.
+func ringoAddVariable(w string) {
 	l := &ringoLine
-	if *n == len(list) || l.ntext+len(w)+1 > len(l.text) {
-		ringoFatal("the command line has too many arguments or variables")
+	name := 0
+	for name < len(w) && w[name] != '=' {
+		name++
 	}
-	list[*n] = uint16(l.ntext)
-	*n++
-	l.ntext += copy(l.text[l.ntext:], w) + 1
+	i := 0
+	for i < l.nenv {
+		have := l.text[l.env[i]:l.ntext]
+		if name < len(w) && ringoHasPrefix(*(*string)(unsafe.Pointer(&have)), w[:name+1]) {
+			break
+		}
+		i++
+	}
+	if i == len(l.env) {
+		ringoFatal("the command line has too many variables")
+	}
+	l.env[i] = ringoAddText(w)
+	l.nenv = max(l.nenv, i+1)
+}
+
+// ringoAddText adds w to the texts and returns its offset.
+func ringoAddText(w string) uint16 {
+	l := &ringoLine
+	if l.ntext+len(w)+1 > len(l.text) {
+		ringoFatal("the arguments and the environment are too long")
+	}
+	at := l.ntext
+	l.ntext += copy(l.text[at:], w) + 1
+	return uint16(at)
 }
 
 func ringoAddConfig(w string) {
