@@ -416,12 +416,7 @@ func (c *checker) compare() {
 		zeroes := uint64(0)
 		for i, word := range m.bits {
 			zeroes += uint64(bits.OnesCount64(^word))
-			for bit := range uint64(64) {
-				addr := r*regionBlocks + uint64(i)*64 + bit
-				if addr < c.v.super.blocks {
-					c.compareBlock(addr, word&(1<<bit) != 0)
-				}
-			}
+			c.compareBlocks(r*regionBlocks+uint64(i)*64, word)
 		}
 		if zeroes != e.free {
 			c.wrong("the space map counts "+decimal(e.free)+" free blocks in a region that has "+decimal(zeroes), r*regionBlocks)
@@ -436,16 +431,31 @@ func (c *checker) compare() {
 	}
 }
 
-func (c *checker) compareBlock(addr uint64, used bool) {
-	live, snap, dead := c.live.has(addr), c.snaps.has(addr), c.dead.has(addr)
-	switch {
-	case live && dead:
-		c.wrong("a block that is dead and in use", addr)
-	case snap && !live && !dead:
-		c.wrong("a block of a snapshot that is in no list", addr)
-	case used && !live && !dead, dead && !snap && !c.removing:
-		c.wrong("a block that is lost: used, but by nothing", addr)
-	case !used && (live || dead):
-		c.wrong("a block that is in use and free", addr)
+// compareBlocks compares 64 blocks with their bits of the space map.
+func (c *checker) compareBlocks(addr, used uint64) {
+	i := addr / 64
+	if i >= uint64(len(c.live)) {
+		return
+	}
+	live, snap, dead := c.live[i], c.snaps[i], c.dead[i]
+	if left := c.v.super.blocks - addr; left < 64 { // the map has bits beyond the volume's end, which are set
+		used &= 1<<left - 1
+	}
+	unlisted := dead &^ snap
+	if c.removing {
+		unlisted = 0
+	}
+	for _, f := range []struct {
+		blocks uint64
+		what   string
+	}{
+		{live & dead, "a block that is dead and in use"},
+		{snap &^ (live | dead), "a block of a snapshot that is in no list"},
+		{used&^(live|dead) | unlisted, "a block that is lost: used, but by nothing"},
+		{(live | dead) &^ used, "a block that is in use and free"},
+	} {
+		for b := f.blocks; b != 0; b &= b - 1 {
+			c.wrong(f.what, addr+uint64(bits.TrailingZeros64(b)))
+		}
 	}
 }

@@ -30,7 +30,7 @@ func (v *Volume) reserve() int64 {
 // tree may take: their nodes up to the root, halves of those that are split, and
 // what a commit adds for the snapshots.
 func (v *Volume) paths(n int) int64 {
-	need := n*int(v.files.root.level) + n + 2
+	need := n*int(max(v.files.root.level, 1)) + n + 2
 	if v.super.lastSnap > 0 {
 		need += len(v.dead) + n*(int(v.meta.root.level)+2)
 	}
@@ -167,9 +167,10 @@ func (v *Volume) commitChanges() error {
 	return nil
 }
 
-// setFloor computes what a promise must leave. It is called with write held.
+// setFloor computes what promises must leave. It is called with write held.
 func (v *Volume) setFloor() {
 	const places = 4 // that data is written to in one go
+	v.kept.Store(v.reserve())
 	v.floor.Store(v.reserve() + v.paths(places))
 }
 

@@ -73,11 +73,7 @@ func (r *recorder) cut(rnd *rand.Rand) *blocktest.Disk {
 	return d
 }
 
-// model is what a volume should hold.
-type model struct {
-	root *modelNode
-}
-
+// modelNode is an inode as it should be.
 type modelNode struct {
 	mode  uint32
 	nlink int

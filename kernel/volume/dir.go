@@ -446,8 +446,8 @@ func (v *Volume) below(dir, ino uint64, kind uint32) (bool, error) {
 	if kind != syscall.S_IFDIR {
 		return false, nil
 	}
-	const deepest = 1 << 20 // more means that directories contain each other
-	for range deepest {
+	mark, steps, limit := uint64(0), 0, 2
+	for dir != mark {
 		if dir == ino {
 			return true, nil
 		}
@@ -457,6 +457,9 @@ func (v *Volume) below(dir, ino uint64, kind uint32) (bool, error) {
 		in, err := v.files.inode(dir)
 		if err != nil {
 			return false, err
+		}
+		if steps++; steps == limit { // to come by here again means that directories contain each other
+			mark, limit = dir, 2*limit
 		}
 		dir = in.parent
 	}

@@ -176,17 +176,22 @@ type store struct {
 }
 
 // write finds places for the data and writes it there. It is called with write
-// held and mu not, and changes nothing that anybody sees.
+// held and mu not, and changes nothing that anybody sees. What follows is enter, or undo.
 func (s *store) write() error {
 	err := s.writeParts()
 	if err != nil {
-		for _, p := range s.parts {
-			if !p.inPlace {
-				s.v.space.giveNow(p.addr, p.n) // what it could answer is that the map is damaged, which others will find
-			}
-		}
+		s.undo()
 	}
 	return err
+}
+
+// undo gives the places back.
+func (s *store) undo() {
+	for _, p := range s.parts {
+		if !p.inPlace {
+			s.v.space.giveNow(p.addr, p.n) // an error would be that the map is damaged, which others will find
+		}
+	}
 }
 
 func (s *store) writeParts() error {
@@ -298,6 +303,7 @@ func (v *Volume) storeAll(why purpose, ino, first uint64, data []byte, size uint
 		err := v.change(why, int64(n), storePlaces(n), s.write, func() error {
 			in, err := v.files.inode(ino)
 			if err != nil {
+				s.undo()
 				return err
 			}
 			if err := s.enter(&in); err != nil {
@@ -327,6 +333,9 @@ func (v *Volume) setSize(ino, size uint64) error {
 	}, func() error {
 		in, err := v.files.inode(ino)
 		if err != nil {
+			if tail != nil {
+				tail.undo()
+			}
 			return err
 		}
 		cut := size < in.size

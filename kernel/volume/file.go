@@ -199,17 +199,22 @@ func (f *file) Reserve(off, n int64) syscall.Errno {
 	if off+n > maxFileBlocks*BlockSize-BlockSize {
 		return syscall.EFBIG
 	}
-	return errno(f.fs.v.promise(n / BlockSize))
+	return errno(f.fs.v.promise(f.ino, uint64(off/BlockSize), n/BlockSize))
 }
 
-// promise makes sure that n blocks of data can be written later.
-func (v *Volume) promise(n int64) error {
+// promise makes sure that n blocks of data can be written later, from a block of a
+// file on. What replaces data may use the reserve: a commit gives that much back.
+func (v *Volume) promise(ino, block uint64, n int64) error {
 	if v.readOnly {
 		return syscall.EROFS
 	}
 	for last := false; ; last = true {
 		v.promised.Add(n)
-		if v.space.available() >= v.owed()+v.floor.Load() {
+		room := v.space.available() - v.owed()
+		if room >= v.floor.Load() {
+			return nil
+		}
+		if replaces, err := v.replaces(ino, block, uint64(n)); err == nil && replaces && room >= v.kept.Load() {
 			return nil
 		}
 		v.promised.Add(-n)
@@ -220,6 +225,20 @@ func (v *Volume) promise(n int64) error {
 			return err
 		}
 	}
+}
+
+// replaces reports whether a file has data in all of n blocks that no snapshot has.
+func (v *Volume) replaces(ino, block, n uint64) (bool, error) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	for end := block + n; block < end; {
+		e, ok, err := v.files.extentAt(ino, block)
+		if err != nil || !ok || e.start > block || e.birth <= v.super.lastSnap {
+			return false, err
+		}
+		block = e.end()
+	}
+	return true, nil
 }
 
 // Unreserve ends a promise that is not needed.

@@ -271,10 +271,17 @@ func (d directory) Lookup(name string) (kernel.Inode, kernel.Errno) {
 	d.fs.v.mu.RLock()
 	defer d.fs.v.mu.RUnlock()
 	e, err := d.fs.tree.find(d.ino, name)
+	kind := uint32(e.kind) << dtShift
+	if err == nil && kind == syscall.S_IFDIR { // so that the way up is the way down
+		var in inode
+		if in, err = d.fs.tree.inode(e.ino); err == nil && (in.parent != d.ino || in.place != e.place) {
+			err = d.fs.tree.wrong(e.ino, "where it says that it is")
+		}
+	}
 	if err != nil {
 		return nil, errno(err)
 	}
-	return d.fs.object(e.ino, uint32(e.kind)<<dtShift), 0
+	return d.fs.object(e.ino, kind), 0
 }
 
 // Parent returns the directory that holds this one, and its name there.

@@ -118,7 +118,7 @@ func (v *Volume) Sync() error {
 	if rec == nil {
 		return v.commit()
 	}
-	if err := v.writeBlocks(rec, v.super.logStart+v.log.next, "log"); err == nil {
+	if err = v.writeBlocks(rec, v.super.logStart+v.log.next, "log"); err == nil {
 		err = v.flush()
 	}
 	if err != nil {

@@ -57,7 +57,8 @@ type Volume struct {
 	changes  atomic.Uint64 // number of changes made
 	durable  atomic.Uint64 // changes that survive a power cut
 	promised atomic.Int64  // blocks, to data that will be written later (Reserve)
-	floor    atomic.Int64  // blocks that no promise may touch: the reserve and what a change takes
+	floor    atomic.Int64  // blocks that promises leave: the reserve and what a change takes
+	kept     atomic.Int64  // those that promises leave which replace data: the reserve
 	failure  atomic.Pointer[error]
 	open     inodeTable
 	report   func(error)
@@ -113,10 +114,11 @@ func Open(dev block.Device, o Options) (*Volume, error) {
 			return nil, err
 		}
 	}
-	if err := v.removeSnapshots(); err != nil {
-		return nil, err
+	// If damage keeps them from being removed, that was reported, and the rest can be used.
+	if err := v.removeSnapshots(); err == nil {
+		v.removeOrphans()
 	}
-	return v, v.removeOrphans()
+	return v, nil
 }
 
 // readSuper reads the newest superblock.
