@@ -172,14 +172,20 @@ func (fs *FS) read(ino, block uint64, b []byte) error {
 	return nil
 }
 
+// gather has buffers for pages that are to be written together.
+var gather = sync.Pool{New: func() any { return new([]byte) }}
+
 // WritePages stores pages for which there is a promise.
 func (f *file) WritePages(off int64, p [][]byte, size int64) syscall.Errno {
 	data := p[0]
 	if len(p) > 1 {
-		data = nil
+		buf := gather.Get().(*[]byte)
+		defer gather.Put(buf)
+		*buf = (*buf)[:0]
 		for _, piece := range p {
-			data = append(data, piece...)
+			*buf = append(*buf, piece...)
 		}
+		data = *buf
 	}
 	v := f.fs.v
 	modified := f.modified.Load()

@@ -29,7 +29,7 @@ const (
 	maxInode  = 1<<56 - 1 // what a key has room for
 
 	minLogBlocks = 16
-	maxLogBlocks = 8192
+	maxLogBlocks = 512
 )
 
 const (

@@ -27,6 +27,7 @@ type spaceMap struct {
 	free   atomic.Int64 // blocks, with those that are held
 	held   atomic.Int64
 	cursor [2]uint64 // where to look next: for nodes, for data
+	begin  [2]uint64 // where that begins after a commit
 }
 
 // mapEntry is what the map knows of one of its blocks.
@@ -83,7 +84,9 @@ func (s *spaceMap) init(v *Volume, top mapEntry) {
 		s.top.free = s.covered(s.levels, 0)
 	}
 	s.free.Store(int64(s.top.free))
-	s.cursor[forData] = v.super.blocks / 8
+	const nodeShare = 8 // nodes begin with the volume, data after one part in so many
+	s.begin[forData] = v.super.blocks / nodeShare
+	s.cursor = s.begin
 }
 
 func (s *spaceMap) regions() uint64 { return (s.v.super.blocks + regionBlocks - 1) / regionBlocks }
@@ -293,7 +296,7 @@ func (s *spaceMap) takeNode() (uint64, error) {
 }
 
 // takeRow takes up to want blocks in a row, at best from the block near on, if
-// that is not 0. It returns fewer if there is no such row close by.
+// that is not 0. It returns fewer if there is no such row.
 func (s *spaceMap) takeRow(kind int, near, want uint64) (start, n uint64, err error) {
 	if near > 0 && near < s.v.super.blocks {
 		m, err := s.leaf(near / regionBlocks)
@@ -305,9 +308,21 @@ func (s *spaceMap) takeRow(kind int, near, want uint64) (start, n uint64, err er
 			return near, uint64(n), s.take(near, uint64(n))
 		}
 	}
+	const goodRow, goodRegions = 32, 64
+	if good := min(want, goodRow); good > 1 {
+		if start, n, err = s.search(kind, good, want, goodRegions); err != syscall.ENOSPC {
+			return start, n, err
+		}
+	}
+	return s.search(kind, 1, want, s.regions()+1)
+}
+
+// search looks for a row of at least least blocks, in some regions from the cursor on,
+// and takes up to most of it.
+func (s *spaceMap) search(kind int, least, most, some uint64) (start, n uint64, err error) {
 	cursor := s.cursor[kind] % s.v.super.blocks
 	first, regions := cursor/regionBlocks, s.regions()
-	for i := uint64(0); i <= regions; i++ { // the first region twice: before and after the cursor
+	for i := uint64(0); i < min(some, regions+1); i++ { // the first region twice: before and after the cursor
 		region := (first + i) % regions
 		if i > 0 && region%mapFanout == 0 && s.levels > 0 && region+mapFanout <= regions && i+mapFanout <= regions {
 			if e, _, err := s.entry(1, region/mapFanout); err != nil {
@@ -319,7 +334,7 @@ func (s *spaceMap) takeRow(kind int, near, want uint64) (start, n uint64, err er
 		}
 		if e, _, err := s.entry(0, region); err != nil {
 			return 0, 0, err
-		} else if e.free == 0 {
+		} else if e.free < least {
 			continue
 		}
 		m, err := s.leaf(region)
@@ -330,7 +345,7 @@ func (s *spaceMap) takeRow(kind int, near, want uint64) (start, n uint64, err er
 		if i == 0 {
 			from = int(cursor % regionBlocks)
 		}
-		if at, n := m.row(from, int(want)); n > 0 {
+		if at, n := m.row(from, int(least), int(most)); uint64(n) >= least {
 			start := region*regionBlocks + uint64(at)
 			s.cursor[kind] = start + uint64(n)
 			return start, uint64(n), s.take(start, uint64(n))
@@ -348,8 +363,9 @@ func (m *bitmap) rowAt(at, want int) int {
 	return n
 }
 
-// row finds the first row of want blocks from block from on, or else the longest.
-func (m *bitmap) row(from, want int) (start, n int) {
+// row finds the first row of at least least blocks from block from on, and
+// returns up to most of it, or none.
+func (m *bitmap) row(from, least, most int) (start, n int) {
 	for at := from; at < regionBlocks; {
 		free := ^m.busy(at/64) >> (at % 64)
 		if free == 0 {
@@ -357,16 +373,13 @@ func (m *bitmap) row(from, want int) (start, n int) {
 			continue
 		}
 		at += bits.TrailingZeros64(free)
-		length := m.rowAt(at, want)
-		if length > n {
-			start, n = at, length
+		n := m.rowAt(at, most)
+		if n >= least {
+			return at, n
 		}
-		if n == want {
-			break
-		}
-		at += max(length, 1)
+		at += n
 	}
-	return start, n
+	return 0, 0
 }
 
 // write writes what changed to the places that the last commit does not need.
@@ -419,8 +432,11 @@ func (s *spaceMap) writeBlock(level int, number uint64, b []byte) error {
 // keptBitmaps is the number of bitmaps that stay in memory from one commit to the next.
 const keptBitmaps = 64
 
-// release lets the blocks be taken that were held, after a commit.
+// release lets the blocks be taken that were held, after a commit. The search begins
+// anew, so that what was just given back is used before the rest: a disk may be a
+// sparse file.
 func (s *spaceMap) release() {
+	s.cursor = s.begin
 	s.held.Store(0)
 	for region, m := range s.leaves {
 		m.held = nil
