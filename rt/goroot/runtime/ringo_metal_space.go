@@ -89,15 +89,24 @@ func ringoMetalSpaceInit() {
 				ringoFatal("no memory for page tables; give the machine more")
 			}
 			*e = ringoLeaf(at, prot)
-			if prot&ringoabi.ProtWrite == 0 {
-				ringoHideDirect(level3, at)
-			}
 		}
 		if late := max(s.vaddr, ringoLate()); late < end {
 			c := ringoChange{lo: late, hi: end, op: ringoChangeMap, prot: prot}
 			if !c.apply(root, 0, 39) {
 				ringoFatal("no memory for page tables; give the machine more")
 			}
+		}
+	}
+	ringoWriteCR3(root)
+
+	// Only now, since the direct map is the boot code's map at 0, too, by which
+	// all ran up to here.
+	for _, s := range ringoSegments() {
+		if s.kind != ringoSegmentLoad || s.flags&ringoSegmentWrite != 0 {
+			continue
+		}
+		for at := s.vaddr &^ (ringoabi.PageSize - 1); at < s.vaddr+s.memsz; at += ringoabi.PageSize {
+			*ringoDirectEntry(at) = 0
 		}
 	}
 	ringoWriteCR3(root)
@@ -146,8 +155,11 @@ func ringoUncacheDevices(level3 uintptr) {
 	}
 }
 
-// ringoHideDirect takes a page out of the direct map.
-func ringoHideDirect(level3, pa uintptr) {
+// ringoDirectEntry returns the direct map's entry for one page, which must be
+// in the first 4 GiB, for it to be changed.
+func ringoDirectEntry(pa uintptr) *uint64 {
+	const directIndex = ringoDirect >> 39 & 511
+	level3 := uintptr(ringoTable(ringoSpace.root)[directIndex] & ringoAddrMask)
 	level2 := uintptr(ringoTable(level3)[pa>>30] & ringoAddrMask)
 	e := &ringoTable(level2)[pa>>21&511]
 	if *e&ringoBig != 0 {
@@ -160,7 +172,7 @@ func ringoHideDirect(level3, pa uintptr) {
 		}
 		*e = uint64(table) | ringoPresent | ringoWrite
 	}
-	ringoTable(uintptr(*e & ringoAddrMask))[pa>>12&511] = 0
+	return &ringoTable(uintptr(*e & ringoAddrMask))[pa>>12&511]
 }
 
 // ringoMakeLeaf returns the lowest entry for an address, for which it makes the

@@ -85,6 +85,7 @@ const (
 // Parameters of a domain (hvm/params.h).
 const (
 	xenParamCallback     = 0 // HVM_PARAM_CALLBACK_IRQ
+	xenParamStoreFrame   = 1
 	xenParamConsoleFrame = 17
 	xenParamConsolePort  = 18
 
@@ -136,9 +137,20 @@ func ringoXenInit() {
 	for i := range ringoXen.shared.mask {
 		ringoXen.shared.mask[i] = 0
 	}
+	ringoXenCache(ringoXenGetParam(xenParamConsoleFrame))
+	ringoXenCache(ringoXenGetParam(xenParamStoreFrame))
 	param := ringoXenParam{domain: xenSelf, index: xenParamCallback, value: xenCallbackVector | ringoVectorXen}
 	if ringoXenCall(ringoXenHVM, xenSetParam, unsafe.Pointer(&param), 0) != 0 {
 		ringoFatal("Xen does not take an interrupt's vector; it is older than 4.2")
+	}
+}
+
+// ringoXenCache has a page of Xen's cached, as other domains have it: it is
+// memory, though it lies where the direct map has devices.
+func ringoXenCache(frame uint64) {
+	if pa := uintptr(frame) << 12; frame != 0 && frame < 1<<(32-12) {
+		*ringoDirectEntry(pa) &^= ringoNoCache | ringoThrough
+		ringoInvalidate(ringoDirect + pa)
 	}
 }
 
