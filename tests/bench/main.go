@@ -9,6 +9,9 @@
 // guest; and at the tap's own address, which for Linux is its loopback. Where
 // there are two CPUs, the client has one of them and the server with all that
 // belongs to it the other.
+//
+// With -metal microvm,pc it measures the server as it boots by itself on
+// QEMU's machines, emulated, with one processor.
 package main
 
 import (
@@ -29,8 +32,9 @@ func main() {
 	log.SetPrefix("bench: ")
 	var o options
 	flag.IntVar(&o.runs, "runs", 5, "measure everything this often; the table has the medians")
-	flag.DurationVar(&o.duration, "duration", 3*time.Second, "of each load")
+	flag.DurationVar(&o.duration, "duration", 3*time.Second, "of each load; 0: only start the server")
 	flag.StringVar(&o.memory, "memory", "64M", "memory of the virtual machine")
+	flag.StringVar(&o.metal, "metal", "", "measure it on these `machines` of QEMU without KVM instead (microvm,pc,q35)")
 	flag.StringVar(&o.relay, "relay", "", "(internal) serve this file behind the tap that is descriptor 3")
 	flag.Parse()
 	if err := run(&o); err != nil {
@@ -43,6 +47,7 @@ type options struct {
 	runs     int
 	duration time.Duration
 	memory   string
+	metal    string
 	relay    string
 }
 
@@ -51,7 +56,9 @@ func run(o *options) error {
 	if o.relay != "" {
 		return relay(o.relay)
 	}
-	if dir, yes := harness.Isolated(); yes {
+	if dir, yes := harness.Isolated(); yes && o.metal != "" {
+		return measureMetal(ctx, harness.At(dir), o)
+	} else if yes {
 		return measureAll(ctx, harness.At(dir), o)
 	}
 	// Outside: build, and go on in a network of its own.
@@ -66,6 +73,9 @@ func run(o *options) error {
 	}
 	inside := ringo.Isolate(ctx, os.Args[1:]...)
 	inside.Stdout, inside.Stderr = os.Stdout, os.Stderr
+	if o.metal != "" {
+		return inside.Run() // QEMU has several threads, which need more than one CPU
+	}
 	return pinned(clientCPU, inside.Run)
 }
 

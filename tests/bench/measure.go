@@ -58,13 +58,9 @@ func median(values []float64) float64 {
 
 // measureAll measures every subject some times, in turn, and prints the table.
 func measureAll(ctx context.Context, r *harness.Ringo, o *options) error {
-	if err := harness.MakeTap(tapName, netip.MustParsePrefix(hostNet)); err != nil {
+	if err := makeTap(); err != nil {
 		return err
 	}
-	// Or else a question for the guest's address that comes before the guest
-	// does is asked again only a second later.
-	os.WriteFile("/proc/sys/net/ipv4/neigh/"+tapName+"/retrans_time_ms", []byte("5"), 0)
-	os.WriteFile("/proc/sys/net/ipv4/neigh/"+tapName+"/mcast_solicit", []byte("1000"), 0)
 	web, err := r.Program("examples/web")
 	if err != nil {
 		return err
@@ -125,6 +121,18 @@ func measureAll(ctx context.Context, r *harness.Ringo, o *options) error {
 	return nil
 }
 
+// makeTap makes the tap between client and server.
+func makeTap() error {
+	if err := harness.MakeTap(tapName, netip.MustParsePrefix(hostNet)); err != nil {
+		return err
+	}
+	// Or else a question for the guest's address that comes before the guest
+	// does is asked again only a second later.
+	os.WriteFile("/proc/sys/net/ipv4/neigh/"+tapName+"/retrans_time_ms", []byte("5"), 0)
+	os.WriteFile("/proc/sys/net/ipv4/neigh/"+tapName+"/mcast_solicit", []byte("1000"), 0)
+	return nil
+}
+
 // startPinned starts a server on its CPU.
 func startPinned(cmd *exec.Cmd) (g *harness.Guest, err error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -168,7 +176,9 @@ func measure(ctx context.Context, s *subject, o *options, all figures) error {
 		return err
 	}
 	all.add(rowIdle, s, idle)
-
+	if o.duration == 0 {
+		return nil
+	}
 	for _, l := range []struct {
 		median, tail, rate string
 		clients            int

@@ -16,6 +16,7 @@ const (
 
 // The rows of the table.
 const (
+	rowAlone  = "QEMU with nothing to boot, ms"
 	rowFirst  = "exec to first answer, ms"
 	rowNew    = "new connection, median µs"
 	rowNew99  = "new connection, p99 µs"
