@@ -121,7 +121,7 @@ func ringoMetalStart(loader, info uintptr) (boot *ringoabi.Boot, sp uintptr) {
 	// The program's generator is keyed with the seed; what is read from here on
 	// must not tell it.
 	ringoRandomMix(boot.Seed[:])
-	ringoTimerTick()
+	ringoMetalRun()
 	return boot, ringoStartStack(uintptr(boot.StackHigh))
 }
 
@@ -208,13 +208,24 @@ func ringoStartStack(top uintptr) uintptr {
 func ringoMetalWait(deadline int64) {
 	p := ringoThisCPU()
 	c := ringoMetalCPUOf(p)
+	c.resting = 1
 	if ringoMetalConsoleDrain() {
-		ringoTimerArm(deadline)
-		ringoMetalHalt(&c.woken)
-		ringoTimerArm(ringoNanotime() + ringoTick)
+		ringoTimerBy(c, deadline)
+		// What the drivers have written must be seen by the devices before the
+		// devices' rings are looked at for the last time. Locked instructions see
+		// to that, but not in a QEMU that emulates a single processor: it takes
+		// them for ordinary ones. A PAUSE makes it leave the emulated code, which
+		// it does with barriers.
+		ringoPause()
+		if !ringoDeviceReady() {
+			ringoMetalHalt(&c.woken)
+		}
 	}
+	c.resting = 0
 	c.woken = 0
 	// Whatever came is looked at by the idle thread, which called.
 	p.Pending = 0
-	ringoMetalAcknowledge()
 }
+
+// ringoMetalRun is ringoPlatRun.
+func ringoMetalRun() { ringoTimerTick(ringoMetalCPUOf(ringoThisCPU())) }

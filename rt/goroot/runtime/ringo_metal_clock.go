@@ -11,18 +11,20 @@ import (
 // ticks and deadlines, and the real-time clock for the time of day.
 
 var ringoMetalTime struct {
-	start   uint64 // the counter at the beginning of the monotonic clock
-	real    int64  // the time of day then, ns
-	mult    uint64 // ns by count of the counter, times 2^32
-	apicHz  uint64 // frequency of the local APIC's timer; 0: TSC deadlines
-	mode    uint32 // of the local APIC timer, with its vector
-	inverse uint64 // counts of that timer, or of the TSC, by ns, times 2^32
+	start    uint64 // the counter at the beginning of the monotonic clock
+	real     int64  // the time of day then, ns
+	mult     uint64 // ns by count of the counter, times 2^32
+	apicHz   uint64 // frequency of the local APIC's timer; 0: TSC deadlines
+	mode     uint32 // of the local APIC timer, with its vector
+	inverse  uint64 // counts of that timer, or of the TSC, by ns, times 2^32
+	emulated bool   // by QEMU without KVM
 }
 
 // ringoMetalClockInit finds out how fast time goes, and what it is.
 func ringoMetalClockInit() {
 	const hasDeadline = 1 << 24 // CPUID 1, ECX
 	t := &ringoMetalTime
+	t.emulated = ringoIsHypervisor(ringoHypervisorLeaf, "TCGTCGTCGTCG")
 	_, _, c, _ := ringoCPUID(1, 0)
 	deadline := c&hasDeadline != 0
 	tsc, apic := ringoHypervisorClock()
@@ -62,10 +64,9 @@ func ringoHypervisorClock() (tsc, apic uint64) {
 	if ringoXen.present {
 		return ringoXenTSC(), 0
 	}
-	const hypervisor = 1 << 31 // CPUID 1, ECX
-	if _, _, c, _ := ringoCPUID(1, 0); c&hypervisor != 0 {
-		const frequencies = 0x4000_0010 // VMware's leaf, which others have too: kHz
-		if highest, _, _, _ := ringoCPUID(0x4000_0000, 0); highest >= frequencies && highest < 0x4001_0000 {
+	if ringoHasHypervisor() {
+		const frequencies = ringoHypervisorLeaf + 0x10 // VMware's leaf, which others have too: kHz
+		if highest, _, _, _ := ringoCPUID(ringoHypervisorLeaf, 0); highest >= frequencies && highest < 0x4001_0000 {
 			t, a, _, _ := ringoCPUID(frequencies, 0)
 			return uint64(t) * 1000, uint64(a) * 1000
 		}
@@ -168,8 +169,20 @@ func ringoMetalClock() (mono, real int64) {
 	return mono, t.real + mono
 }
 
-// ringoTimerArm makes the timer interrupt at a time of the monotonic clock, -1
-// for never.
+// ringoTimerBy makes the calling CPU's timer interrupt at a time of the monotonic
+// clock, -1 for never, or earlier: a timer that is set to go off before is left
+// alone, since setting it costs more than that it goes off in vain. It reports
+// whether the timer was set.
+func ringoTimerBy(c *ringoMetalCPU, deadline int64) bool {
+	if c.armed >= 0 && (deadline < 0 || c.armed <= deadline) || c.armed == deadline {
+		return false
+	}
+	c.armed = deadline
+	ringoTimerArm(deadline)
+	return true
+}
+
+// ringoTimerArm sets the timer of the calling CPU.
 func ringoTimerArm(deadline int64) {
 	t := &ringoMetalTime
 	if deadline < 0 {
@@ -196,8 +209,34 @@ func ringoTimerArm(deadline int64) {
 
 const ringoMSRDeadline = 0x6e0
 
-// ringoTimerTick arms the timer for the next tick, after it has interrupted.
-func ringoTimerTick() { ringoTimerArm(ringoNanotime() + ringoTick) }
+// ringoTimerFired follows an interrupt of the timer. A CPU that runs threads gets
+// its next tick; one that waits sets the timer itself.
+func ringoTimerFired(c *ringoMetalCPU) {
+	c.armed = -1
+	if c.resting == 0 {
+		ringoTimerTick(c)
+		ringoMetalConsoleDrain()
+	}
+}
+
+// ringoTimerTick sees to it that the timer interrupts the CPU, which runs threads
+// now, after a tick at the latest.
+func ringoTimerTick(c *ringoMetalCPU) {
+	if ringoTimerBy(c, ringoNanotime()+ringoTick) {
+		c.ticks++
+		ringoGrowTLB(c.ticks)
+	}
+}
+
+// ringoGrowTLB is called with the number of a tick. The emulated TLB of QEMU
+// without KVM has 256 entries, and grows when it is found to be full while it is
+// flushed. Nothing else flushes it here, and a program runs at half the speed
+// without. So it is flushed now and then, ever less often.
+func ringoGrowTLB(tick uint32) {
+	if ringoMetalTime.emulated && tick&(tick-1) == 0 {
+		ringoWriteCR3(ringoSpace.root)
+	}
+}
 
 // ringoReadRTC returns the time of day, ns since 1970, from the real-time clock
 // (MC146818), which is taken to run in UTC. Without one it returns 0.

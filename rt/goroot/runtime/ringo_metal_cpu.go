@@ -20,6 +20,9 @@ type ringoMetalCPU struct {
 	woken   uint32 // an interrupt has come since ringoMetalWait last returned
 	apic    uint32 // its local APIC's ID
 	started uint32 // it runs
+	resting uint32 // it is in ringoMetalWait
+	ticks   uint32 // that it had since it runs threads
+	armed   int64  // when the timer will interrupt, -1: never
 	flush   uint32 // how often it was asked to flush its TLB
 	flushed uint32 // the last of these that it has done
 }
@@ -54,6 +57,7 @@ func ringoMetalCPUInit() {
 		p.Self = uint64(uintptr(unsafe.Pointer(p)))
 		p.ID = uint32(i)
 		p.Masked = 1
+		ringoMetalCPUOf(p).armed = -1
 	}
 	_, b, _, _ := ringoCPUID(1, 0)
 	ringoMetalCPUAt(0).apic = b >> 24
@@ -162,7 +166,7 @@ func ringoMetalCPUStart() {
 	ringoMetalVectorInit(ringoStarting.n)
 	ringoAPICInit()
 	ringoAPICWrite(ringoAPICTimer, ringoMetalTime.mode)
-	ringoTimerTick()
+	ringoMetalRun()
 	atomic.Store(&ringoMetalCPUAt(ringoStarting.n).started, 1)
 }
 

@@ -172,7 +172,7 @@ func ringoMetalVector(f *ringoMetalFrame) {
 	ringoMetalCPUOf(p).woken = 1
 	switch vector {
 	case ringoVectorTimer:
-		ringoTimerTick()
+		ringoTimerFired(ringoMetalCPUOf(p))
 	case ringoVectorDevice:
 		ringoMetalAcknowledge()
 	case ringoVectorXen:

@@ -66,6 +66,24 @@ func ringoPlatWait(deadline int64) {
 	ringoHypercall(ringoabi.PortWait, uintptr(deadline), 0, 0)
 }
 
+// ringoPlatRun says that this CPU, which was idle, is about to run a thread: from
+// now on it has to be interrupted by ticks.
+func ringoPlatRun() {
+	if ringoMetal != 0 {
+		ringoMetalRun()
+	}
+}
+
+// ringoPlatSpinTime returns how long, in ns, an idle CPU should look for work
+// before it waits: about what waiting costs.
+func ringoPlatSpinTime() int64 {
+	if ringoMetal != 0 {
+		return 0
+	}
+	const hypercall = 20_000
+	return hypercall
+}
+
 // ringoPlatWake ends ringoPlatWait on CPU n, now or when it is next called.
 func ringoPlatWake(n uint32) {
 	if ringoMetal != 0 {

@@ -365,10 +365,6 @@ func ringoYield(t *ringoThread) {
 	ringoSched.lock.unlock()
 }
 
-// ringoSpinTime is how long an idle CPU looks for work before it tells the
-// machine: about what the telling costs.
-const ringoSpinTime = 20_000
-
 // ringoCPUEnter is the first that a CPU other than the first runs.
 //
 //go:nowritebarrierrec
@@ -389,12 +385,13 @@ func ringoIdle() {
 		ringoHousekeep(now)
 		if next := ringoNext(); next != nil {
 			spun = false
+			ringoPlatRun()
 			ringoSwitchTo(c, c.idle, next)
 			continue // holding the lock, as switched to
 		}
 		if !spun && !ringoBellsDue() {
 			ringoSched.lock.unlock()
-			ringoSpinForWork(now + ringoSpinTime)
+			ringoSpinForWork(now + ringoPlatSpinTime())
 			spun = true
 			ringoSched.lock.lock()
 			continue

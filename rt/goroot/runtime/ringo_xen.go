@@ -100,16 +100,8 @@ func ringoXenCall(op, cmd uintptr, arg unsafe.Pointer, count uintptr) int64
 // ringoXenDetect finds out whether Xen is below, by CPUID. Where it imitates
 // Hyper-V as well, its leaves are the second of their kind.
 func ringoXenDetect() {
-	const hypervisor = 1 << 31 // CPUID 1, ECX
-	if _, _, c, _ := ringoCPUID(1, 0); c&hypervisor == 0 {
-		return
-	}
-	for _, base := range [...]uint32{0x4000_0000, 0x4000_0100} {
-		_, b, c, d := ringoCPUID(base, 0)
-		if b == 'X'|'e'<<8|'n'<<16|'V'<<24 && c == 'M'|'M'<<8|'X'<<16|'e'<<24 && d == 'n'|'V'<<8|'M'<<16|'M'<<24 {
-			ringoXen.present = true
-		}
-	}
+	const name = "XenVMMXenVMM"
+	ringoXen.present = ringoIsHypervisor(ringoHypervisorLeaf, name) || ringoIsHypervisor(ringoHypervisorLeaf+0x100, name)
 	const genuineIntel = 'G' | 'e'<<8 | 'n'<<16 | 'u'<<24
 	_, vendor, _, _ := ringoCPUID(0, 0)
 	ringoXen.intel = vendor == genuineIntel
