@@ -72,9 +72,10 @@ type way struct {
 	name string
 	cpus int
 	args []string // of ringo run
+	qemu bool     // by itself on QEMU, with QEMU's user network
 }
 
 var (
-	oneCPU  = way{"vm", 1, []string{"-m", "64M", "--smp", "1"}}
-	twoCPUs = way{"smp2", 2, []string{"-m", "64M", "--smp", "2"}}
+	oneCPU  = way{name: "vm", cpus: 1, args: []string{"-m", "64M", "--smp", "1"}}
+	twoCPUs = way{name: "smp2", cpus: 2, args: []string{"-m", "64M", "--smp", "2"}}
 )

@@ -176,44 +176,6 @@ func TestNoEntropy(t *testing.T) {
 	}
 }
 
-// unknown are properties that metal does not have yet; see docs/limits.md.
-var unknown = map[string]bool{
-	"memory/protect": true, // a mapping without any access can be read
-}
-
-// TestGuests shows the properties of the guest programs that depend on the
-// platform.
-func TestGuests(t *testing.T) {
-	if testing.Short() {
-		t.Skip("boots a machine for each property")
-	}
-	for _, guest := range []string{"sched", "faults", "memory", "signals"} {
-		pkg := "tests/guests/" + guest
-		image, err := ringo.Program(pkg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		properties, err := harness.Properties(image)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, p := range properties {
-			name := guest + "/" + p
-			if unknown[name] {
-				continue
-			}
-			for _, cpus := range []string{"1", "2"} {
-				t.Run(name+"/"+cpus, func(t *testing.T) {
-					r := machine{Type: "q35", CPU: "max", Args: []string{"-smp", cpus}}.boot(t, pkg, p)
-					if !strings.Contains(r.Output, "ok "+p+"\n") || r.Status != exitStatus(0) {
-						t.Errorf("status %d, output:\n%s", r.Status, r.Output)
-					}
-				})
-			}
-		}
-	}
-}
-
 // TestWeb fetches a page from examples/web on each kind of card, through QEMU's
 // user network.
 func TestWeb(t *testing.T) {

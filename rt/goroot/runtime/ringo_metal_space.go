@@ -22,6 +22,7 @@ const (
 	ringoBig     = 1 << 7
 	ringoProt    = 9       // where abi.Prot* are kept
 	ringoAliased = 1 << 52 // the frame belongs to another page
+	ringoKept    = 1 << 53 // not present, without any access, but has its frame
 	ringoNoExec  = 1 << 63
 
 	ringoProtMask = 7 << ringoProt
@@ -39,8 +40,12 @@ func ringoTable(pa uintptr) *[512]uint64 {
 	return (*[512]uint64)(unsafe.Pointer(ringoDirect + pa))
 }
 
-// ringoLeaf returns the present entry for memory with a protection.
+// ringoLeaf returns the entry for memory with a protection. It is present if the
+// protection allows any access.
 func ringoLeaf(pa uintptr, prot uint64) uint64 {
+	if prot == 0 {
+		return uint64(pa) | ringoKept
+	}
 	e := uint64(pa) | prot<<ringoProt | ringoPresent
 	if prot&ringoabi.ProtWrite != 0 {
 		e |= ringoWrite
@@ -212,7 +217,7 @@ type ringoChange struct {
 	prot   uint64 // of ringoChangeMap
 
 	// What became of it.
-	touched     bool    // an entry that was present has changed
+	touched     bool    // an entry with a frame has changed
 	first, last uintptr // frames that are not in use any more, as a list
 }
 
@@ -244,7 +249,7 @@ func (c *ringoChange) apply(table, base uintptr, shift uint) bool {
 		e := &ringoTable(table)[i]
 		whole := c.lo <= at && at+span <= c.hi
 		switch {
-		case *e&ringoPresent != 0 && shift == 12:
+		case *e&(ringoPresent|ringoKept) != 0 && shift == 12:
 			c.leaf(e)
 		case *e&ringoPresent != 0:
 			below := uintptr(*e & ringoAddrMask)
@@ -268,7 +273,7 @@ func (c *ringoChange) apply(table, base uintptr, shift uint) bool {
 	return true
 }
 
-// leaf makes the change in a present entry of the lowest level.
+// leaf makes the change in an entry of the lowest level that has a frame.
 func (c *ringoChange) leaf(e *uint64) {
 	c.touched = true
 	pa := uintptr(*e & ringoAddrMask)
@@ -416,10 +421,21 @@ func ringoMetalFault(addr, code uintptr) bool {
 		ringoInvalidate(addr) // as another CPU, or a moment ago this one, has changed it
 	} else if ok && !ringoPopulate(addr) {
 		ringoSpace.lock.unlock()
-		ringoFatal("out of memory; give the machine more")
+		ringoMetalNoMemory()
 	}
 	ringoSpace.lock.unlock()
 	return ok
+}
+
+// ringoMetalNoMemory ends the machine when the program needs more memory than
+// there is. The status is that of a process that the kernel killed for it.
+func ringoMetalNoMemory() {
+	const killed = 128 + 9
+	ringoConsoleLock.v = 0 // whoever holds it does not come back
+	ringoConsolePut("ringo: out of memory: all ")
+	ringoConsoleDecimal(uintptr(ringoMetalBoot.MemBytes+(1<<20-1)) >> 20)
+	ringoConsolePut("M are in use; give the machine more, or set GOMEMLIMIT\n")
+	ringoPlatExit(killed)
 }
 
 // ringoFindEntry returns the entry, of any level, that decides about addr.
