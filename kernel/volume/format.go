@@ -152,21 +152,22 @@ func Format(dev block.Device, id [16]byte) error {
 	if dev.ReadOnly() {
 		return syscall.EROFS
 	}
-	// What an earlier volume left must not be taken for this one's.
-	zeroes := make([]byte, BlockSize)
-	for _, at := range []uint64{0, 1, n - 2, n - 1} {
-		if err := dev.WriteAt(zeroes, int64(at)*BlockSize); err != nil {
-			return err
-		}
-	}
 	const logShare = 128 // of the volume, one block in so many
-	v := newVolume(dev, superblock{
+	super := superblock{
 		id:        id,
 		blocks:    n,
 		logStart:  regionHead,
 		logBlocks: min(max(n/logShare, minLogBlocks), maxLogBlocks),
 		nextInode: RootInode + 1,
-	})
+	}
+	// What an earlier volume left must not be taken for this one's. And where the
+	// disk is a sparse file, the log has its space from now on.
+	for _, r := range []struct{ start, n uint64 }{{0, super.logStart + super.logBlocks}, {n - superCopies, superCopies}} {
+		if err := dev.WriteAt(make([]byte, r.n*BlockSize), int64(r.start)*BlockSize); err != nil {
+			return err
+		}
+	}
+	v := newVolume(dev, super)
 	if err := v.space.take(v.super.logStart, v.super.logBlocks); err != nil {
 		return err
 	}
