@@ -10,6 +10,9 @@ import (
 // BlockSize is the unit of allocation and of checksums, in bytes.
 const BlockSize = 4096
 
+// MinSize is that of the smallest device for a volume, in bytes.
+const MinSize = minBlocks * BlockSize
+
 // The shape of a volume. It is divided into regions, each as large as one block
 // of the space map describes; every region begins with regionHead blocks that
 // are never allocated. What they are for:
@@ -147,7 +150,7 @@ func volumeBlocks(size int64) uint64 {
 func Format(dev block.Device, id [16]byte) error {
 	n := volumeBlocks(dev.Size())
 	if n < minBlocks {
-		return &FormatError{"a volume needs at least " + decimal(minBlocks*BlockSize) + " bytes, the device has " + decimal(uint64(dev.Size()))}
+		return &FormatError{"a volume needs at least " + decimal(MinSize) + " bytes, the device has " + decimal(uint64(dev.Size()))}
 	}
 	if dev.ReadOnly() {
 		return syscall.EROFS

@@ -12,7 +12,7 @@ import (
 func TestSize(t *testing.T) {
 	for text, want := range map[string]Size{
 		"64M": 64 << 20, "64m": 64 << 20, "64MiB": 64 << 20, "64MB": 64 << 20, "64": 64 << 20,
-		"1G": 1 << 30, "2048K": 2 << 20, "1M": 1 << 20,
+		"1G": 1 << 30, "2048K": 2 << 20, "1M": 1 << 20, "2T": 2 << 40,
 	} {
 		var s Size
 		if err := s.Set(text); err != nil || s != want {
@@ -23,7 +23,7 @@ func TestSize(t *testing.T) {
 			t.Errorf("%s: %s: %d, %v", text, s, again, err)
 		}
 	}
-	for _, text := range []string{"", "M", "-1M", "0", "1T", "64MM", "1.5G", "9999999999G", "0x10M"} {
+	for _, text := range []string{"", "M", "-1M", "0", "1P", "64MM", "1.5G", "9999999999G", "0x10M"} {
 		var s Size
 		if err := s.Set(text); err == nil {
 			t.Errorf("%q is %d", text, s)

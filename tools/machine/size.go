@@ -23,11 +23,11 @@ func (s Size) String() string {
 	return fmt.Sprintf("%dK", s>>10)
 }
 
-// Set parses a number with a unit: K, M or G, which is a power of 1024. A
+// Set parses a number with a unit: K, M, G or T, which is a power of 1024. A
 // number alone counts M.
 func (s *Size) Set(text string) error {
 	number, shift := strings.TrimSuffix(strings.TrimSuffix(strings.ToUpper(text), "B"), "I"), 20
-	for suffix, n := range map[string]int{"K": 10, "M": 20, "G": 30} {
+	for suffix, n := range map[string]int{"K": 10, "M": 20, "G": 30, "T": 40} {
 		if rest, ok := strings.CutSuffix(number, suffix); ok {
 			number, shift = rest, n
 			break

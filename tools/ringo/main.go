@@ -34,7 +34,7 @@ func rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(buildCommand(), runCommand(), imageCommand(), envCommand(), doctorCommand(), versionCommand())
+	root.AddCommand(buildCommand(), runCommand(), imageCommand(), volumeCommand(), envCommand(), doctorCommand(), versionCommand())
 	return root
 }
 
