@@ -20,6 +20,7 @@ import (
 // Registers: offsets in BAR 0.
 const (
 	regControl = 0x0000
+	regEEPROM  = 0x0014
 	regCause   = 0x00c0 // reading it releases the interrupt line
 	regEnable  = 0x00d0 // interrupts
 	regDisable = 0x00d8
@@ -41,6 +42,11 @@ const (
 	controlReset    = 1 << 26
 	controlLinkUp   = 1 << 6
 	controlAutoRate = 1 << 5
+
+	eepromStart = 1 << 0
+	eepromDone  = 1 << 4
+
+	addrValid = 1 << 31
 
 	rxEnable    = 1 << 1
 	rxGroups    = 1 << 4 // all multicast packets
@@ -136,9 +142,8 @@ func open(d *pci.Device) (*Card, error) {
 	for i := range uintptr(128) {
 		c.store(regGroups+4*i, 0)
 	}
-	low, high := c.load(regAddrLow), c.load(regAddrLow+4)
-	for i := range c.mac {
-		c.mac[i] = byte((uint64(high)<<32 | uint64(low)) >> (8 * i))
+	if err := c.readMAC(); err != nil {
+		return nil, err
 	}
 	c.rx, c.tx = c.newRing(regRxRing), c.newRing(regTxRing)
 	c.store(regTxGap, txGap)
@@ -149,6 +154,40 @@ func open(d *pci.Device) (*Card, error) {
 	c.load(regCause)
 	c.store(regEnable, causes)
 	return c, nil
+}
+
+// readMAC reads the card's address. A reset loads it from the EEPROM into the
+// registers that receiving looks at; bochs leaves that to the driver.
+func (c *Card) readMAC() error {
+	low, high := c.load(regAddrLow), c.load(regAddrLow+4)
+	if high&addrValid == 0 {
+		var words [3]uint32
+		for i := range words {
+			var ok bool
+			if words[i], ok = c.readEEPROM(uint32(i)); !ok {
+				return errors.New("e1000: the card's EEPROM, which has its address, cannot be read")
+			}
+		}
+		low, high = words[0]|words[1]<<16, words[2]|addrValid
+		c.store(regAddrLow, low)
+		c.store(regAddrLow+4, high)
+	}
+	for i := range c.mac {
+		c.mac[i] = byte((uint64(high)<<32 | uint64(low)) >> (8 * i))
+	}
+	return nil
+}
+
+// readEEPROM reads a 16-bit word. It reports whether the card answered.
+func (c *Card) readEEPROM(word uint32) (v uint32, ok bool) {
+	c.store(regEEPROM, eepromStart|word<<8)
+	for range 100 {
+		if v := c.load(regEEPROM); v&eepromDone != 0 {
+			return v >> 16, true
+		}
+		time.Sleep(50 * time.Microsecond)
+	}
+	return 0, false
 }
 
 func (c *Card) load(reg uintptr) uint32     { return rt.Load32(c.regs + reg) }

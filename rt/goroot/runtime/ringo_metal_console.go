@@ -71,4 +71,7 @@ func ringoMetalConsoleFlush() {
 		}
 		ringoPause()
 	}
+	if ringoUARTPresent {
+		ringoUARTFlush()
+	}
 }

@@ -18,6 +18,7 @@ const (
 	ringoUARTOwn    = ringoCOM1 + 7 // scratch
 
 	ringoUARTEmpty    = 1 << 5 // status: the FIFO can take ringoUARTFIFOSize bytes
+	ringoUARTSent     = 1 << 6 // all bytes are on the wire
 	ringoUARTFIFOSize = 16
 )
 
@@ -54,3 +55,17 @@ func ringoUARTSend(p unsafe.Pointer, n uint32) uint32 {
 	ringoOutString(ringoUARTData, p, uintptr(n))
 	return n
 }
+
+// ringoUARTFlush waits until the FIFO is on the wire: bochs takes its time, as
+// ports do that are none of a virtual machine.
+func ringoUARTFlush() {
+	for range ringoUARTPatience {
+		if ringoIn8(ringoUARTStatus)&ringoUARTSent != 0 {
+			return
+		}
+		ringoPause()
+	}
+}
+
+// ringoUARTPatience is far more looks at the status than the bytes take.
+const ringoUARTPatience = 1 << 20
