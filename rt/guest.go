@@ -30,6 +30,19 @@ func Devices() []abi.Device
 //go:linkname linked runtime.ringoLinked
 func linked(name string) uintptr
 
+// AtExit lets do be called before the program ends by exiting or by a panic. It
+// may be called once.
+//
+//go:linkname AtExit runtime.ringoAtExit
+func AtExit(do func())
+
+// FatalSignal returns a word that becomes the number of a signal which ends the
+// program. From the first call on such a signal does nothing else: the caller
+// waits for it (WaitIndex) and ends the machine.
+//
+//go:linkname FatalSignal runtime.ringoFatalSignal
+func FatalSignal() *uint16
+
 // SetKernel installs the kernel. It may be called once.
 //
 //go:linkname SetKernel runtime.ringoSetKernel

@@ -82,6 +82,8 @@ func Madvise(addr, n uintptr, advice int) syscall.Errno {
 }
 
 func linked(name string) uintptr { return 0 }
+func AtExit(do func())           {}
+func FatalSignal() *uint16       { return new(uint16) }
 
 func AllocDevice(n uintptr) unsafe.Pointer {
 	b := make([]byte, n+abi.PageSize)

@@ -24,7 +24,8 @@ type Block struct {
 	size     int64
 	sector   int
 	features uint64
-	chunk    int // the most bytes of a request's data
+	chunk    int  // the most bytes of a request's data
+	ordered  bool // a flush covers writes that are under way
 
 	// Of requests without data on the disk: limits in bytes; 0: not possible.
 	maxDiscard, maxZero int64
@@ -36,7 +37,7 @@ type Block struct {
 	asleep  []*blockOp // others that wait
 }
 
-var _ block.Device = (*Block)(nil)
+var _ block.Committer = (*Block)(nil)
 
 // blockOp is a call of one of Block's methods: a few requests. While the device
 // has one of them, it is reachable through owners, and with it the memory.
@@ -91,6 +92,9 @@ func OpenBlock(t Transport) (*Block, error) {
 	}
 	if err := b.limitChunk(t); err != nil {
 		return nil, err
+	}
+	if v, ok := t.(vendored); ok {
+		b.ordered = v.vendor() == spec.MMIOVendorRingo
 	}
 	b.owners = make([]*blockOp, b.q.size)
 	ready(t)
@@ -177,19 +181,43 @@ func (b *Block) Discard(off, n int64) error {
 	return b.ranges(spec.BlockTypeDiscard, off, n, b.maxDiscard)
 }
 
-// transfer reads or writes p, in as many requests as it takes.
+// Commit implements block.Committer. Both are made known to the device at the
+// same time, if it is known to do them in order.
+func (b *Block) Commit(p []byte, off int64) error {
+	if !b.ordered || b.features&spec.BlockFlush == 0 {
+		if err := b.WriteAt(p, off); err != nil {
+			return err
+		}
+		return b.Flush()
+	}
+	if err := b.check(spec.BlockTypeWrite, off, int64(len(p))); err != nil {
+		return err
+	}
+	op := b.begin(p)
+	b.requests(op, spec.BlockTypeWrite, p, off)
+	if op.err == nil {
+		b.request(op, spec.BlockTypeFlush, 0, nil)
+	}
+	return b.end(op, spec.BlockTypeWrite, off, int64(len(p)))
+}
+
+// transfer reads or writes p.
 func (b *Block) transfer(kind uint32, p []byte, off int64) error {
 	if err := b.check(kind, off, int64(len(p))); err != nil {
 		return err
 	}
 	op := b.begin(p)
-	at := off
-	for rest := p; len(rest) > 0 && op.err == nil; {
-		n := min(len(rest), b.chunk)
-		b.request(op, kind, at, rest[:n])
-		at, rest = at+int64(n), rest[n:]
-	}
+	b.requests(op, kind, p, off)
 	return b.end(op, kind, off, int64(len(p)))
+}
+
+// requests makes as many requests as it takes to transfer p.
+func (b *Block) requests(op *blockOp, kind uint32, p []byte, off int64) {
+	for len(p) > 0 && op.err == nil {
+		n := min(len(p), b.chunk)
+		b.request(op, kind, off, p[:n])
+		off, p = off+int64(n), p[n:]
+	}
 }
 
 // ranges makes requests about the n bytes at off, each of at most limit bytes.

@@ -51,6 +51,7 @@ func NewMMIO(r Registers) (Transport, error) {
 }
 
 func (m *mmio) DeviceID() uint32 { return m.id }
+func (m *mmio) vendor() uint32   { return m.r.Load32(spec.MMIOVendorID) }
 
 func (m *mmio) Features() uint64 {
 	if m.features != 0 {

@@ -67,6 +67,9 @@ type Transport interface {
 // fixedQueues is a Transport whose queues have the size that QueueMax says.
 type fixedQueues interface{ fixedQueues() }
 
+// vendored is a Transport that knows the device's vendor.
+type vendored interface{ vendor() uint32 }
+
 // legacy is a Transport of a device as before virtio 1.0: it has the low 32
 // feature bits only, and does not confirm them.
 type legacy interface{ legacy() }

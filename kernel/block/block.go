@@ -36,3 +36,23 @@ type Device interface {
 	// use of it returns nil.
 	Discard(off, n int64) error
 }
+
+// A Committer is a Device that writes and flushes in one step, which takes less
+// time than the two.
+type Committer interface {
+	Device
+	// Commit is WriteAt and then Flush.
+	Commit(p []byte, off int64) error
+}
+
+// Commit writes p to d at off, and makes that and every write that returned
+// before durable.
+func Commit(d Device, p []byte, off int64) error {
+	if c, ok := d.(Committer); ok {
+		return c.Commit(p, off)
+	}
+	if err := d.WriteAt(p, off); err != nil {
+		return err
+	}
+	return d.Flush()
+}

@@ -245,6 +245,14 @@ func (s *section) WriteAt(p []byte, off int64) error {
 	return s.Device.WriteAt(p, s.p.Start+off)
 }
 
+// Commit implements Committer.
+func (s *section) Commit(p []byte, off int64) error {
+	if err := s.check(off, int64(len(p))); err != nil {
+		return err
+	}
+	return Commit(s.Device, p, s.p.Start+off)
+}
+
 // Discard implements Device.
 func (s *section) Discard(off, n int64) error {
 	if err := s.check(off, n); err != nil {

@@ -37,15 +37,31 @@ func Use() {
 // k. What does not work is reported on the console.
 func Attach(k *kernel.Kernel) {
 	found := attach(k, openVirtio())
-	cache := sync.OnceValue(newCache)
+	prepare := sync.OnceValue(func() *pagecache.Cache {
+		syncAtExit(k)
+		return newCache()
+	})
 	k.RegisterFileSystem("volume", mounter(found, func(d block.Device) (kernel.FileSystem, kernel.Errno) {
 		v, err := volume.Open(d, volume.Options{ReadOnly: d.ReadOnly(), Report: func(err error) { report("volume", err) }})
 		if err != nil {
 			report("volume", err)
 			return nil, syscall.EINVAL
 		}
-		return v.Files(cache()), 0
+		return v.Files(prepare()), 0
 	}))
+}
+
+// syncAtExit lets everything that was written be on the disks when the program
+// ends, unless it is killed.
+func syncAtExit(k *kernel.Kernel) {
+	rt.AtExit(k.Sync)
+	go func() {
+		const killed = 128 // a shell's exit status for signal 0
+		sig := rt.FatalSignal()
+		virtio.WaitIndex(sig, 0)
+		k.Sync()
+		rt.Exit(killed + int(*sig))
+	}()
 }
 
 // newCache returns the page cache of all volumes. It gives memory back when the

@@ -1,7 +1,8 @@
 package overlay
 
-// diskRules have functions of package os that open files refer to the disks: so
-// these are only in programs that can open files.
+// diskRules have functions of package os that open files refer to the disks, so
+// that these are only in programs that can open files; and they have what is in
+// memory only written to the disk before the program ends.
 var diskRules = []Rule{
 	{
 		File:    "os/file_unix.go",
@@ -15,5 +16,17 @@ var diskRules = []Rule{
 		Replace: "${0}\tringoDisks()\n",
 		Count:   1,
 		Why:     "link the disks into programs that open files",
+	}, {
+		File:    "runtime/panic.go",
+		Match:   `(?m)^\tpreprintpanics\(&p\)\n`,
+		Replace: "${0}\tringoBeforePanic()\n",
+		Count:   1,
+		Why:     "write files to the disk before a panic ends the program",
+	}, {
+		File:    "runtime/signal_unix.go",
+		Match:   `(?m)^\tif flags&_SigKill != 0 \{\n`,
+		Replace: "${0}\t\tif ringoEndLater(sig) {\n\t\t\treturn\n\t\t}\n",
+		Count:   1,
+		Why:     "write files to the disk before a signal ends the program",
 	},
 }

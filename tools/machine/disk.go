@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"ringo.dev/ringo/kernel/volume"
 	"ringo.dev/ringo/vmm/device"
 	"ringo.dev/ringo/vmm/disk"
 	"ringo.dev/ringo/vmm/virtio"
@@ -64,8 +65,23 @@ func openDisks(disks []Disk) (open []*disk.File, err error) {
 			return nil, err
 		}
 		open = append(open, f)
+		if err := checkVolume(d, f); err != nil {
+			closeDisks(open)
+			return nil, err
+		}
 	}
 	return open, nil
+}
+
+// checkVolume finds out whether a disk that shall be mounted has a volume on it.
+func checkVolume(d Disk, f *disk.File) error {
+	if d.Path == "" {
+		return nil
+	}
+	if _, err := volume.Open(f, volume.Options{ReadOnly: true}); err != nil {
+		return fmt.Errorf("disk %s: %w", d.File, err)
+	}
+	return nil
 }
 
 func closeDisks(open []*disk.File) error {

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,7 +39,8 @@ const (
 //
 // A request that needs no waiting (a read of what the host has in memory) is
 // carried out at once, and so is any other as long as the disk has been quick
-// lately. The rest go to workers.
+// lately. The rest go to workers. A flush covers all writes that were made
+// available before it, so that a driver need not wait for these first.
 type blockDevice struct {
 	disk   disk.Disk
 	report func(error)
@@ -46,6 +49,7 @@ type blockDevice struct {
 	server  sync.WaitGroup
 	workers sync.WaitGroup
 	work    chan *blockRequest
+	writes  inFlight
 	pace    [blockPaces]pace
 	told    atomic.Int64 // when an error was last reported
 }
@@ -57,6 +61,7 @@ type blockRequest struct {
 	status *byte
 	data   [][]byte // what the disk reads or writes
 	size   int      // of data
+	number uint64   // in which order workers got it
 }
 
 // Kinds of requests by how long they take.
@@ -106,12 +111,12 @@ func (b *blockDevice) config() []byte {
 
 func (b *blockDevice) start(_ uint64, queues []*queue) error {
 	b.queue = queues[0]
+	b.writes.cond.L = &b.writes.mu
 	b.work = make(chan *blockRequest, blockQueueSize) // never full: the ring has no more
 	for range blockWorkers {
 		b.workers.Go(func() {
 			for r := range b.work {
-				n := b.carryOut(r)
-				b.queue.answer(r.chain.head, n)
+				b.serve(r)
 			}
 		})
 	}
@@ -137,12 +142,23 @@ func (b *blockDevice) take(c *chain) (int, error) {
 			return r.size + 1, nil
 		}
 	}
-	if b.pace[r.pace()].quick() {
+	if b.pace[r.pace()].quick() && (r.header.Type != spec.BlockTypeFlush || b.writes.none()) {
 		return b.carryOut(r), nil
 	}
 	*c = chain{} // its pieces are the request's now
+	r.number = b.writes.add(r.pace() == paceWrite)
 	b.work <- r
 	return 0, errLater
+}
+
+// serve is what a worker does. A flush waits for the writes before it.
+func (b *blockDevice) serve(r *blockRequest) {
+	if r.header.Type == spec.BlockTypeFlush {
+		b.writes.waitBefore(r.number)
+	}
+	n := b.carryOut(r)
+	b.writes.remove(r.number)
+	b.queue.answer(r.chain.head, n)
 }
 
 // parse takes the chain apart. Whatever is wrong with a request, but for a
@@ -285,4 +301,49 @@ func (p *pace) add(d time.Duration) {
 	const weight = 8
 	old := p.average.Load()
 	p.average.Store(old + (int64(d)-old)/weight)
+}
+
+// inFlight are the writes that workers have.
+type inFlight struct {
+	mu      sync.Mutex
+	cond    sync.Cond
+	last    uint64
+	numbers map[uint64]struct{}
+}
+
+// add numbers a request, and enters it if it is a write.
+func (f *inFlight) add(write bool) uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.last++
+	if write {
+		if f.numbers == nil {
+			f.numbers = map[uint64]struct{}{}
+		}
+		f.numbers[f.last] = struct{}{}
+	}
+	return f.last
+}
+
+// remove takes a request out that is done.
+func (f *inFlight) remove(number uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.numbers, number)
+	f.cond.Broadcast()
+}
+
+func (f *inFlight) none() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.numbers) == 0
+}
+
+// waitBefore waits until no write is left that was added before a number.
+func (f *inFlight) waitBefore(number uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for slices.ContainsFunc(slices.Collect(maps.Keys(f.numbers)), func(n uint64) bool { return n < number }) {
+		f.cond.Wait()
+	}
 }

@@ -8,7 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	driver "ringo.dev/ringo/drivers/virtio"
 	"ringo.dev/ringo/drivers/virtio/spec"
@@ -120,6 +122,51 @@ func TestBlockDiscard(t *testing.T) {
 	got := make([]byte, len(p))
 	if err := b.ReadAt(got, 0); err != nil || !bytes.Equal(got, p) {
 		t.Errorf("after a discard: %v, or it does not read as zeroes", err)
+	}
+}
+
+// slowWrites is a disk that takes its time to write. It counts what is not done
+// when it is flushed.
+type slowWrites struct {
+	disk.Disk
+	done, late atomic.Int64
+	want       int64
+}
+
+func (s *slowWrites) WriteV(p [][]byte, off int64) error {
+	time.Sleep(2 * time.Millisecond)
+	defer s.done.Add(1)
+	return s.Disk.WriteV(p, off)
+}
+
+func (s *slowWrites) Flush() error {
+	if s.done.Load() < s.want {
+		s.late.Add(1)
+	}
+	return nil
+}
+
+// TestBlockCommit checks that a flush waits for the writes before it, carried
+// out by the vCPU or by workers.
+func TestBlockCommit(t *testing.T) {
+	s := &slowWrites{Disk: newDisk(t, 1<<20)}
+	b, _ := openBlock(t, s)
+	p := make([]byte, 1<<20) // several requests
+	if err := b.WriteAt(p, 0); err != nil {
+		t.Fatal(err)
+	}
+	requests := s.done.Load()
+	for range 30 {
+		s.want = s.done.Load() + requests
+		if err := b.Commit(p, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s.late.Load() > 0 || requests < 2 {
+		t.Errorf("%d flushes of 30 did not wait for all of %d writes", s.late.Load(), requests)
+	}
+	if err := b.Commit(p[:512], 1<<20); err == nil {
+		t.Error("a commit beyond the end: accepted")
 	}
 }
 

@@ -41,7 +41,6 @@ type poller interface {
 
 const (
 	mmioVersion = 2
-	vendorID    = 0x4f474e52 // "RNGO"
 
 	transportFeatures = spec.FeatureVersion1 | spec.FeatureEventIdx | spec.FeatureIndirect
 )
@@ -153,7 +152,7 @@ func (d *Device) ReadRegister(off uint64, size int) uint64 {
 	case spec.MMIODeviceID:
 		return uint64(d.ID())
 	case spec.MMIOVendorID:
-		return vendorID
+		return spec.MMIOVendorRingo
 	case spec.MMIODeviceFeatures:
 		return half(d.offered(), d.offerSel)
 	case spec.MMIOQueueNumMax:

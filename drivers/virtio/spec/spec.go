@@ -58,6 +58,11 @@ const (
 	MMIOConfig            = 0x100
 
 	MMIOMagic = 0x74726976 // "virt"
+
+	// MMIOVendorRingo is the vendor of ringo's own devices ("RNGO"). Of those,
+	// a disk's flush covers all writes that were made available before it, also
+	// those that are not completed yet.
+	MMIOVendorRingo = 0x4f474e52
 )
 
 // Registers that only version 1 of the MMIO transport has (4.2.4).
