@@ -1,6 +1,10 @@
 package volume
 
-import "slices"
+import (
+	"slices"
+
+	"ringo.dev/ringo/kernel/block"
+)
 
 // intentLog collects what has changed since the last commit or record of the log,
 // and knows where the next record goes. A record is one write to the disk, with one flush:
@@ -118,10 +122,9 @@ func (v *Volume) Sync() error {
 	if rec == nil {
 		return v.commit()
 	}
-	if err = v.writeBlocks(rec, v.super.logStart+v.log.next, "log"); err == nil {
-		err = v.flush()
-	}
-	if err != nil {
+	at := v.super.logStart + v.log.next
+	if err = block.Commit(v.dev, rec, int64(at)*BlockSize); err != nil {
+		err = v.deviceError("writing the log", at, err)
 		v.fail(err)
 		return err
 	}

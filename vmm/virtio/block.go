@@ -30,7 +30,7 @@ const (
 	// patience is how long the disk may take, by experience, for a request to be
 	// carried out where it is found, which may be a vCPU's thread. The vCPU is
 	// about to sleep, but wakes late if something else happens meanwhile.
-	patience = 500 * time.Microsecond
+	patience = 2 * time.Millisecond
 
 	tellEvery = time.Second
 )
