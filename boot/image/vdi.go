@@ -25,16 +25,19 @@ type vdiHeader struct {
 	Kind, Flags               uint32
 	Comment                   [256]byte
 	MapOffset, DataOffset     uint32
-	Geometry                  [3]uint32 // cylinders, heads, sectors; unknown
-	SectorSize                uint32
+	Geometry                  vdiGeometry
 	_                         uint32
 	Size                      uint64
 	BlockSize, BlockExtra     uint32
 	Blocks, Allocated         uint32
 	ID, Changed               [16]byte // UUIDs: of the disk, and of its last change
 	Previous, PreviousChanged [16]byte // of the one that it says the difference from
-	LogicalGeometry           [4]uint32
+	LogicalGeometry           vdiGeometry
 }
+
+// vdiGeometry is a disk's geometry. VirtualBox finds one itself if it is zero, up
+// to the size of sectors.
+type vdiGeometry struct{ Cylinders, Heads, Sectors, SectorSize uint32 }
 
 // vdi returns the contents of a VDI file with the disk.
 func vdi(d *Disk) (*Disk, error) {
@@ -57,13 +60,15 @@ func vdi(d *Disk) (*Disk, error) {
 		Kind:       vdiGrowing,
 		MapOffset:  vdiMapAt,
 		DataOffset: uint32(dataAt),
-		SectorSize: SectorSize,
+		Geometry:   vdiGeometry{SectorSize: SectorSize},
 		Size:       uint64(d.Size()),
 		BlockSize:  vdiBlock,
 		Blocks:     uint32(count),
 		Allocated:  uint32(len(blocks)),
 		ID:         contentID(d, "vdi"),
 		Changed:    contentID(d, "vdi, unchanged"),
+
+		LogicalGeometry: vdiGeometry{SectorSize: SectorSize},
 	}
 	header.HeaderSize = uint32(binary.Size(&header) - vdiHeaderRef)
 	copy(header.Text[:], "<<< Oracle VM VirtualBox Disk Image >>>\n")
