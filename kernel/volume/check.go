@@ -271,7 +271,7 @@ func (c *checker) data(e *extent) {
 	b := make([]byte, step*BlockSize)
 	for at := e.start; at < e.end(); at += step {
 		n := min(step, e.end()-at)
-		if err := c.v.readData(b[:n*BlockSize], e, at, c.at.ino); err != nil {
+		if err := c.v.readExtent(b[:n*BlockSize], e, at, c.at.ino); err != nil {
 			c.report(err)
 		}
 	}

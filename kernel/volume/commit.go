@@ -160,6 +160,7 @@ func (v *Volume) commitChanges() error {
 		v.cache.put(n)
 	}
 	v.dirty = map[uint64]*node{}
+	clear(v.deferred)
 	v.mu.Unlock()
 	v.log.reset()
 	v.setFloor()
@@ -186,6 +187,13 @@ func (v *Volume) writeState() (superblock, error) {
 	if err != nil {
 		return superblock{}, err
 	}
+	blocks := make([]uint64, 0, len(v.deferred))
+	for addr := range v.deferred {
+		blocks = append(blocks, addr)
+	}
+	if err := v.writeDeferred(blocks); err != nil {
+		return superblock{}, err
+	}
 	if err := v.writeNodes(); err != nil {
 		return superblock{}, err
 	}
@@ -207,27 +215,16 @@ func (v *Volume) writeState() (superblock, error) {
 	return next, v.flush()
 }
 
-// writeNodes writes the nodes of the generation in progress, neighbours together.
+// writeNodes writes the nodes of the generation in progress.
 func (v *Volume) writeNodes() error {
 	nodes := make([]*node, 0, len(v.dirty))
 	for _, n := range v.dirty {
 		nodes = append(nodes, n)
 	}
 	slices.SortFunc(nodes, func(a, b *node) int { return cmp.Compare(a.addr(), b.addr()) })
-	const most = 64 // in one write
-	buf := make([]byte, 0, min(len(nodes), most)*BlockSize)
-	for i := 0; i < len(nodes); {
-		buf = buf[:0]
-		first := nodes[i].addr()
-		for i < len(nodes) && len(buf) < most*BlockSize && nodes[i].addr() == first+uint64(len(buf)/BlockSize) {
-			buf = append(buf, nodes[i].data[:]...)
-			i++
-		}
-		if err := v.writeBlocks(buf, first, "tree nodes"); err != nil {
-			return err
-		}
-	}
-	return nil
+	return writeNeighbours(nodes, (*node).addr,
+		func(n *node) []byte { return n.data[:] },
+		func(b []byte, addr uint64) error { return v.writeBlocks(b, addr, "tree nodes") })
 }
 
 func (v *Volume) flush() error {

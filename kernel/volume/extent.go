@@ -166,16 +166,18 @@ type stored struct {
 	inPlace bool // in blocks that the file had already (unwritten)
 }
 
-// store is the writing of consecutive blocks of a file.
+// store is the writing of consecutive blocks of a file: at once or, if it is little,
+// later.
 type store struct {
 	v     *Volume
 	ino   uint64
 	first uint64
 	data  []byte // whole blocks
 	parts []stored
+	later bool // the data is deferred
 }
 
-// write finds places for the data and writes it there. It is called with write
+// write finds places for the data, and writes it there or leaves that for later. It is called with write
 // held and mu not, and changes nothing that anybody sees. What follows is enter, or undo.
 func (s *store) write() error {
 	err := s.writeParts()
@@ -206,6 +208,7 @@ func (s *store) writeParts() error {
 		}
 	}
 	at, end := s.first, s.first+uint64(len(s.data)/BlockSize)
+	s.later = end-at <= deferredWrite && len(s.v.deferred) < maxDeferred
 	for at < end {
 		p, err := s.place(at, end, near)
 		if err != nil {
@@ -213,8 +216,10 @@ func (s *store) writeParts() error {
 		}
 		s.parts = append(s.parts, p)
 		b := s.data[(at-s.first)*BlockSize:][:p.n*BlockSize]
-		if err := s.v.writeBlocks(b, p.addr, "data"); err != nil {
-			return err
+		if !s.later {
+			if err := s.v.writeBlocks(b, p.addr, "data"); err != nil {
+				return err
+			}
 		}
 		last := &s.parts[len(s.parts)-1]
 		sums := make(record, 0, 4*p.n)
@@ -278,6 +283,9 @@ func (s *store) enter(in *inode) error {
 			in.blocks += p.n - min(freed, in.blocks+p.n)
 		}
 		v.log.row(p.addr, p.n, use, 0)
+		if s.later {
+			v.deferred.put(p.addr, s.data[(p.start-s.first)*BlockSize:][:p.n*BlockSize])
+		}
 		if err := v.addExtent(s.ino, p.extent); err != nil {
 			return err
 		}
@@ -372,7 +380,7 @@ func (v *Volume) zeroTail(ino, size uint64) (*store, error) {
 		return nil, err
 	}
 	b := make([]byte, BlockSize)
-	if err := v.readData(b, &e, block, ino); err != nil {
+	if err := v.readExtent(b, &e, block, ino); err != nil {
 		return nil, err
 	}
 	clear(b[size%BlockSize:])
@@ -380,7 +388,8 @@ func (v *Volume) zeroTail(ino, size uint64) (*store, error) {
 	return s, s.write()
 }
 
-// readData fills b with whole blocks of an extent from a block of the file on.
+// readData fills b from the disk with whole blocks of an extent, from a block of the
+// file on.
 func (v *Volume) readData(b []byte, e *extent, block, ino uint64) error {
 	addr := e.addr + block - e.start
 	if err := v.dev.ReadAt(b, int64(addr)*BlockSize); err != nil {

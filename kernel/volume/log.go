@@ -19,6 +19,7 @@ import (
 //	36  next inode  uint64
 //	44  rows  × { start uint64; n, use uint32; birth uint64 }
 //	…   items × { hi, lo uint64; length uint16, 0xffff: removed; value }
+//	…   the data of the rows that have it here (rowHere)
 //
 // Each record begins with a block, and all of them come one after the other. A
 // record is written when the one before is durable. So when a volume is opened after
@@ -46,6 +47,7 @@ const (
 	rowTaken   rowUse = 1 << iota // from the free blocks
 	rowWritten                    // has new data
 	rowGiven                      // is not needed any more
+	rowHere                       // has new data that is in the record
 )
 
 const (
@@ -114,7 +116,10 @@ func (v *Volume) Sync() error {
 		return err
 	}
 	changes := v.changes.Load()
-	rec, err := v.logRecord()
+	rec, err := []byte(nil), v.fitDeferred()
+	if err == nil {
+		rec, err = v.logRecord()
+	}
 	v.write.Unlock()
 	if err != nil {
 		return err
@@ -142,12 +147,13 @@ func (v *Volume) logRecord() ([]byte, error) {
 	if l.full || logHead+len(l.rows)*logRowSize+len(l.keys)*logItemHead > room {
 		return nil, nil
 	}
-	r := make(record, logHead, BlockSize)
-	for _, row := range l.rows {
-		r = r.u64(row.start).u32(uint32(row.n)).u32(uint32(row.use)).u64(row.birth)
-	}
+	r := make(record, logHead, 2*BlockSize)
 	v.mu.RLock()
 	defer v.mu.RUnlock()
+	rows, data := v.rowsWithData()
+	for _, row := range rows {
+		r = r.u64(row.start).u32(uint32(row.n)).u32(uint32(row.use)).u64(row.birth)
+	}
 	for k := range l.keys {
 		r = r.u64(k.hi).u64(k.lo)
 		it, ok, err := v.files.seek(k)
@@ -162,18 +168,45 @@ func (v *Volume) logRecord() ([]byte, error) {
 			return nil, nil
 		}
 	}
+	for _, b := range data {
+		r = append(r, b[:]...)
+	}
 	size := len(r)
+	if size > room {
+		return nil, nil
+	}
 	record(r[:0]).u64(logMagic).u32(0).u32(uint32(size)).u64(v.super.generation).u32(l.number).
-		u32(uint32(len(l.rows))).u32(uint32(len(l.keys))).u64(v.super.nextInode)
+		u32(uint32(len(rows))).u32(uint32(len(l.keys))).u64(v.super.nextInode)
 	put32(r[8:], checksum(r[12:]))
 	l.keys, l.rows = map[key]struct{}{}, nil
 	return slices.Grow(r, BlockSize)[:(size+BlockSize-1)/BlockSize*BlockSize], nil
+}
+
+// rowsWithData returns the rows for a record, and the deferred blocks that it is to have.
+func (v *Volume) rowsWithData() (rows []logRow, data []*[BlockSize]byte) {
+	for _, row := range v.log.rows {
+		for row.use&rowWritten != 0 && row.n > 0 {
+			part := row
+			n, b := v.deferred.row(row.start, row.n)
+			if part.n = n; b != nil {
+				part.use = part.use&^rowWritten | rowHere
+				data = append(data, b)
+			}
+			rows = append(rows, part)
+			row.start, row.n = row.start+n, row.n-n
+		}
+		if row.n > 0 {
+			rows = append(rows, row)
+		}
+	}
+	return rows, data
 }
 
 // logged is a record that was read.
 type logged struct {
 	rows      []logRow
 	items     []item // removed if value is nil
+	data      []byte // of the rows with rowHere
 	nextInode uint64
 	blocks    uint64
 }
@@ -221,6 +254,15 @@ func (v *Volume) readRecord(at uint64, number func(uint32) bool) (*logged, error
 			return nil, v.damage("a record of the log is wrong", v.super.logStart+at)
 		}
 		r.items = append(r.items, it)
+	}
+	here := uint64(0)
+	for _, row := range r.rows {
+		if row.use&rowHere != 0 {
+			here += row.n
+		}
+	}
+	if r.data = f.rest; uint64(len(r.data)) != here*BlockSize {
+		return nil, v.damage("a record of the log is wrong", v.super.logStart+at)
 	}
 	return r, nil
 }
@@ -330,6 +372,13 @@ func (v *Volume) dataArrived(r *logged) (bool, error) {
 func (v *Volume) redo(r *logged) error {
 	v.changes.Add(1)
 	v.super.nextInode = max(v.super.nextInode, r.nextInode)
+	data := r.data
+	for _, row := range r.rows {
+		if row.use&rowHere != 0 {
+			v.deferred.put(row.start, data[:row.n*BlockSize])
+			data = data[row.n*BlockSize:]
+		}
+	}
 	for _, it := range r.items {
 		var err error
 		if it.value == nil {

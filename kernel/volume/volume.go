@@ -51,6 +51,7 @@ type Volume struct {
 
 	files, meta tree             // guarded by mu
 	dirty       map[uint64]*node // nodes of the generation in progress, by address; guarded by mu
+	deferred    deferred
 	cache       nodeCache
 
 	touched  bool          // the change in progress has changed something
@@ -81,6 +82,7 @@ func newVolume(dev block.Device, super superblock) *Volume {
 		readOnly: dev.ReadOnly(),
 		super:    super,
 		dirty:    map[uint64]*node{},
+		deferred: deferred{},
 		views:    map[uint64]int{},
 		report:   func(error) {},
 	}
