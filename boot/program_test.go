@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"testing"
@@ -21,4 +22,27 @@ func TestReadProgramErrors(t *testing.T) {
 	if _, err := ReadProgram([]byte("no ELF file")); !errors.Is(err, ErrNoGuest) {
 		t.Errorf("a text: %v", err)
 	}
+}
+
+// FuzzReadProgram changes the beginning of a file, where its headers are.
+func FuzzReadProgram(f *testing.F) {
+	full, err := os.ReadFile(buildGuest(f, "-s -w"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	h := &multibootHeader{Magic: multibootMagic, Load: imageBase, LoadEnd: imageBase + 8192, MemoryEnd: imageBase + 16384, EntryAt: imageBase + stubAt}
+	put(full[multibootAt:], h)
+	f.Add(full[:4096], len(full))
+	f.Fuzz(func(t *testing.T, headers []byte, size int) {
+		data := bytes.Clone(full)
+		copy(data, headers)
+		data = data[:min(max(size, 0), len(data))]
+		p, err := ReadProgram(data)
+		if err != nil {
+			return
+		}
+		if end := uint64(p.Base) + uint64(len(p.Data)); end > uint64(p.End) || p.Entry < p.Base || uint64(p.Entry) >= end {
+			t.Errorf("%#x bytes at %#x, memory to %#x, entry %#x", len(p.Data), p.Base, p.End, p.Entry)
+		}
+	})
 }

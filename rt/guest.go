@@ -20,6 +20,12 @@ func Bare() bool
 //go:linkname Config runtime.ringoConfig
 func Config() string
 
+// Module returns the i-th file, from 0 on, that the boot loader has put into
+// memory, or nil if there are no more. It stays as it is.
+//
+//go:linkname Module runtime.ringoModule
+func Module(i int) []byte
+
 // Devices returns the virtio-mmio devices that the platform knows of.
 //
 //go:linkname Devices runtime.ringoDevices

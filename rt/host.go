@@ -17,6 +17,7 @@ import (
 
 func Bare() bool                                 { return false }
 func Config() string                             { return "" }
+func Module(i int) []byte                        { return nil }
 func Devices() []abi.Device                      { return nil }
 func SetKernel(k *Kernel)                        {}
 func PollReady(pd PollDesc, mode int32)          {}

@@ -1,5 +1,6 @@
 // Package disks has the machine's disks and their partitions: /dev/vda, /dev/vda1
-// and so on, and the file systems on them.
+// and so on, and the file systems on them. The files that a boot loader has put
+// into memory are disks that can be read only: /dev/ram0 and so on.
 //
 // It is linked only into programs that can open a file: package os refers to Use
 // where it opens one, and the kernel looks Attach up by its name. A program
@@ -36,7 +37,7 @@ func Use() {
 // Attach adds the machine's disks, and the file systems that can be on them, to
 // k. What does not work is reported on the console.
 func Attach(k *kernel.Kernel) {
-	found := attach(k, openVirtio())
+	found := append(attach(k, openVirtio()), attachModules(k)...)
 	prepare := sync.OnceValue(func() *pagecache.Cache {
 		syncAtExit(k)
 		return newCache()
@@ -136,10 +137,15 @@ func attach(k *kernel.Kernel, devices []block.Device) (found []*disk) {
 			})
 		}
 	}
-	for _, d := range found {
+	addTo(k, found)
+	return found
+}
+
+// addTo makes disks known to k.
+func addTo(k *kernel.Kernel, disks []*disk) {
+	for _, d := range disks {
 		k.AddBlockDevice(kernel.BlockDevice{Name: d.name, Rdev: d.rdev, Size: d.device.Size(), Open: d.openFile})
 	}
-	return found
 }
 
 // diskNumber returns the device number of a partition, or with 0 of a disk.

@@ -78,6 +78,17 @@ func ringoAddModule(start, end uintptr) {
 	l.nmodules++
 }
 
+// ringoModule is rt.Module. It runs in user mode.
+//
+//go:linkname ringoModule
+func ringoModule(i int) []byte {
+	if i >= ringoLoader.nmodules {
+		return nil
+	}
+	m := ringoLoader.modules[i]
+	return unsafe.Slice((*byte)(unsafe.Pointer(ringoDirect+m.lo)), int(m.hi-m.lo))
+}
+
 // ringoAddRAM enters a range of usable memory: whole pages, above the first MiB,
 // which is the firmware's, and neither those of the image nor of modules.
 func ringoAddRAM(base, length uintptr) {
