@@ -46,7 +46,8 @@ func (img *image) addNotes(section string, note []byte) error {
 	if load == nil {
 		return errors.New("its ELF header is not in a segment")
 	}
-	phend := h.Phoff + uint64(len(img.Progs)+1)*phentsize
+	// One header more is left empty, for the segment of AddFiles.
+	phend := h.Phoff + uint64(len(img.Progs)+2)*phentsize
 	if free := img.firstByte(); phend+uint64(len(note)) > free {
 		return fmt.Errorf("there is no room for another program header: %d bytes are needed and the first section is at %d", phend+uint64(len(note)), free)
 	}
@@ -62,7 +63,7 @@ func (img *image) addNotes(section string, note []byte) error {
 	if err != nil {
 		return err
 	}
-	clear(img.data[phend-phentsize : img.firstByte()])
+	clear(img.data[phend-2*phentsize : img.firstByte()])
 	prog := elf.Prog64{
 		Type:   uint32(elf.PT_NOTE),
 		Flags:  uint32(elf.PF_R),
@@ -73,9 +74,9 @@ func (img *image) addNotes(section string, note []byte) error {
 		Memsz:  uint64(len(note)),
 		Align:  4,
 	}
-	put(img.data[phend-phentsize:], &prog)
+	put(img.data[phend-2*phentsize:], &prog)
 	copy(img.data[phend:], note)
-	h.Phnum++
+	h.Phnum += 2
 	h.Shoff = shdrs
 	h.Shnum++
 	put(img.data, &h)

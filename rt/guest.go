@@ -187,6 +187,12 @@ func Alias(addr uintptr, list []uintptr, prot int) syscall.Errno
 //go:linkname EachMapping runtime.ringoEachMapping
 func EachMapping(f func(start, end uintptr, prot int))
 
+// Files returns the memory of the image's segment for files (abi.Files), which
+// cannot be written, or nil if there is none.
+//
+//go:linkname Files runtime.ringoFilesMemory
+func Files() []byte
+
 // Exit ends the machine with a status.
 //
 //go:linkname Exit runtime.ringoExit

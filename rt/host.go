@@ -15,6 +15,7 @@ import (
 // The counterparts of guest.go for tests of the kernel packages on the host.
 // Their documentation is there.
 
+func Files() []byte                              { return nil }
 func Bare() bool                                 { return false }
 func Config() string                             { return "" }
 func Module(i int) []byte                        { return nil }

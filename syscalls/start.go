@@ -30,6 +30,10 @@ func Start() {
 		rt.ConsoleWrite([]byte("ringo: the kernel does not start: " + err.Error() + "\n"))
 		rt.Exit(startFailed)
 	}
+	if err := mountFiles(k, rt.Files()); err != nil {
+		rt.ConsoleWrite([]byte("ringo: " + err.Error() + "\n"))
+		rt.Exit(startFailed)
+	}
 	kernel.Install(k)
 	trace := config["strace"] == "1"
 	if !trace { // only those calls are seen that pass through Table

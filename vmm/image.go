@@ -26,6 +26,7 @@ type segment struct {
 	offset       int64  // page aligned
 	file         uint64 // bytes from the file; the rest reads as zero
 	prot         int
+	files        bool // abi.Files: no memory of the program
 }
 
 // imageLow and imageHigh bound the addresses of an image.
@@ -129,6 +130,11 @@ func (m *image) addSegment(p *elf.Prog, size int64) error {
 	if p.Flags&elf.PF_X != 0 {
 		s.prot |= abi.ProtExec
 	}
+	if s.prot == abi.ProtRead {
+		var magic [8]byte
+		_, err := p.ReadAt(magic[:], 0)
+		s.files = err == nil && binary.LittleEndian.Uint64(magic[:]) == abi.FilesMagic
+	}
 	m.segments = append(m.segments, s)
 	return nil
 }
@@ -195,10 +201,16 @@ func (m *image) addrOf(off uint64) uint64 {
 	return 0
 }
 
-// size is what the image maps from its file, in bytes.
-func (m *image) size() (n uint64) {
+// size is what the image maps from its file, in bytes: as memory of the program, and
+// as files.
+func (m *image) size() (program, files uint64) {
 	for _, s := range m.segments {
-		n += (s.file + abi.PageSize - 1) &^ (abi.PageSize - 1)
+		n := (s.file + abi.PageSize - 1) &^ (abi.PageSize - 1)
+		if s.files {
+			files += n
+		} else {
+			program += n
+		}
 	}
-	return n
+	return program, files
 }

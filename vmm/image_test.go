@@ -20,7 +20,10 @@ func TestImage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.tender != testguest.CodeAddr || m.headers != testguest.HeaderAddr+64 || m.nheaders != 3 || len(m.segments) != 2 || m.size() != 3*abi.PageSize {
+	if program, files := m.size(); program != 3*abi.PageSize || files != 0 {
+		t.Errorf("%d bytes of program, %d of files", program, files)
+	}
+	if m.tender != testguest.CodeAddr || m.headers != testguest.HeaderAddr+64 || m.nheaders != 3 || len(m.segments) != 2 {
 		t.Errorf("%+v", m)
 	}
 }

@@ -60,8 +60,9 @@ func load(c *Config, m *image, hwcap uint32) (*layout, error) {
 	if err != nil {
 		return nil, err
 	}
+	program, files := m.size()
 	s, err := space.New(space.Config{
-		Memory: uint64(c.Memory), Image: m.size(), Control: ownSize,
+		Memory: uint64(c.Memory), Image: program, Files: files, Control: ownSize,
 		Low: mapLow, High: mapHigh,
 	})
 	if err != nil {
@@ -113,7 +114,11 @@ func (l *layout) build(b *builder, c *Config, m *image, config string, mapLow ui
 	}
 	for _, seg := range m.segments {
 		if seg.file > 0 {
-			if err := l.MapFile(seg.addr, m.file, seg.offset, seg.file, seg.prot); err != nil {
+			mapFile := l.MapFile
+			if seg.files {
+				mapFile = l.MapFree
+			}
+			if err := mapFile(seg.addr, m.file, seg.offset, seg.file, seg.prot); err != nil {
 				return err
 			}
 		}

@@ -106,7 +106,8 @@ func (vm *VM) build() (err error) {
 	if vm.image, err = openImage(c.Image); err != nil {
 		return err
 	}
-	if need := int64(vm.image.size()) + minMemory; c.Memory < need {
+	program, _ := vm.image.size()
+	if need := int64(program) + minMemory; c.Memory < need {
 		return fmt.Errorf("%w: -m %s is too little; %s needs at least -m %dM", ErrMemory, megabytes(c.Memory), c.Image, (need+1<<20-1)>>20)
 	}
 	if err := vm.openKVM(); err != nil {
@@ -220,8 +221,9 @@ func (vm *VM) Run(ctx context.Context) (Status, error) {
 	helpers.Wait()
 	vm.console.flush()
 	if vm.status.OutOfMemory {
+		program, _ := vm.image.size()
 		fmt.Fprintf(vm.cfg.Console, "ringo: out of memory: all %s (-m) are in use, %s of them by the image; give it more, or set GOMEMLIMIT\n",
-			megabytes(vm.cfg.Memory), megabytes(int64(vm.image.size())))
+			megabytes(vm.cfg.Memory), megabytes(int64(program)))
 	}
 	return vm.status, vm.err
 }

@@ -17,6 +17,7 @@ import (
 type imageFlags struct {
 	format   string
 	file     string
+	files    []string
 	env      []string
 	settings []string
 }
@@ -39,6 +40,7 @@ func imageCommand() *cobra.Command {
 	flags.SortFlags = false
 	flags.StringVarP(&f.format, "format", "f", "iso", "`FORMAT` of the image: "+strings.Join(image.Formats(), ", "))
 	flags.StringVarP(&f.file, "output", "o", "", "`FILE` to write; the program's name and the format if not given")
+	flags.StringArrayVar(&f.files, "files", nil, filesUsage)
 	flags.StringArrayVarP(&f.env, "env", "e", nil, "environment variable `K=V`, or K for its value here; repeatable")
 	flags.StringArrayVar(&f.settings, "set", nil, "boot configuration `KEY=VALUE`, such as net.ip=10.0.0.2/24; repeatable")
 	return cmd
@@ -57,7 +59,7 @@ func makeImage(ctx context.Context, f *imageFlags, args []string, dash int) erro
 	if err != nil {
 		return fmt.Errorf("-f: %w", err)
 	}
-	executable, err := executable(ctx, args[0])
+	executable, err := executable(ctx, args[0], f.files)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
+	"ringo.dev/ringo/tools/files"
 	"ringo.dev/ringo/tools/machine"
 	"ringo.dev/ringo/tools/target"
 	"ringo.dev/ringo/vmm"
@@ -26,6 +27,7 @@ type runFlags struct {
 	cpus     int
 	network  string
 	disks    []string
+	files    []string
 	env      []string
 	vmm      string
 	qemu     machine.QEMU
@@ -60,6 +62,7 @@ func runCommand() *cobra.Command {
 	flags.IntVar(&f.cpus, "smp", 1, "`NUMBER` of virtual CPUs")
 	flags.StringVar(&f.network, "net", "user", "`NETWORK` of the guest: user, tap:NAME or none")
 	flags.StringArrayVar(&f.disks, "disk", nil, "give it a disk, as /dev/vda and so on; with a path, the volume on it is mounted there: `FILE[:/PATH][:ro]`; repeatable")
+	flags.StringArrayVar(&f.files, "files", nil, filesUsage)
 	flags.StringArrayVarP(&f.env, "env", "e", nil, "environment variable `K=V`, or K for its value here; repeatable")
 	flags.StringVar(&f.vmm, "vmm", "kvm", "`PLACE` to run it in: kvm, qemu, or process for a process of this system")
 	flags.StringVar(&f.qemu.Machine, "machine", "q35", "QEMU's `MACHINE`: q35, pc or microvm")
@@ -94,7 +97,7 @@ func run(ctx context.Context, f *runFlags, args []string, dash int) error {
 	var restarted bool
 	if o.Image, restarted = os.LookupEnv(imageVariable); restarted {
 		os.Unsetenv(imageVariable)
-	} else if o.Image, err = executable(ctx, args[0]); err != nil {
+	} else if o.Image, err = executable(ctx, args[0], f.files); err != nil {
 		return err
 	}
 	o.Args = append([]string{filepath.Base(o.Image)}, args[1:]...)
@@ -215,10 +218,17 @@ func (f *runFlags) static() (s machine.Static, err error) {
 }
 
 // executable returns the file to run: arg itself, or what the package arg is built to.
-func executable(ctx context.Context, arg string) (string, error) {
+func executable(ctx context.Context, arg string, dirs []string) (string, error) {
+	mounts, err := parseMounts(dirs)
+	if err != nil {
+		return "", err
+	}
 	info, err := os.Stat(arg)
 	switch {
 	case err == nil && info.Mode().IsRegular() && !strings.HasSuffix(arg, ".go"):
+		if len(mounts) > 0 {
+			return "", fmt.Errorf("--files is for packages; give it to ringo build when %s is built", arg)
+		}
 		return arg, nil
 	case err != nil && (strings.HasPrefix(arg, ".") || filepath.IsAbs(arg)):
 		return "", fmt.Errorf("%w; name a Go package, or a file that ringo build made", err)
@@ -231,8 +241,23 @@ func executable(ctx context.Context, arg string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return t.BuildCached(ctx, arg)
+	return t.BuildCached(ctx, arg, mounts)
 }
+
+// parseMounts parses the values of --files.
+func parseMounts(dirs []string) (mounts []files.Mount, err error) {
+	for _, d := range dirs {
+		m, err := files.ParseMount(d)
+		if err != nil {
+			return nil, fmt.Errorf("--files: %w", err)
+		}
+		mounts = append(mounts, m)
+	}
+	return mounts, nil
+}
+
+// filesUsage describes --files.
+const filesUsage = "pack a directory into the program, read-only: `DIR:/path`; repeatable"
 
 // stream says what a program shall take a standard file of ours for.
 func stream(f *os.File) machine.Stream {

@@ -3,6 +3,7 @@ package target
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -31,37 +32,45 @@ func cutDir(args []string) (dir string, flag, rest []string) {
 	return ".", args, nil
 }
 
+// program is the package that a go build makes a program of.
+type program struct {
+	dir  string // of its source
+	name string // of the file that go build makes, if it is not told another
+}
+
 // check looks at the arguments of a go build for what cannot become a guest,
 // and returns an error that says what to do about it. What it does not find out
-// is left to the go command.
-func (t *Target) check(ctx context.Context, args []string) error {
+// is left to the go command. It returns the programs, as far as it knows them.
+func (t *Target) check(ctx context.Context, args []string) ([]program, error) {
 	for _, arg := range args {
 		name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
 		if strings.HasPrefix(arg, "-") && (name == "overlay" || name == "toolexec") {
-			return fmt.Errorf("-%s cannot be given: ringo uses that flag of go build itself", name)
+			return nil, fmt.Errorf("-%s cannot be given: ringo uses that flag of go build itself", name)
 		}
 	}
-	out, err := t.list(ctx, args, []string{"-e", "-f", "{{.Name}}\t{{.ImportPath}}\t{{if .Error}}error{{end}}"})
+	out, err := t.list(ctx, args, []string{"-e", "-f", "{{.Name}}\t{{.ImportPath}}\t{{.Dir}}\t{{.Target}}\t{{if .Error}}error{{end}}"})
 	if err != nil {
-		return nil
+		return nil, nil
 	}
+	var programs []program
 	var libraries []string
 	for line := range strings.Lines(out) {
 		field := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
 		switch {
-		case len(field) != 3:
-			return nil
-		case field[2] != "":
-			return t.usesCgo(ctx, args)
+		case len(field) != 5:
+			return nil, nil
+		case field[4] != "":
+			return nil, t.usesCgo(ctx, args)
 		case field[0] == "main":
-			return nil
+			programs = append(programs, program{field[2], filepath.Base(field[3])})
+			continue
 		}
 		libraries = append(libraries, field[1])
 	}
-	if len(libraries) == 0 {
-		return nil
+	if len(programs) > 0 || len(libraries) == 0 {
+		return programs, nil
 	}
-	return fmt.Errorf("%s is not a program; name a package whose clause is package main", strings.Join(libraries, ", "))
+	return nil, fmt.Errorf("%s is not a program; name a package whose clause is package main", strings.Join(libraries, ", "))
 }
 
 // usesCgo returns an error if the packages, or what they import, use cgo.
@@ -91,15 +100,24 @@ func (t *Target) list(ctx context.Context, args, flags []string, env ...string) 
 
 // withoutOutput removes the flag -o, which go list does not have.
 func withoutOutput(args []string) []string {
-	var rest []string
-	for i := 0; i < len(args); i++ {
-		switch arg := args[i]; {
-		case arg == "-o" || arg == "--o":
-			i++
-		case strings.HasPrefix(arg, "-o=") || strings.HasPrefix(arg, "--o="):
-		default:
-			rest = append(rest, arg)
-		}
-	}
+	_, rest := CutFlag(args, "o")
 	return rest
+}
+
+// CutFlag splits the values of a flag off the arguments of a go build.
+func CutFlag(args []string, name string) (values, rest []string) {
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		flag, value, ok := strings.Cut(arg, "=")
+		switch {
+		case flag != "-"+name && flag != "--"+name:
+			rest = append(rest, arg)
+			continue
+		case !ok && i+1 < len(args):
+			i++
+			value = args[i]
+		}
+		values = append(values, value)
+	}
+	return values, rest
 }

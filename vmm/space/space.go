@@ -62,7 +62,8 @@ var (
 type Config struct {
 	Memory    uint64 // what the guest may use in all
 	Control   uint64
-	Image     uint64
+	Image     uint64 // what MapFile will map
+	Files     uint64 // what MapFree will map
 	Low, High uint64 // guest-virtual range within which the guest may map
 }
 
@@ -103,15 +104,15 @@ func (s *span) take(n uint64) (off uint64, ok bool) {
 
 // New reserves the arena.
 func New(c Config) (*Space, error) {
-	memory, control, image := c.Memory&^(page-1), roundUp(c.Control), roundUp(c.Image)
-	tables := roundUp(memory/8) + 64*page
+	memory, control, image, files := c.Memory&^(page-1), roundUp(c.Control), roundUp(c.Image), roundUp(c.Files)
+	tables := roundUp((memory+files)/8) + 64*page
 	if image/page+64 > memory/page {
 		return nil, ErrNoMemory
 	}
 	ramStart := control + tables
 	shareStart := ramStart + memory
 	imageStart := shareStart + memory
-	arena, err := unix.Mmap(-1, 0, int(imageStart+image), unix.PROT_READ|unix.PROT_WRITE,
+	arena, err := unix.Mmap(-1, 0, int(imageStart+image+files), unix.PROT_READ|unix.PROT_WRITE,
 		unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
 	if err != nil {
 		return nil, fmt.Errorf("reserving %d MiB of address space: %w", imageStart>>20, err)
@@ -203,12 +204,21 @@ func (s *Space) MapDevice(va, gpa uint64) error {
 // the guest needs it. In writable memory, bytes after n in the last page read
 // as zero.
 func (s *Space) MapFile(va uint64, f *os.File, off int64, n uint64, prot int) error {
-	size := roundUp(n)
-	at, ok := s.image.take(size)
-	if !ok || size/page > s.budget {
+	if roundUp(n)/page > s.budget {
 		return ErrNoMemory
 	}
-	s.charge(int64(size / page))
+	s.charge(int64(roundUp(n) / page))
+	return s.MapFree(va, f, off, n, prot)
+}
+
+// MapFree is MapFile for what does not count as the guest's memory, since the host
+// can take it back: it is not to be writable.
+func (s *Space) MapFree(va uint64, f *os.File, off int64, n uint64, prot int) error {
+	size := roundUp(n)
+	at, ok := s.image.take(size)
+	if !ok {
+		return ErrNoMemory
+	}
 	host := s.arena[at:][:size]
 	if _, err := unix.MmapPtr(int(f.Fd()), off, unsafe.Pointer(&host[0]), uintptr(size),
 		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED); err != nil {

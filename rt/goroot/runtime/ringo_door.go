@@ -186,6 +186,15 @@ func ringoEachMapping(f func(start, end uintptr, prot int)) {
 	}
 }
 
+//go:linkname ringoFilesMemory
+func ringoFilesMemory() []byte {
+	s := ringoFilesSegment()
+	if s == nil {
+		return nil
+	}
+	return unsafe.Slice((*byte)(unsafe.Pointer(s.vaddr)), s.filesz)
+}
+
 //go:linkname ringoExit
 func ringoExit(status int) {
 	linux.Syscall6(ringoSysExitGroup, uintptr(status), 0, 0, 0, 0, 0)

@@ -13,7 +13,7 @@ import "unsafe"
 var ringoLoader struct {
 	ranges   [64]ringoRange // usable memory
 	n        int
-	modules  [8]ringoRange // files that the loader has read
+	modules  [9]ringoRange // files that the loader has read, first those of the image
 	nmodules int
 	acpi     ringoACPIRoot
 	line     [4096]byte
@@ -36,6 +36,9 @@ func ringoPhys64(pa uintptr) uintptr { return *(*uintptr)(unsafe.Pointer(ringoDi
 
 // ringoReadLoader copies what the loader says. Its name tells what info is.
 func ringoReadLoader(loader, info uintptr) {
+	if s := ringoFilesSegment(); s != nil {
+		ringoAddModule(s.vaddr, s.vaddr+s.memsz)
+	}
 	switch {
 	case loader == ringoMultiboot:
 		ringoReadMultiboot(info)
@@ -141,6 +144,23 @@ func ringoSegments() []ringoSegment {
 	n := *(*uint16)(unsafe.Pointer(uintptr(base + phnum)))
 	at := base + *(*uintptr)(unsafe.Pointer(uintptr(base + phoff)))
 	return unsafe.Slice((*ringoSegment)(unsafe.Pointer(at)), int(n))
+}
+
+// ringoFilesSegment returns the segment behind the program's own, in which package
+// boot puts files, or nil.
+func ringoFilesSegment() *ringoSegment {
+	const base, reach = 0x400000, 1 << 20 // of ringoSegments
+	m := &firstmoduledata
+	if m.text < base || m.text > base+reach {
+		return nil // linked elsewhere, where files cannot be added
+	}
+	list := ringoSegments()
+	for i := range list {
+		if s := &list[i]; s.kind == ringoSegmentLoad && s.vaddr >= m.end {
+			return s
+		}
+	}
+	return nil
 }
 
 // ringoImageBounds returns the pages that the image has from the start: those

@@ -88,15 +88,19 @@ func ringoMetalSpaceInit() {
 			prot |= ringoabi.ProtWrite
 		}
 		end := ringoPageUp(s.vaddr + s.memsz)
-		for at := s.vaddr &^ (ringoabi.PageSize - 1); at < min(end, ringoLate()); at += ringoabi.PageSize {
+		late := ringoLate()
+		if s.vaddr >= firstmoduledata.end { // the image's files
+			late = end
+		}
+		for at := s.vaddr &^ (ringoabi.PageSize - 1); at < min(end, late); at += ringoabi.PageSize {
 			e := ringoMakeLeaf(at)
 			if e == nil {
 				ringoFatal("no memory for page tables; give the machine more")
 			}
 			*e = ringoLeaf(at, prot)
 		}
-		if late := max(s.vaddr, ringoLate()); late < end {
-			c := ringoChange{lo: late, hi: end, op: ringoChangeMap, prot: prot}
+		if lo := max(s.vaddr, late); lo < end {
+			c := ringoChange{lo: lo, hi: end, op: ringoChangeMap, prot: prot}
 			if !c.apply(root, 0, 39) {
 				ringoFatal("no memory for page tables; give the machine more")
 			}
