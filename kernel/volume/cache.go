@@ -4,7 +4,7 @@ import "sync"
 
 // cachedNodes bounds the nodes that are kept in memory though they can be read
 // again, 4 KiB each.
-const cachedNodes = 2048
+const cachedNodes = 1024
 
 // nodeCache holds nodes that are as on the disk, by their address. When it is
 // full, it drops one that was not used lately.

@@ -39,7 +39,7 @@ func (v *Volume) paths(n int) int64 {
 
 const (
 	// maxDirty is the number of changed nodes after which a commit is due, 4 KiB each.
-	maxDirty = 1024
+	maxDirty = 512
 	// maxDead likewise is that of rows in Volume.dead.
 	maxDead = 256
 )
@@ -151,8 +151,12 @@ func (v *Volume) commitChanges() error {
 		return err
 	}
 	v.reading.Lock() // nobody reads what is about to be taken again
-	v.space.release()
+	long := v.space.release()
 	v.reading.Unlock()
+	for _, r := range long {
+		// It is advice, which the device may refuse.
+		v.dev.Discard(int64(r.start)*BlockSize, int64(r.n)*BlockSize)
+	}
 	v.mu.Lock()
 	v.super.generation = next.generation
 	v.super.files, v.super.meta, v.super.space = next.files, next.meta, next.space

@@ -40,6 +40,10 @@ func (r *recorder) WriteAt(p []byte, off int64) error {
 	return r.Disk.WriteAt(p, off)
 }
 
+func (r *recorder) Discard(off, n int64) error {
+	return r.WriteAt(bytes.Repeat([]byte{0xdd}, int(n)), off)
+}
+
 func (r *recorder) Flush() error {
 	r.moment()
 	for _, w := range r.cached {

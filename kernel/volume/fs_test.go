@@ -272,6 +272,38 @@ func TestOpenUnlinked(t *testing.T) {
 	m.unmount()
 }
 
+// TestDiscard tells the disk of what a removed file had.
+func TestDiscard(t *testing.T) {
+	disk := format(t, 8<<20)
+	m := mount(t, disk)
+	f, err := m.create("file")
+	if err != 0 {
+		t.Fatal(err)
+	}
+	content := pattern(1<<20, 1)
+	writeAll(f, content, 0)
+	f.Close()
+	m.statfs()
+	find := func(want []byte) (n int) {
+		b := make([]byte, BlockSize)
+		for off := int64(0); off < disk.Size(); off += BlockSize {
+			if disk.ReadAt(b, off); bytes.Equal(b, want) {
+				n++
+			}
+		}
+		return n
+	}
+	if find(content[:BlockSize]) != 1 {
+		t.Error("the data is not on the disk")
+	}
+	m.root().Unlink("file")
+	m.statfs()
+	if n := find(bytes.Repeat([]byte{0xdd}, BlockSize)); n != len(content)/BlockSize {
+		t.Errorf("%d blocks of %d were discarded", n, len(content)/BlockSize)
+	}
+	m.unmount()
+}
+
 // TestHuge uses a volume of 1 TiB of which little is written: a mount takes no longer
 // for that.
 func TestHuge(t *testing.T) {

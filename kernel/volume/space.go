@@ -434,15 +434,45 @@ const keptBitmaps = 64
 
 // release lets the blocks be taken that were held, after a commit. The search begins
 // anew, so that what was just given back is used before the rest: a disk may be a
-// sparse file.
-func (s *spaceMap) release() {
+// sparse file. It returns the long rows among them.
+func (s *spaceMap) release() (long []row) {
 	s.cursor = s.begin
 	s.held.Store(0)
 	for region, m := range s.leaves {
+		long = m.longRows(long, region*regionBlocks)
 		m.held = nil
 		if len(s.leaves) > keptBitmaps && !m.used {
 			delete(s.leaves, region)
 		}
 		m.used = false
 	}
+	return long
+}
+
+// row is a row of blocks.
+type row struct{ start, n uint64 }
+
+// longRows adds the long rows of blocks that are held to a list; base is the number of
+// the bitmap's first.
+func (m *bitmap) longRows(list []row, base uint64) []row {
+	const long = 64
+	if m.held == nil {
+		return list
+	}
+	for at := 0; at < regionBlocks; {
+		word := m.held[at/64] >> (at % 64)
+		if word == 0 {
+			at = (at/64 + 1) * 64
+			continue
+		}
+		at += bits.TrailingZeros64(word)
+		first := at
+		for at < regionBlocks && m.held[at/64]&(1<<(at%64)) != 0 {
+			at++
+		}
+		if at-first >= long {
+			list = append(list, row{base + uint64(first), uint64(at - first)})
+		}
+	}
+	return list
 }

@@ -2,6 +2,7 @@
 package blocktest
 
 import (
+	"bytes"
 	"fmt"
 	"sync"
 
@@ -105,5 +106,7 @@ func (d *Disk) WriteAt(p []byte, off int64) error {
 // Flush has nothing to do.
 func (d *Disk) Flush() error { return nil }
 
-// Discard has nothing to do.
-func (d *Disk) Discard(off, n int64) error { return nil }
+// Discard leaves something else behind.
+func (d *Disk) Discard(off, n int64) error {
+	return d.WriteAt(bytes.Repeat([]byte{0xdd}, int(n)), off)
+}
