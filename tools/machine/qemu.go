@@ -2,6 +2,7 @@ package machine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"ringo.dev/ringo/boot"
 )
@@ -22,7 +24,23 @@ type QEMU struct {
 	Machine string // "q35", "pc" or "microvm"
 	Accel   string // "tcg" or "kvm"
 	Boot    string // the way in, one of BootWays
+	CPU     string // QEMU's model of processor; "": the best that Accel has
+	Card    string // the network card, one of Cards; "": virtio
 }
+
+// cards are the network cards by their names: as the machines with a PCI bus have
+// them, and as microvm has them; "" is one that it cannot have.
+var cards = map[string]struct {
+	pci, microvm  string
+	microvmLegacy bool
+}{
+	"virtio": {pci: "virtio-net-pci,disable-legacy=on", microvm: "virtio-net-device"},
+	"legacy": {pci: "virtio-net-pci,disable-modern=on,disable-legacy=off", microvm: "virtio-net-device", microvmLegacy: true},
+	"e1000":  {pci: "e1000"},
+}
+
+// Cards returns the names of the network cards.
+func Cards() []string { return slices.Sorted(maps.Keys(cards)) }
 
 // qemuCommand is the program, and qemuPackage what Debian has it in.
 const (
@@ -67,6 +85,7 @@ func (q *QEMU) Run(ctx context.Context, o Options) (status int, err error) {
 	console := lastLine{w: o.Console}
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Stdout, cmd.Stderr = &console, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	err = cmd.Run()
 	if errors.Is(context.Cause(ctx), errTimeout) {
 		fmt.Fprintf(os.Stderr, "ringo: the program did not end within %v\n", o.Timeout)
@@ -87,13 +106,12 @@ func (q *QEMU) args(dir string, o *Options) ([]string, error) {
 	if !slices.Contains([]string{"q35", "pc", "microvm"}, q.Machine) {
 		return nil, fmt.Errorf("--machine %s: want q35, pc or microvm", q.Machine)
 	}
-	cpu := "max"
-	switch q.Accel {
-	case "tcg":
-	case "kvm":
-		cpu = "host"
-	default:
+	cpu := map[string]string{"tcg": "max", "kvm": "host"}[q.Accel]
+	if cpu == "" {
 		return nil, fmt.Errorf("--accel %s: want tcg or kvm", q.Accel)
+	}
+	if q.CPU != "" {
+		cpu = q.CPU
 	}
 	boot, err := q.bootArgs(dir, o)
 	if err != nil {
@@ -106,23 +124,38 @@ func (q *QEMU) args(dir string, o *Options) ([]string, error) {
 		"-serial", "stdio",
 		"-device", fmt.Sprintf("isa-debug-exit,iobase=%#x,iosize=4", debugExit),
 	)
-	if q.Machine == "microvm" {
-		args = append(args, "-global", "virtio-mmio.force-legacy=false")
+	card, err := q.cardArgs(&o.Network)
+	if err != nil {
+		return nil, err
 	}
+	args = append(args, card...)
 	disks, err := q.diskArgs(o.Disks)
 	if err != nil {
 		return nil, err
 	}
-	args = append(args, disks...)
-	netdev, err := o.Network.netdev()
+	return append(args, disks...), nil
+}
+
+// cardArgs returns the arguments for the network card.
+func (q *QEMU) cardArgs(n *Network) (args []string, err error) {
+	card, ok := cards[cmp.Or(q.Card, "virtio")]
+	if !ok {
+		return nil, fmt.Errorf("--card %s: want one of %s", q.Card, strings.Join(Cards(), ", "))
+	}
+	model := card.pci
+	if q.Machine == "microvm" {
+		if model = card.microvm; model == "" {
+			return nil, fmt.Errorf("--card %s: microvm has no PCI bus for it; use --machine q35 or pc", q.Card)
+		}
+		if !card.microvmLegacy {
+			args = append(args, "-global", "virtio-mmio.force-legacy=false")
+		}
+	}
+	netdev, err := n.netdev()
 	if err != nil || netdev == "" {
 		return args, err
 	}
-	card := "virtio-net-pci"
-	if q.Machine == "microvm" {
-		card = "virtio-net-device"
-	}
-	return append(args, "-netdev", netdev+",id=net", "-device", card+",netdev=net"), nil
+	return append(args, "-netdev", netdev+",id=net", "-device", model+",netdev=net"), nil
 }
 
 // netdev returns QEMU's backend for the network, "" for none.
