@@ -97,7 +97,7 @@ func run(ctx context.Context, o *options) error {
 		}
 		fmt.Printf("%d/%d %v: %s (%v)\n", i+1, len(chosen), c, verdict, time.Since(start).Round(100*time.Millisecond))
 	}
-	tables := bootTable(results)
+	tables := bootTable(results, o.requests)
 	if o.guests {
 		shown, err := showGuests(ctx)
 		if err != nil {

@@ -19,9 +19,9 @@ const (
 
 // bootTable returns the results: a line for each machine and way to boot, a
 // column for each card.
-func bootTable(results map[cell]error) string {
+func bootTable(results map[cell]error, requests int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, without KVM. Each ✓ stands for 4 boots (1 and 2 processors, `-cpu qemu64` and `max`), each with\n1,000 requests answered and exit status 0.\n\n", qemuVersion())
+	fmt.Fprintf(&b, "%s, without KVM. Each ✓ stands for 4 boots (1 and 2 processors, `-cpu qemu64` and `max`), each with\n%d requests answered and exit status 0.\n\n", qemuVersion(), requests)
 	cards := machine.Cards()
 	fmt.Fprintf(&b, "| machine | boot | %s |\n|---|---|%s\n", strings.Join(cards, " | "), strings.Repeat("---|", len(cards)))
 	for _, m := range machines {

@@ -4,6 +4,7 @@ package runtime
 
 import (
 	"internal/runtime/atomic"
+	"internal/runtime/syscall/linux"
 	ringoabi "ringo.dev/ringo/vmm/abi"
 	"unsafe"
 )
@@ -160,15 +161,47 @@ func ringoMessage() (addr uint64, data uint32) {
 	return messages | uint64(ringoMetalCPUAt(0).apic)<<12, ringoVectorDevice
 }
 
+// ringoDeviceWindow is where registers are mapped that the direct map does not
+// reach: some firmware puts large devices above all memory.
+const ringoDeviceWindow = 0xffff_9000_0000_0000
+
+// ringoDeviceNext is the first free address in the window. ringoSpace.lock guards
+// it.
+var ringoDeviceNext uintptr = ringoDeviceWindow
+
 // ringoMapDevice is rt.MapDevice.
 //
 //go:linkname ringoMapDevice
 func ringoMapDevice(pa, n uint64) uintptr {
-	const reach = 4 << 30 // what the direct map covers for devices
-	if pa >= reach || n > reach-pa {
+	const direct, reach, large = 4 << 30, 1 << 52, 1 << 30
+	switch {
+	case pa < direct && n <= direct-pa:
+		return ringoDirect + uintptr(pa)
+	case pa < direct || pa >= reach || n > large || ringoMetal == 0:
 		return 0
 	}
-	return ringoDirect + uintptr(pa)
+	addr, _, _ := linux.Syscall6(ringoSysMapDevice, uintptr(pa), uintptr(n), 0, 0, 0, 0)
+	return addr
+}
+
+// ringoMetalMapDevice maps n bytes of registers at pa into the window. It returns
+// their address, 0 if there is no memory for page tables.
+func ringoMetalMapDevice(pa, n uintptr) uintptr {
+	first := pa &^ (ringoabi.PageSize - 1)
+	end := ringoPageUp(pa + n)
+	ringoSpace.lock.lock()
+	at := ringoDeviceNext
+	for page := first; page < end; page += ringoabi.PageSize {
+		e := ringoMakeLeaf(at + page - first)
+		if e == nil {
+			ringoSpace.lock.unlock()
+			return 0
+		}
+		*e = uint64(page) | ringoPresent | ringoWrite | ringoNoCache | ringoThrough | ringoNoExec
+	}
+	ringoDeviceNext = at + end - first
+	ringoSpace.lock.unlock()
+	return at + pa - first
 }
 
 // Registers of devices: each access is one plain MOV of its size.
