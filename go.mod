@@ -4,6 +4,7 @@ go 1.26.3
 
 require (
 	github.com/erofs/go-erofs v0.3.1
+	github.com/hanwen/go-fuse/v2 v2.12.1
 	github.com/rekby/gpt v0.0.0-20200219180433-a930afbc6edc
 	github.com/spf13/cobra v1.10.2
 	golang.org/x/arch v0.32.0

@@ -12,8 +12,10 @@ import (
 
 	"ringo.dev/ringo/kernel"
 	"ringo.dev/ringo/kernel/block/blocktest"
+	"ringo.dev/ringo/kernel/fuse"
 	"ringo.dev/ringo/kernel/pagecache"
 	"ringo.dev/ringo/kernel/volume"
+	"ringo.dev/ringo/vmm/share"
 )
 
 // The tests in this file run the same calls on the kernel and on the host's
@@ -402,6 +404,24 @@ func onVolume(t *testing.T) (*kernel.Kernel, func() int64, func()) {
 	}
 }
 
+// onShared has /tmp in a directory of the host.
+func onShared(t *testing.T) (*kernel.Kernel, func() int64, func()) {
+	dir, err := share.Open(t.TempDir(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fs, errno := fuse.New(shared{dir}, func(err error) { t.Error(err) })
+	ok(t, errno)
+	k := newKernel(t)
+	ok(t, k.Mount(fs, "/tmp", "host", false))
+	return k, func() int64 { return 0 }, func() { ok(t, fs.Sync()) }
+}
+
+// shared is a fuse.Transport without a machine around it.
+type shared struct{ dir *share.Dir }
+
+func (s shared) Call(in, out [][]byte) (int, error) { return s.dir.Handle(in, out), nil }
+
 // compare runs steps on both kernels until they differ.
 func compare(t *testing.T, source tape, steps int, place newOurs) {
 	dir := filepath.Join(t.TempDir(), "1", "2", "3", "base")
@@ -490,4 +510,14 @@ func FuzzAgainstLinux(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		compare(t, &fuzzTape{data}, min(len(data)/3+1, 200), onTmpfs)
 	})
+}
+
+// TestSharedAgainstLinux makes random calls with files in a directory of the host.
+func TestSharedAgainstLinux(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("the kernel's process is root: needs root to compare")
+	}
+	for seed := range uint64(30) {
+		compare(t, randomTape{rand.New(rand.NewPCG(seed, 3))}, 600, onShared)
+	}
 }

@@ -72,6 +72,7 @@ func Build(config map[string]string) (*kernel.Kernel, Errno) {
 
 	k.RegisterFileSystem("tmpfs", func(string) (kernel.FileSystem, Errno) { return tmpfs.New(store, 0o1777), 0 })
 	k.RegisterFileSystem("proc", func(string) (kernel.FileSystem, Errno) { return procfs.New(k), 0 })
+	k.RegisterFileSystem("virtiofs", openShared)
 
 	top := root.Root().(*tmpfs.Dir)
 	k.SetDisks(findDisks)

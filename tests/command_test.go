@@ -57,6 +57,8 @@ func TestErrors(t *testing.T) {
 		"unknown verb":   {[]string{"no-such-verb"}, `no-such-verb`, nil},
 		"no package":     {[]string{"run"}, `package or file`, nil},
 		"port in use":    {[]string{"run", "-p", "127.0.0.1:" + port + ":8080", web}, `port ` + port + ` .*in use`, nil},
+		"no share":       {[]string{"run", "-v", filepath.Join(dir, "missing") + ":/x", hello}, `-v: .*missing: no such file`, nil},
+		"bad share":      {[]string{"run", "-v", dir, hello}, `want HOSTDIR:/PATH`, nil},
 		"bad port":       {[]string{"run", "-p", "http:8080", web}, `http:8080`, nil},
 		"little memory":  {[]string{"run", "-m", "1M", hello}, `-m 1M is too little.*-m \d+M`, nil},
 		"bad memory":     {[]string{"run", "-m", "much", hello}, `much`, nil},

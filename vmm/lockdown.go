@@ -15,20 +15,21 @@ import (
 // Lockdown confines the whole process, for good, to what running VMs takes: no
 // new privileges, a list of system calls (seccomp.go) beyond which the process
 // is killed, and, where the kernel has Landlock, no files but those that the
-// resolver reads. What is open stays open; sockets can still be made, so that
-// user-mode networking works. Call it after New and before Run.
+// resolver reads, and those in shares, which are directories for package share.
+// What is open stays open; sockets can still be made, so that user-mode
+// networking works. Call it after New and before Run.
 //
 // A program with cgo has threads that Go does not know, so there Lockdown
 // cannot put files under Landlock: such a program calls Restart early.
-func Lockdown() error {
+func Lockdown(shares ...Path) error {
 	// TSYNC takes this thread's no_new_privs along to the others.
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("no_new_privs: %w", err)
 	}
-	if err := restrictFiles(); err != nil {
+	if err := restrictFiles(shares); err != nil {
 		return fmt.Errorf("landlock: %w", err)
 	}
-	if err := restrictCalls(); err != nil {
+	if err := restrictCalls(len(shares) > 0); err != nil {
 		return fmt.Errorf("seccomp: %w", err)
 	}
 	return nil
@@ -99,8 +100,8 @@ func resolverFiles() []Path {
 }
 
 // restrictFiles puts all threads under Landlock, in a program without cgo.
-func restrictFiles() error {
-	r, err := newRuleset(resolverFiles())
+func restrictFiles(shares []Path) error {
+	r, err := newRuleset(append(resolverFiles(), shares...))
 	if r == nil || err != nil {
 		return err
 	}

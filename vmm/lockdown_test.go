@@ -20,8 +20,9 @@ import (
 // lockedActs are what a locked-down process does in TestLockdown, and whether
 // that has to kill it.
 var lockedActs = map[string]struct {
-	act  func() error
-	dies bool
+	act   func() error
+	dies  bool
+	share bool // the directory of tests is shared with the guest
 }{
 	"nothing": {act: func() error { return nil }},
 	"listen and dial": {act: func() error {
@@ -59,6 +60,26 @@ var lockedActs = map[string]struct {
 		}
 		return nil
 	}},
+	"write a shared file": {act: func() error {
+		dir, err := unix.Open(os.Getenv(sharedEnv), unix.O_PATH|unix.O_DIRECTORY, 0)
+		if err != nil {
+			return err
+		}
+		if err := unix.Mkdirat(dir, "new", 0o755); err != nil {
+			return err
+		}
+		fd, err := unix.Openat(dir, "new/file", unix.O_CREAT|unix.O_RDWR, 0o644)
+		if err != nil {
+			return err
+		}
+		return errors.Join(unix.Ftruncate(fd, 4096), unix.Renameat2(dir, "new/file", dir, "file", 0), unix.Unlinkat(dir, "file", 0))
+	}, share: true},
+	"write elsewhere": {act: func() error {
+		if err := os.WriteFile(os.Getenv(sharedEnv)+"/../ringo-locked", nil, 0o600); hasLandlock && !errors.Is(err, os.ErrPermission) {
+			return errors.New("writing was not refused")
+		}
+		return nil
+	}, share: true},
 	"exec":          {act: func() error { return unix.Exec("/bin/true", []string{"true"}, nil) }, dies: true},
 	"ptrace":        {act: func() error { return unix.PtraceAttach(1) }, dies: true},
 	"fork":          {act: func() error { _, err := syscall.ForkExec("/bin/true", nil, nil); return err }, dies: true},
@@ -82,6 +103,7 @@ var hasLandlock = func() bool {
 const (
 	lockedEnv    = "RINGO_TEST_LOCKED"
 	restartedEnv = "RINGO_TEST_RESTARTED"
+	sharedEnv    = "RINGO_TEST_SHARED" // the directory of tests with a share
 )
 
 // TestLockdown runs a guest in a locked-down process, which then does one act.
@@ -89,7 +111,7 @@ func TestLockdown(t *testing.T) {
 	for name, a := range lockedActs {
 		t.Run(name, func(t *testing.T) {
 			cmd := exec.Command(os.Args[0], "-test.run=^TestLockedProcess$", "-test.v")
-			cmd.Env = append(os.Environ(), lockedEnv+"="+name, "TMPDIR="+t.TempDir())
+			cmd.Env = append(os.Environ(), lockedEnv+"="+name, "TMPDIR="+t.TempDir(), sharedEnv+"="+t.TempDir())
 			out, err := cmd.CombinedOutput()
 			if !strings.Contains(string(out), "the guest ran") {
 				t.Fatalf("%v\n%s", err, out)
@@ -111,12 +133,19 @@ func TestLockedProcess(t *testing.T) {
 	}
 	if os.Getenv(restartedEnv) == "" {
 		keep := []Path{{Name: kvm.Path, Write: true}, {Name: os.TempDir(), Write: true}}
+		if a.share {
+			keep = append(keep, Path{Name: os.Getenv(sharedEnv), Write: true})
+		}
 		if err := Restart(os.Args, append(os.Environ(), restartedEnv+"=1"), keep...); err != nil {
 			t.Fatal(err)
 		}
 	}
 	vm, out := newVM(t, testguest.Hello, nil)
-	if err := Lockdown(); err != nil {
+	var shares []Path
+	if a.share {
+		shares = append(shares, Path{Name: os.Getenv(sharedEnv), Write: true})
+	}
+	if err := Lockdown(shares...); err != nil {
 		t.Fatal(err)
 	}
 	if s, err := run(t, vm); err != nil || s.Code != 7 || out.String() != "hello\n" {

@@ -15,16 +15,22 @@ type rule struct {
 
 // rules returns the list: what the Go runtime, KVM, and packages os and net
 // need once everything is open. Calls with a check stand first, the frequent
-// ones at their head (the kernel caches the verdict on the others).
-func rules() []rule {
+// ones at their head (the kernel caches the verdict on the others). With shares
+// there are those by which directories of the host are served, too: then it is
+// Landlock that says which files.
+func rules(shares bool) []rule {
 	self := uint32(unix.Getpid())
+	openat := orErrno(unix.EACCES, masked(2, unix.O_ACCMODE|unix.O_CREAT|unix.O_TRUNC, unix.O_RDONLY))
+	if shares {
+		openat = nil
+	}
 	list := []rule{
 		{unix.SYS_IOCTL, anyOf(masked(1, 0xff00, 0xae00), masked(1, ^uint32(0), unix.TUNSETOFFLOAD), masked(1, ^uint32(0), unix.TIOCGWINSZ))}, // KVM's, a tap's, and a terminal's
 		{unix.SYS_TGKILL, anyOf(masked(0, ^uint32(0), self))},
 		{unix.SYS_MMAP, anyOf(masked(2, unix.PROT_EXEC, 0))},
 		{unix.SYS_MPROTECT, anyOf(masked(2, unix.PROT_EXEC, 0))},
 		{unix.SYS_SOCKET, anyOf(masked(0, ^uint32(0), unix.AF_INET), masked(0, ^uint32(0), unix.AF_INET6))},
-		{unix.SYS_OPENAT, orErrno(unix.EACCES, masked(2, unix.O_ACCMODE|unix.O_CREAT|unix.O_TRUNC, unix.O_RDONLY))},
+		{unix.SYS_OPENAT, openat},
 		{unix.SYS_CLONE, anyOf(masked(0, unix.CLONE_THREAD, unix.CLONE_THREAD))},
 		{unix.SYS_CLONE3, orErrno(unix.ENOSYS)}, // its flags are out of a filter's sight; libc falls back to clone
 		{unix.SYS_PRCTL, anyOf(masked(0, ^uint32(0), unix.PR_SET_TIMERSLACK), masked(0, ^uint32(0), unix.PR_SET_VMA))},
@@ -53,7 +59,19 @@ func rules() []rule {
 	} {
 		list = append(list, rule{call: n})
 	}
+	if shares {
+		for _, n := range shareCalls {
+			list = append(list, rule{call: n})
+		}
+	}
 	return list
+}
+
+// shareCalls are what package share needs beside openat.
+var shareCalls = []uint32{
+	unix.SYS_MKNODAT, unix.SYS_MKDIRAT, unix.SYS_SYMLINKAT, unix.SYS_READLINKAT, unix.SYS_LINKAT,
+	unix.SYS_UNLINKAT, unix.SYS_RENAMEAT2, unix.SYS_FCHMODAT, unix.SYS_FCHOWNAT, unix.SYS_UTIMENSAT,
+	unix.SYS_FTRUNCATE, unix.SYS_FSYNC, unix.SYS_SYNCFS, unix.SYS_GETDENTS64, unix.SYS_FSTATFS,
 }
 
 // Offsets in struct seccomp_data.
@@ -102,14 +120,14 @@ func orErrno(errno unix.Errno, tests ...[]unix.SockFilter) []unix.SockFilter {
 }
 
 // restrictCalls puts all threads under the rules.
-func restrictCalls() error {
+func restrictCalls(shares bool) error {
 	program := []unix.SockFilter{
 		load32(dataArch),
 		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jt: 1, K: unix.AUDIT_ARCH_X86_64},
 		verdict(unix.SECCOMP_RET_KILL_PROCESS), // another one's calls have other numbers
 		load32(dataCall),
 	}
-	for _, r := range rules() {
+	for _, r := range rules(shares) {
 		check := r.check
 		if check == nil {
 			check = []unix.SockFilter{verdict(unix.SECCOMP_RET_ALLOW)}

@@ -274,6 +274,12 @@ func (q *queue) request(b []byte, flags uint16) (n uint32, err error) {
 	q.append(b, flags)
 	q.submit()
 	q.kick()
+	return q.await()
+}
+
+// await waits until the chain comes back that is the only one of the device. n is
+// the number of bytes written to it.
+func (q *queue) await() (n uint32, err error) {
 	for {
 		if _, n, ok := q.next(); ok || q.err != nil {
 			return n, q.err

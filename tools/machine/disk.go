@@ -36,18 +36,24 @@ func ParseDisk(text string) (d Disk, err error) {
 	return d, nil
 }
 
-// mounts returns the boot configuration (package syscalls) for the volumes.
-func mounts(disks []Disk) map[string]string {
+// mounts returns the boot configuration (package syscalls) for the volumes, and
+// for directories of the host.
+func mounts(disks []Disk, shares []Share) map[string]string {
 	m := make(map[string]string)
-	for i, d := range disks {
-		if d.Path == "" {
-			continue
-		}
+	mount := func(kind string, readOnly bool, source, path string) {
 		access := "rw"
-		if d.ReadOnly {
+		if readOnly {
 			access = "ro"
 		}
-		m["mount."+strconv.Itoa(len(m))] = fmt.Sprintf("volume,%s,/dev/vd%c,%s", access, 'a'+i, d.Path)
+		m["mount."+strconv.Itoa(len(m))] = kind + "," + access + "," + source + "," + path
+	}
+	for i, d := range disks {
+		if d.Path != "" {
+			mount("volume", d.ReadOnly, fmt.Sprintf("/dev/vd%c", 'a'+i), d.Path)
+		}
+	}
+	for i, s := range shares {
+		mount("virtiofs", s.ReadOnly, tag(i), s.Path)
 	}
 	return m
 }

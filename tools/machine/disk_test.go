@@ -26,8 +26,8 @@ func TestParseDisk(t *testing.T) {
 }
 
 func TestMounts(t *testing.T) {
-	got := mounts([]Disk{{File: "a", Path: "/data"}, {File: "b"}, {File: "c", Path: "/more", ReadOnly: true}})
-	want := map[string]string{"mount.0": "volume,rw,/dev/vda,/data", "mount.1": "volume,ro,/dev/vdc,/more"}
+	got := mounts([]Disk{{File: "a", Path: "/data"}, {File: "b"}, {File: "c", Path: "/more", ReadOnly: true}}, []Share{{Dir: "d", Path: "/host", ReadOnly: true}})
+	want := map[string]string{"mount.0": "volume,rw,/dev/vda,/data", "mount.1": "volume,ro,/dev/vdc,/more", "mount.2": "virtiofs,ro,share0,/host"}
 	if !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

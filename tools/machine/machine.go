@@ -32,6 +32,7 @@ type Options struct {
 	CPUs    int
 	Network Network
 	Disks   []Disk
+	Shares  []Share
 	Timeout time.Duration // 0: none
 	Console io.Writer
 	Input   io.Reader                     // standard input; nil: it is empty
@@ -114,6 +115,7 @@ func Restart(o Options, variable string) error {
 	for _, d := range o.Disks {
 		paths = append(paths, vmm.Path{Name: d.File, Write: !d.ReadOnly})
 	}
+	paths = append(paths, sharePaths(o.Shares)...)
 	return vmm.Restart(os.Args, append(os.Environ(), variable), paths...)
 }
 
@@ -131,9 +133,18 @@ func Run(ctx context.Context, o Options) (status int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, closeDisks(disks)) }()
+	dirs, err := openShares(o.Shares)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, dirs.close()) }()
+	dirDevices, err := dirs.devices()
+	if err != nil {
+		return 0, err
+	}
 	settings := o.Kernel.settings()
 	maps.Copy(settings, card.settings)
-	maps.Copy(settings, mounts(o.Disks))
+	maps.Copy(settings, mounts(o.Disks, o.Shares))
 	vm, err := vmm.New(vmm.Config{
 		Image:    o.Image,
 		Args:     o.Args,
@@ -141,7 +152,7 @@ func Run(ctx context.Context, o Options) (status int, err error) {
 		Memory:   o.Memory,
 		CPUs:     o.CPUs,
 		Settings: settings,
-		Devices:  slices.Concat([]device.Device{virtio.NewRNG(), virtio.NewConsole(o.Input, o.Console, o.Size)}, card.devices, diskDevices(disks)),
+		Devices:  slices.Concat([]device.Device{virtio.NewRNG(), virtio.NewConsole(o.Input, o.Console, o.Size)}, card.devices, diskDevices(disks), dirDevices),
 		Console:  o.Console,
 	})
 	if err != nil {
@@ -156,7 +167,7 @@ func Run(ctx context.Context, o Options) (status int, err error) {
 	}
 	stop := handOn(vm)
 	defer stop()
-	if err := vmm.Lockdown(); err != nil {
+	if err := vmm.Lockdown(sharePaths(o.Shares)...); err != nil {
 		return 0, fmt.Errorf("locking the VMM in: %w", err)
 	}
 	s, err := vm.Run(ctx)

@@ -14,6 +14,9 @@ import (
 // RunProcess runs the program as a process of the host, with the same time
 // limit and signals, but with the host's memory, CPUs and network.
 func RunProcess(ctx context.Context, o Options) (status int, err error) {
+	if len(o.Shares) > 0 {
+		return 0, errors.New("-v is for virtual machines; a process has the host's files")
+	}
 	if len(o.Disks) > 0 {
 		return 0, errors.New("--disk is for virtual machines; a process has the files of this system")
 	}

@@ -64,6 +64,9 @@ func FindQEMU() (string, error) {
 // function Run. What QEMU itself has to say goes to standard error. Signals are
 // not handed on: they end QEMU.
 func (q *QEMU) Run(ctx context.Context, o Options) (status int, err error) {
+	if len(o.Shares) > 0 {
+		return 0, errors.New("-v is for ringo's own VMM (--vmm kvm); give QEMU a disk")
+	}
 	path, err := FindQEMU()
 	if err != nil {
 		return 0, err
@@ -193,7 +196,7 @@ func commandLine(o *Options) (string, error) {
 	rand.Read(seed)
 	words := []string{fmt.Sprintf("ringo.seed=%x", seed), "ringo.program=" + o.Args[0]}
 	settings := o.Kernel.settings()
-	maps.Copy(settings, mounts(o.Disks))
+	maps.Copy(settings, mounts(o.Disks, nil))
 	if strings.HasPrefix(o.Network.Kind, "tap:") {
 		static, err := o.Network.Static.settings()
 		if err != nil {

@@ -28,6 +28,7 @@ type runFlags struct {
 	network  string
 	disks    []string
 	files    []string
+	shares   []string
 	env      []string
 	vmm      string
 	qemu     machine.QEMU
@@ -61,6 +62,7 @@ func runCommand() *cobra.Command {
 	flags.VarP(&f.memory, "memory", "m", "memory of the guest")
 	flags.IntVar(&f.cpus, "smp", 1, "`NUMBER` of virtual CPUs")
 	flags.StringVar(&f.network, "net", "user", "`NETWORK` of the guest: user, tap:NAME or none")
+	flags.StringArrayVarP(&f.shares, "volume", "v", nil, "share a directory with the program: `HOSTDIR:/PATH[:ro]`; repeatable")
 	flags.StringArrayVar(&f.disks, "disk", nil, "give it a disk, as /dev/vda and so on; with a path, the volume on it is mounted there: `FILE[:/PATH][:ro]`; repeatable")
 	flags.StringArrayVar(&f.files, "files", nil, filesUsage)
 	flags.StringArrayVarP(&f.env, "env", "e", nil, "environment variable `K=V`, or K for its value here; repeatable")
@@ -76,7 +78,7 @@ func runCommand() *cobra.Command {
 	flags.StringArrayVar(&f.dns, "dns", nil, "name server's `ADDR` on a tap; repeatable")
 	flags.StringVar(&f.hostname, "hostname", "", "`NAME` of the machine")
 	flags.BoolVar(&f.strace, "strace", false, "print the program's system calls on its console")
-	flags.BoolVarP(&f.verbose, "verbose", "v", false, "say more about what happens")
+	flags.BoolVar(&f.verbose, "verbose", false, "say more about what happens")
 	return cmd
 }
 
@@ -169,6 +171,13 @@ func (f *runFlags) options() (o machine.Options, err error) {
 			return o, fmt.Errorf("--disk %w", err)
 		}
 		o.Disks = append(o.Disks, d)
+	}
+	for _, text := range f.shares {
+		s, err := machine.ParseShare(text)
+		if err != nil {
+			return o, fmt.Errorf("-v %w", err)
+		}
+		o.Shares = append(o.Shares, s)
 	}
 	o.Network.Static, err = f.static()
 	return o, err

@@ -10,6 +10,7 @@ const (
 	DeviceBlock   = 2
 	DeviceConsole = 3
 	DeviceRNG     = 4
+	DeviceFS      = 26
 )
 
 // Device status bits (2.1).

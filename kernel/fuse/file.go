@@ -1,0 +1,176 @@
+package fuse
+
+import (
+	"syscall"
+
+	"ringo.dev/ringo/kernel"
+)
+
+// regular is a regular file.
+type regular struct{ inode }
+
+// file is an open regular file. Its inode's methods are about the file's object,
+// which need not have a name any more.
+type file struct {
+	*regular
+	number uint64
+	flags  int
+}
+
+var (
+	_ kernel.Content    = (*file)(nil)
+	_ kernel.DataSeeker = (*file)(nil)
+	_ kernel.Allocater  = (*file)(nil)
+)
+
+// freshFile is a file that was just created, as the other side opened it: the
+// kernel asks to open it next.
+type freshFile struct {
+	regular *regular
+	number  uint64
+}
+
+// keepFresh remembers a file that was just created, and closes the one before if
+// nobody came to open it.
+func (fs *FS) keepFresh(f *regular, number uint64) {
+	fs.mu.Lock()
+	before := fs.fresh
+	fs.fresh = freshFile{f, number}
+	fs.mu.Unlock()
+	if before.regular != nil {
+		before.regular.release(opRelease, before.number, syscall.O_RDWR)
+	}
+}
+
+// takeFresh returns what keepFresh has remembered for f.
+func (fs *FS) takeFresh(f *regular) (number uint64, ok bool) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	if fs.fresh.regular != f {
+		return 0, false
+	}
+	number = fs.fresh.number
+	fs.fresh = freshFile{}
+	return number, true
+}
+
+// Open implements kernel.Regular.
+func (f *regular) Open(flags int) (kernel.File, kernel.Errno) {
+	const matter = syscall.O_ACCMODE | syscall.O_APPEND | syscall.O_SYNC | syscall.O_DSYNC
+	o := &file{regular: f, flags: flags & matter}
+	if o.flags&^syscall.O_ACCMODE == 0 {
+		if number, ok := f.fs.takeFresh(f); ok {
+			o.number = number
+			return kernel.NewRegularFile(o, flags), 0
+		}
+	}
+	in := openIn{flags: uint32(o.flags)}
+	var out openOut
+	if _, err := f.fs.call(opOpen, f.inode.number, bytesOf(&in), nil, bytesOf(&out), nil); err != 0 {
+		return nil, err
+	}
+	o.number = out.file
+	return kernel.NewRegularFile(o, flags), 0
+}
+
+// Release implements kernel.Content.
+func (o *file) Release() { o.release(opRelease, o.number, o.flags) }
+
+// SetAttr implements kernel.Inode: a file that is open for writing can be
+// truncated whatever its mode.
+func (o *file) SetAttr(a *kernel.Attr) kernel.Errno { return o.setAttr(a, &o.number) }
+
+// ReadAt implements kernel.Content.
+func (o *file) ReadAt(p []byte, off int64) (done int, err kernel.Errno) {
+	for done < len(p) {
+		part := p[done:min(len(p), done+maxTransfer)]
+		in := transferIn{file: o.number, offset: uint64(off) + uint64(done), size: uint32(len(part)), flags: uint32(o.flags)}
+		n, err := o.fs.call(opRead, o.inode.number, bytesOf(&in), nil, nil, part)
+		done += n
+		if err != 0 && done == 0 {
+			return 0, err
+		}
+		if err != 0 || n < len(part) {
+			break
+		}
+	}
+	return done, 0
+}
+
+// WriteAt implements kernel.Content.
+func (o *file) WriteAt(p []byte, off int64) (done int, err kernel.Errno) {
+	for done < len(p) {
+		part := p[done:min(len(p), done+o.fs.maxWrite)]
+		in := transferIn{file: o.number, offset: uint64(off) + uint64(done), size: uint32(len(part)), flags: uint32(o.flags)}
+		var out writeOut
+		_, err := o.fs.call(opWrite, o.inode.number, bytesOf(&in), part, bytesOf(&out), nil)
+		if err == 0 && out.size > uint32(len(part)) {
+			err = syscall.EIO
+		}
+		if err != 0 {
+			if done > 0 {
+				err = 0
+			}
+			return done, err
+		}
+		done += int(out.size)
+		if int(out.size) < len(part) {
+			break
+		}
+	}
+	return done, 0
+}
+
+// Append implements kernel.Content. If the file was opened with O_APPEND, the
+// other side does it in one step for each maxWrite bytes, whoever else appends.
+func (o *file) Append(p []byte) (off int64, n int, err kernel.Errno) {
+	end, err := o.size()
+	if err != 0 {
+		return 0, 0, err
+	}
+	n, err = o.WriteAt(p, end)
+	if o.flags&syscall.O_APPEND == 0 || err != 0 {
+		return end, n, err
+	}
+	if after, err := o.size(); err == 0 {
+		end = after - int64(n)
+	}
+	return end, n, 0
+}
+
+func (o *file) size() (int64, kernel.Errno) {
+	var st syscall.Stat_t
+	err := o.Stat(&st)
+	return st.Size, err
+}
+
+// Sync implements kernel.Content.
+func (o *file) Sync() kernel.Errno {
+	in := fsyncIn{file: o.number}
+	_, err := o.fs.call(opFsync, o.inode.number, bytesOf(&in), nil, nil, nil)
+	return err
+}
+
+// Allocate implements kernel.Allocater.
+func (o *file) Allocate(mode int, off, n int64) kernel.Errno {
+	in := fallocateIn{file: o.number, offset: uint64(off), length: uint64(n), mode: uint32(mode)}
+	_, err := o.fs.call(opFallocate, o.inode.number, bytesOf(&in), nil, nil, nil)
+	return err
+}
+
+// SeekData implements kernel.DataSeeker.
+func (o *file) SeekData(off int64, hole bool) (int64, kernel.Errno) {
+	const seekData, seekHole = 3, 4
+	in := lseekIn{file: o.number, offset: uint64(off), whence: seekData}
+	if hole {
+		in.whence = seekHole
+	}
+	var out lseekOut
+	if _, err := o.fs.call(opLseek, o.inode.number, bytesOf(&in), nil, bytesOf(&out), nil); err != 0 {
+		return 0, err
+	}
+	if int64(out.offset) < off {
+		return 0, syscall.EIO
+	}
+	return int64(out.offset), 0
+}
