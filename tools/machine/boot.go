@@ -50,13 +50,32 @@ func (q *QEMU) bootArgs(dir string, o *Options) ([]string, error) {
 		return nil, fmt.Errorf("--boot %s: %s: %w", q.Boot, o.Image, err)
 	}
 	if way.uefi {
-		firmware, err := FindFirmware(q.Machine)
+		firmware, err := uefiArgs(q.Machine, o)
 		if err != nil {
 			return nil, fmt.Errorf("--boot %s: %w", q.Boot, err)
 		}
-		args = append(args, firmware.Args()...)
+		args = append(args, firmware...)
 	}
 	return args, nil
+}
+
+// uefiArgs returns the arguments for a machine's UEFI firmware.
+func uefiArgs(machine string, o *Options) ([]string, error) {
+	info, err := os.Stat(o.Image)
+	if err != nil {
+		return nil, err
+	}
+	// OVMF has a file in memory twice, and does not say why it goes on to its
+	// shell when there is no room for that.
+	const own = 48 << 20
+	if need := own + 3*info.Size(); o.Memory < need {
+		return nil, fmt.Errorf("the firmware and the program need more memory than %d MiB; use -m %dM", o.Memory>>20, need>>20+1)
+	}
+	firmware, err := FindFirmware(machine)
+	if err != nil {
+		return nil, err
+	}
+	return firmware.Args(), nil
 }
 
 // bootMultiboot boots the executable as it is: QEMU prefers multiboot.

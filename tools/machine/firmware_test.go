@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/fstest"
 )
@@ -51,5 +52,20 @@ func TestFirmwareIn(t *testing.T) {
 	}
 	if f, err := firmwareIn(fstest.MapFS{"a.json": {Data: []byte("{")}}, "pc"); err == nil || errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a broken description: %+v, %v", f, err)
+	}
+}
+
+func TestUEFIMemory(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "program")
+	if err := os.WriteFile(file, make([]byte, 10<<20), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	o := &Options{Image: file, Memory: 64 << 20}
+	if _, err := uefiArgs("q35", o); err == nil || !strings.Contains(err.Error(), "use -m 79M") {
+		t.Errorf("%v, want an advice", err)
+	}
+	o.Memory = 79 << 20
+	if _, err := uefiArgs("microvm", o); err == nil || !strings.Contains(err.Error(), "apt-get install ovmf") {
+		t.Errorf("%v, want that there is no firmware", err)
 	}
 }
