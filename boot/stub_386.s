@@ -25,6 +25,7 @@
 #define CR4_SET		0x620 // OSXMMEXCPT, OSFXSR, PAE
 
 #define COM1		0x3f8
+#define SCREEN		0xb8000 // of text, its first line
 
 TEXT stub(SB), 4, $0 // NOSPLIT
 	// The PVH entry. What stands for the loader in EAX is Xen's magic number of
@@ -101,12 +102,19 @@ big:
 	RETFL
 
 unfit:
-	// Say so on the serial port, and stop.
+	// Say so on the screen and the serial port, and stop.
 	MOVL	P_MESSAGE, SI
+	MOVL	$SCREEN, DI
 char:
 	MOVB	(SI), BX
 	TESTB	BX, BX
 	JEQ	stop
+	CMPB	BX, $0x20
+	JCS	control
+	MOVB	BX, 0(DI)
+	MOVB	$0x0f, 1(DI) // white
+	ADDL	$2, DI
+control:
 	MOVL	$100000, CX
 busy:
 	MOVL	$(COM1+5), DX

@@ -69,15 +69,5 @@ func TestBochs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer g.Stop()
-	for _, line := range []string{"network is up", "serving on"} {
-		if err := g.Await(ctx, line); err != nil {
-			t.Fatal(err)
-		}
-	}
-	const requests = 20
-	for range requests {
-		if err := fetch(ctx, fmt.Sprintf("http://127.0.0.1:%d/", port)); err != nil {
-			t.Fatalf("%v\n%s", err, g.Output())
-		}
-	}
+	fetchPages(ctx, t, g, port, 20)
 }

@@ -3,7 +3,6 @@ package metal
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -101,20 +100,10 @@ func TestImageWeb(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	port := freePort(t)
-	m := machine{Type: "pc", CPU: "max", Args: []string{"-device", "e1000,netdev=n", "-netdev", fmt.Sprintf("user,id=n,hostfwd=tcp:127.0.0.1:%d-:8080", port)}}
+	m := machine{Type: "pc", CPU: "max", Args: []string{"-device", "e1000,netdev=n", "-netdev", forward(port)}}
 	g := m.startImage(ctx, t, "cd", image)
 	defer g.Stop()
-	for _, line := range []string{"network is up", "serving on"} {
-		if err := g.Await(ctx, line); err != nil {
-			t.Fatal(err)
-		}
-	}
-	const requests = 100
-	for range requests {
-		if err := fetch(ctx, fmt.Sprintf("http://127.0.0.1:%d/", port)); err != nil {
-			t.Fatalf("%v\n%s", err, g.Output())
-		}
-	}
+	fetchPages(ctx, t, g, port, 100)
 }
 
 // TestImageFails checks what the loader says of an image or a machine that is

@@ -204,24 +204,13 @@ func TestWeb(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			port := freePort(t)
-			c.Args = append(c.Args, "-netdev", fmt.Sprintf("user,id=n,hostfwd=tcp:127.0.0.1:%d-:8080", port))
+			c.Args = append(c.Args, "-netdev", forward(port))
 			g, err := harness.StartGuest(c.command(ctx, t, image, seed+" ringo.net.verbose=1"))
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer g.Stop()
-			if err := g.Await(ctx, "network is up"); err != nil {
-				t.Fatal(err)
-			}
-			if err := g.Await(ctx, "serving on"); err != nil {
-				t.Fatal(err)
-			}
-			const requests = 100
-			for range requests {
-				if err := fetch(ctx, fmt.Sprintf("http://127.0.0.1:%d/", port)); err != nil {
-					t.Fatalf("%v\n%s", err, g.Output())
-				}
-			}
+			fetchPages(ctx, t, g, port, 100)
 		})
 	}
 }
@@ -313,6 +302,28 @@ func freePort(t *testing.T) int {
 	}
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port
+}
+
+// forward is QEMU's user network with a port of the loopback that leads to
+// examples/web.
+func forward(port int) string {
+	return fmt.Sprintf("user,id=n,hostfwd=tcp:127.0.0.1:%d-:8080", port)
+}
+
+// fetchPages waits until examples/web serves, with ringo.net.verbose, and fetches
+// n pages through the port.
+func fetchPages(ctx context.Context, t *testing.T, g *harness.Guest, port, n int) {
+	t.Helper()
+	for _, line := range []string{"network is up", "serving on"} {
+		if err := g.Await(ctx, line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range n {
+		if err := fetch(ctx, fmt.Sprintf("http://127.0.0.1:%d/", port)); err != nil {
+			t.Fatalf("%v\n%s", err, g.Output())
+		}
+	}
 }
 
 // fetch gets a page of examples/web, over a connection of its own.

@@ -2,7 +2,6 @@ package metal
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -68,21 +67,11 @@ func TestUEFIWeb(t *testing.T) {
 	defer cancel()
 	port := freePort(t)
 	m := machine{Type: "q35", CPU: "max", Args: []string{
-		"-device", "virtio-net-pci,netdev=n", "-netdev", fmt.Sprintf("user,id=n,hostfwd=tcp:127.0.0.1:%d-:8080", port),
+		"-device", "virtio-net-pci,netdev=n", "-netdev", forward(port),
 	}}.withUEFI(t)
 	g := m.startImage(ctx, t, "ahci", image)
 	defer g.Stop()
-	for _, line := range []string{"network is up", "serving on"} {
-		if err := g.Await(ctx, line); err != nil {
-			t.Fatal(err)
-		}
-	}
-	const requests = 100
-	for range requests {
-		if err := fetch(ctx, fmt.Sprintf("http://127.0.0.1:%d/", port)); err != nil {
-			t.Fatalf("%v\n%s", err, g.Output())
-		}
-	}
+	fetchPages(ctx, t, g, port, 100)
 }
 
 // TestUEFIFails checks what the loader says of an image or a machine that is not
