@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"testing"
 	"time"
+
+	"ringo.dev/ringo/tools/volumes"
 )
 
 // newDisk makes a file for a disk of so many MB.
@@ -123,5 +125,59 @@ func TestDiskErrors(t *testing.T) {
 				t.Errorf("status %d\n%s", r.Status, r.Output)
 			}
 		})
+	}
+}
+
+// TestVolume keeps files on a volume, from one machine to the next. One bit that
+// flips on the disk makes reading its block an error, and nothing else.
+func TestVolume(t *testing.T) {
+	needKVM(t)
+	disk := filepath.Join(t.TempDir(), "data.img")
+	if err := volumes.Create(disk, 16<<20); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"--disk", disk + ":/data"}
+	showDisk(t, args, "stored", "found")
+	showDisk(t, append(args, "--smp", "2"), "found")
+	showDisk(t, []string{"--disk", disk + ":/data:ro"}, "found")
+
+	b, err := os.ReadFile(disk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.LastIndex(b, []byte("broken: this is the place to flip a bit"))
+	if at < 0 {
+		t.Fatal("the file's data is not on the disk")
+	}
+	b[at+10] ^= 0x10
+	if err := os.WriteFile(disk, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	r, err := ringo.Run(ctx, append(args, "--net", "none", program(t, "tests/programs/disk"), "--", "damaged")...)
+	if err != nil || r.Status != 0 || !regexp.MustCompile(`(?m)^ringo: /dev/vda: volume: block \d+: wrong checksum`).MatchString(r.Output) {
+		t.Errorf("status %d, %v, or the console does not say it\n%s", r.Status, err, r.Output)
+	}
+
+	// What is wrong with a volume as a whole is found out before the start.
+	empty := newDisk(t, 16)
+	short := filepath.Join(t.TempDir(), "short.img")
+	if err := os.WriteFile(short, b[:12<<20], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	clear(b[:64<<10])
+	clear(b[len(b)-64<<10:])
+	spoiled := filepath.Join(t.TempDir(), "spoiled.img")
+	if err := os.WriteFile(spoiled, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		empty: `there is no volume on this disk \(ringo volume create makes one\)`, short: `disk is too small`, spoiled: `volume`,
+	} {
+		r, err := ringo.Run(ctx, "--net", "none", "--disk", name+":/data", program(t, "tests/programs/disk"), "--", "found")
+		if err != nil || r.Status != 125 || !regexp.MustCompile(`^ringo: disk [^\n]*`+want+`[^\n]*\n$`).MatchString(r.Output) {
+			t.Errorf("%s: status %d, %v\n%s", name, r.Status, err, r.Output)
+		}
 	}
 }

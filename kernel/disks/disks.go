@@ -42,10 +42,11 @@ func Attach(k *kernel.Kernel) {
 		syncAtExit(k)
 		return newCache()
 	})
-	k.RegisterFileSystem("volume", mounter(found, func(d block.Device) (kernel.FileSystem, kernel.Errno) {
-		v, err := volume.Open(d, volume.Options{ReadOnly: d.ReadOnly(), Report: func(err error) { report("volume", err) }})
+	k.RegisterFileSystem("volume", mounter(found, func(name string, d block.Device) (kernel.FileSystem, kernel.Errno) {
+		tell := func(err error) { report("/dev/"+name, err) }
+		v, err := volume.Open(d, volume.Options{ReadOnly: d.ReadOnly(), Report: tell})
 		if err != nil {
-			report("volume", err)
+			tell(err)
 			return nil, syscall.EINVAL
 		}
 		return v.Files(prepare()), 0
@@ -153,8 +154,8 @@ func diskNumber(disk, partition int) uint64 {
 	return kernel.MakeDev(diskMajor, uint64(disk*diskMinors+partition))
 }
 
-// openFunc makes the file system of a type that is on a device.
-type openFunc func(block.Device) (kernel.FileSystem, kernel.Errno)
+// openFunc makes the file system of a type that is on a disk.
+type openFunc func(name string, d block.Device) (kernel.FileSystem, kernel.Errno)
 
 // mounter returns how a type of file system is made from a disk's path
 // (kernel.RegisterFileSystem). A disk is opened once: a second mount is another
@@ -181,7 +182,7 @@ func (d *disk) mount(open openFunc) (fs kernel.FileSystem, err kernel.Errno) {
 	case d.writers > 0:
 		return nil, syscall.EBUSY
 	}
-	if fs, err = open(d.device); err == 0 {
+	if fs, err = open(d.name, d.device); err == 0 {
 		d.mounted = fs
 	}
 	return fs, err

@@ -1,6 +1,7 @@
 // Command disk uses /dev/vda as a program would that keeps its data on a raw
 // disk. Its properties want a disk of at least 16 MB; "kept" wants what "raw" has
-// left there, and the last ones a disk like none of these.
+// left there. "stored", "found" and "damaged" want a volume in /data. The others
+// say what they want.
 package main
 
 import (
@@ -29,6 +30,9 @@ func main() {
 		"partitions": partitions,
 		"readonly":   readOnly,
 		"absent":     absent,
+		"stored":     stored,
+		"found":      found,
+		"damaged":    damaged,
 	})
 }
 
@@ -258,4 +262,52 @@ func absent() error {
 		return fmt.Errorf("%s: %v", name, err)
 	}
 	return nil
+}
+
+// The files of stored. Their content can be found on the disk.
+const (
+	whole, broken = "/data/dir/whole", "/data/dir/broken"
+	mark          = "this is the place to flip a bit"
+)
+
+func content(name string) []byte {
+	return append(pattern(1<<20, len(name)), name+": "+mark...)
+}
+
+// stored makes files and leaves it to the machine's end to bring them to the disk.
+func stored() error {
+	if err := os.MkdirAll("/data/dir", 0o700); err != nil {
+		return err
+	}
+	for _, name := range []string{whole, broken} {
+		if err := os.WriteFile(name, content(name), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// found finds what stored has made in another machine.
+func found() error {
+	for _, name := range []string{whole, broken} {
+		if b, err := os.ReadFile(name); err != nil || !bytes.Equal(b, content(name)) {
+			return fmt.Errorf("%s: %d bytes, %v", name, len(b), err)
+		}
+	}
+	return nil
+}
+
+// damaged finds one file damaged, and all else as it was.
+func damaged() error {
+	b, err := os.ReadFile(broken)
+	if err := check.Is("reading the damaged file", err, syscall.EIO); err != nil {
+		return err
+	}
+	if !bytes.HasPrefix(content(broken), b) {
+		return errors.New("wrong data was read")
+	}
+	if b, err := os.ReadFile(whole); err != nil || !bytes.Equal(b, content(whole)) {
+		return fmt.Errorf("%s: %d bytes, %v", whole, len(b), err)
+	}
+	return os.WriteFile("/data/dir/new", []byte("x"), 0o600)
 }
