@@ -63,6 +63,10 @@
 #define USABLE		0x9e
 #define PLACE		0x49e
 
+// Four 16-bit characters: what makes letters small, and a file's extension.
+#define LOWER_CASE	0x0020002000200020
+#define DOT_EFI		0x006900660065002e
+
 // The work area: pages that are neither the program's nor above 4 GiB. BX points
 // to it.
 #define W_PAGES		18
@@ -235,7 +239,8 @@ reachable:
 	MOVL	AX, (W_STACK+8)(BX)
 
 	// The command line: the application's own, or what the boot option or
-	// whoever else started the application has for it, if that is text.
+	// whoever else started the application has for it, if that is text. The UEFI
+	// shell puts the application's name in front, which is left out.
 	LEAQ	P_LINE, SI
 	LEAQ	W_LINE(BX), DI
 	MOVQ	P_LINE_SIZE, CX
@@ -264,8 +269,33 @@ isText:
 	INCQ	DX
 	JMP	isText
 endOfText:
+	XORL	R8, R8
+firstWord:
+	CMPQ	R8, DX
+	JEQ	endOfWord
+	CMPW	(SI)(R8*2), $0x20
+	JEQ	endOfWord
+	INCQ	R8
+	JMP	firstWord
+endOfWord:
+	CMPQ	R8, $4
+	JCS	blanks
+	MOVQ	$LOWER_CASE, AX
+	ORQ	-8(SI)(R8*2), AX
+	MOVQ	$DOT_EFI, CX
+	CMPQ	AX, CX
+	JNE	blanks
+	LEAQ	(SI)(R8*2), SI
+	SUBQ	R8, DX
+blanks:
 	TESTQ	DX, DX
 	JEQ	tables
+	CMPW	(SI), $0x20
+	JNE	given
+	ADDQ	$2, SI
+	DECQ	DX
+	JMP	blanks
+given:
 	CMPQ	DX, $LINE_MAX
 	JCC	longLine
 	LEAQ	W_LINE(BX), DI

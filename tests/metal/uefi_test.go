@@ -148,15 +148,15 @@ func TestUEFIOption(t *testing.T) {
 	if err := os.WriteFile(image, app, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	for option, want := range map[string]string{"": `"own"`, `given "x y"`: `"x y"`} {
+	for option, want := range map[string]string{
+		`given "x y"`:                `"given" "x y"`,
+		`fs0:\App.EFI`:               `"own"`, // as the UEFI shell has it
+		`fs0:\App.EFI given "x y"  `: `"given" "x y"`,
+	} {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
-		args := []string{"-kernel", image}
-		if option != "" {
-			args = append(args, "-append", option)
-		}
-		out, _ := machine{Type: "q35", CPU: "max"}.withUEFI(t).qemu(ctx, t, args...).Output() // its status says nothing here
-		if text := string(out); !strings.Contains(text, want) || strings.Contains(text, `"own"`) != (option == "") {
+		out, _ := machine{Type: "q35", CPU: "max"}.withUEFI(t).qemu(ctx, t, "-kernel", image, "-append", option).Output() // its status says nothing here
+		if text := string(out); !strings.Contains(text, want) || strings.Contains(text, `"own"`) != (want == `"own"`) {
 			t.Errorf("with the option %q, output:\n%s", option, text)
 		}
 	}
