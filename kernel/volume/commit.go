@@ -15,15 +15,25 @@ const (
 	// promisedData writes data for which Reserve has found room.
 	promisedData
 	// shrink removes something, or changes what is there. It may use the reserve:
-	// what it takes comes back with the next commit.
+	// what it takes comes back with the next commit, if no snapshot keeps it.
 	shrink
+	// forget removes a snapshot. It may use all there is.
+	forget
 )
 
 // reserve is the number of blocks that only removals may use, so that they work
 // on a full disk.
 func (v *Volume) reserve() int64 {
 	const share, most, spare = 64, 8192, 8
-	return max(int64(min(v.super.blocks/share, most)), v.paths(v.renamePlaces())+spare)
+	return max(int64(min(v.super.blocks/share, most)), v.paths(v.renamePlaces())+spare+v.lastReserve())
+}
+
+// lastReserve is the part of it that only the removal of snapshots may use.
+func (v *Volume) lastReserve() int64 {
+	if v.super.lastSnap == 0 {
+		return 0
+	}
+	return 2 * v.paths(forgetPlaces)
 }
 
 // paths is the number of blocks that a change of items at n places of the files'
@@ -90,6 +100,8 @@ func (v *Volume) begin(why purpose, data int64, places int) error {
 			need += v.reserve() + v.owed()
 		case promisedData:
 			need = v.paths(places)
+		case shrink:
+			need += v.lastReserve()
 		}
 		enough := v.space.available() >= need
 		due := len(v.dirty) >= maxDirty || len(v.dead) >= maxDead

@@ -414,11 +414,13 @@ func TestFlips(t *testing.T) {
 
 // TestSnapshots keeps states of a volume, and finds them as they were.
 func TestSnapshots(t *testing.T) {
-	for seed := range uint64(4) {
-		disk := format(t, 8<<20)
+	for seed := range *seeds {
+		size := int64(1) << (20 + seed%3)
+		disk := format(t, size)
 		v := open(t, disk)
 		r := rand.New(rand.NewPCG(seed, 9))
 		d := newDriver(t, r, v)
+		d.greedy = seed%6 >= 3
 		kept := map[string]string{}
 		for i := range 600 {
 			d.step()
@@ -433,12 +435,12 @@ func TestSnapshots(t *testing.T) {
 					t.Fatal(err)
 				}
 			case 2:
-				for name := range kept {
+				if names := sortedKeys(kept); len(names) > 0 {
+					name := names[r.IntN(len(names))]
 					if err := v.RemoveSnapshot(name); err != nil {
 						t.Fatal(err)
 					}
 					delete(kept, name)
-					break
 				}
 			case 3:
 				v.Sync()
@@ -477,7 +479,7 @@ func TestSnapshots(t *testing.T) {
 		}
 		v.Close()
 		checkClean(t, disk)
-		fresh := open(t, format(t, 8<<20))
+		fresh := open(t, format(t, size))
 		empty := fresh.space.free.Load()
 		if got := v.space.free.Load(); got != empty {
 			t.Errorf("%d blocks are free when all is removed, want %d", got, empty)

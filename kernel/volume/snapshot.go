@@ -198,7 +198,7 @@ func (v *Volume) addSnapshot(name string) error {
 // RemoveSnapshot removes a snapshot. Space that only it needed is free then.
 func (v *Volume) RemoveSnapshot(name string) error {
 	var s Snapshot
-	err := v.change(shrink, 0, 2, nil, func() (err error) {
+	err := v.change(forget, 0, forgetPlaces, nil, func() (err error) {
 		if s, err = v.named(name); err != nil {
 			return err
 		}
@@ -248,12 +248,15 @@ func (v *Volume) neighbours(s Snapshot) (before, list uint64, err error) {
 	return before, list, err
 }
 
+// forgetPlaces is the number of places of the trees that one step of that changes.
+const forgetPlaces = 4
+
 // finishSnapshot gives back what a removed snapshot had.
 func (v *Volume) finishSnapshot(s Snapshot) error {
-	const step = 16
+	const step = 16 // rows, which are neighbours in their lists
 	from, moving := uint64(0), false
 	for done := false; !done; {
-		err := v.change(shrink, 0, step, nil, func() error {
+		err := v.change(forget, 0, forgetPlaces, nil, func() error {
 			before, list, err := v.neighbours(s)
 			if err != nil {
 				return err

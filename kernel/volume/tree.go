@@ -135,7 +135,6 @@ func (t *tree) newNode(level uint8) (*node, error) {
 // own returns the node at p for changing, and where it is then.
 func (t *tree) own(p pointer, level uint8) (*node, pointer, error) {
 	v := t.v
-	v.touched = true
 	old, err := t.load(p, level)
 	if err != nil || p.birth == v.generation() {
 		return old, p, err
@@ -147,7 +146,10 @@ func (t *tree) own(p pointer, level uint8) (*node, pointer, error) {
 	n := &node{data: old.data}
 	n.place(pointer{addr: addr, birth: v.generation()})
 	v.dirty[addr] = n
-	return n, v.pointerTo(n), t.discard(p)
+	if err = t.discard(p); err != nil {
+		v.touched = true // the old node is the tree's, and given back perhaps
+	}
+	return n, v.pointerTo(n), err
 }
 
 // discard gives back the block of a node that is not part of the tree any more.
@@ -198,6 +200,7 @@ func (t *tree) insert(n *node, k key, value []byte) (*node, error) {
 	if n.level() == 0 {
 		i, exact := n.find(k)
 		if exact {
+			t.v.touched = true
 			if old := n.value(i); len(old) == len(value) {
 				copy(old, value)
 				return nil, nil
@@ -224,12 +227,14 @@ func (t *tree) insert(n *node, k key, value []byte) (*node, error) {
 // gets a node of its own then: items often come in order, and so nodes become full.
 func (t *tree) add(n *node, i int, k key, value []byte) (right *node, err error) {
 	if n.room() >= len(value)+slotSize {
+		t.v.touched = true
 		n.insert(i, k, value)
 		return nil, nil
 	}
 	if right, err = t.newNode(n.level()); err != nil {
 		return nil, err
 	}
+	t.v.touched = true
 	if i == n.count() {
 		right.insert(0, k, value)
 		return right, nil
@@ -273,6 +278,9 @@ func (t *tree) remove(k key) (bool, error) {
 			return false, err
 		}
 		t.root = child
+		if child.level == 0 {
+			break
+		}
 		if root, err = t.load(child.pointer, child.level); err != nil {
 			return false, err
 		}
@@ -287,6 +295,7 @@ func (t *tree) cut(n *node, k key) error {
 		if !exact {
 			return t.v.damage("a tree changed while it was locked", n.addr())
 		}
+		t.v.touched = true
 		n.remove(i)
 		return nil
 	}
@@ -319,11 +328,11 @@ func (t *tree) merge(n *node, i int) error {
 	level := n.level() - 1
 	left, err := t.load(n.child(i), level)
 	if err != nil {
-		return err
+		return nil // a damaged neighbour keeps nobody from changing this one
 	}
 	right, err := t.load(n.child(i+1), level)
 	if err != nil {
-		return err
+		return nil
 	}
 	const slack = nodeRoom / 4
 	if left.room() < nodeRoom-right.room()+slack {

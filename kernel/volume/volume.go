@@ -63,6 +63,7 @@ type Volume struct {
 	failure  atomic.Pointer[error]
 	open     inodeTable
 	report   func(error)
+	reported reports
 	views    map[uint64]int // open snapshots, by generation; guarded by write
 }
 
@@ -71,7 +72,7 @@ type Options struct {
 	// ReadOnly opens the volume so that nothing is written to the device, not
 	// even what a crash has left to do.
 	ReadOnly bool
-	// Report is called for every damage that is found, and for an error of
+	// Report is called for every block that is found damaged, and for an error of
 	// the device, with a message for the console. It may be nil.
 	Report func(error)
 }
@@ -213,8 +214,31 @@ func (v *Volume) writeBlocks(b []byte, addr uint64, what string) error {
 // damage makes an error of what was found at a block.
 func (v *Volume) damage(what string, addr uint64) error {
 	err := &DamageError{what, addr}
-	v.report(err)
+	if v.reported.add(addr) {
+		v.report(err)
+	}
 	return err
+}
+
+// reports are the blocks of which was reported that they are damaged: once is enough.
+type reports struct {
+	mu     sync.Mutex
+	blocks map[uint64]struct{}
+}
+
+// add reports whether a block is new, and not one too many.
+func (r *reports) add(addr uint64) bool {
+	const most = 1000
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, known := r.blocks[addr]; known || len(r.blocks) >= most {
+		return false
+	}
+	if r.blocks == nil {
+		r.blocks = map[uint64]struct{}{}
+	}
+	r.blocks[addr] = struct{}{}
+	return true
 }
 
 func (v *Volume) deviceError(what string, addr uint64, err error) error {
