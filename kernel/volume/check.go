@@ -17,9 +17,9 @@ type Summary struct {
 	Used, Free  int64 // bytes
 }
 
-// Check reads a whole volume, of which it changes nothing: all nodes, names and data of the files and
-// snapshots. It calls report for everything that is not as it should be. The error is
-// nil if the volume could be looked at, whatever was found.
+// Check reads a whole volume, of which it changes nothing: all nodes, names and data of
+// the files and snapshots. It calls report for everything that is not as it should be.
+// The error is nil if the volume could be looked at, whatever was found.
 func Check(dev block.Device, report func(error)) (Summary, error) {
 	v, err := Open(dev, Options{ReadOnly: true})
 	if err != nil {
@@ -438,7 +438,7 @@ func (c *checker) compareBlocks(addr, used uint64) {
 		return
 	}
 	live, snap, dead := c.live[i], c.snaps[i], c.dead[i]
-	if left := c.v.super.blocks - addr; left < 64 { // the map has bits beyond the volume's end, which are set
+	if left := c.v.super.blocks - addr; left < 64 { // beyond the volume's end, bits are set
 		used &= 1<<left - 1
 	}
 	unlisted := dead &^ snap

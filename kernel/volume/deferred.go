@@ -3,8 +3,8 @@ package volume
 import "slices"
 
 // deferred holds data that has a place on the disk but is not there yet, by block.
-// An fsync after a small write puts the data in its record of the log, and so is one write; what
-// comes to its place with the next commit are many blocks together.
+// An fsync after a small write puts the data in its record of the log, and so is one
+// write; what comes to its place with the next commit are many blocks together.
 //
 // It is guarded by Volume.mu; it changes only with write held, too.
 type deferred map[uint64]*[BlockSize]byte
@@ -52,7 +52,9 @@ func (v *Volume) writeDeferred(blocks []uint64) error {
 
 // writeNeighbours writes blocks, which are in the order of their addresses, with as few
 // calls of write as possible.
-func writeNeighbours[T any](list []T, addr func(T) uint64, data func(T) []byte, write func(b []byte, addr uint64) error) error {
+func writeNeighbours[T any](list []T, addr func(T) uint64, data func(T) []byte,
+	write func(b []byte, addr uint64) error,
+) error {
 	const most = 64 // in one write
 	buf := make([]byte, 0, min(len(list), most)*BlockSize)
 	for i := 0; i < len(list); {

@@ -320,7 +320,9 @@ func (v *Volume) rename(from uint64, old string, to uint64, new string, flags in
 }
 
 // renameLocked is rename with mu held; if done is false, finish has to be called for gone.
-func (v *Volume) renameLocked(from uint64, old string, to uint64, new string, flags int) (gone uint64, done bool, err error) {
+func (v *Volume) renameLocked(from uint64, old string, to uint64, new string, flags int) (
+	gone uint64, done bool, err error,
+) {
 	fromDir, err := v.directory(from)
 	if err != nil {
 		return 0, true, err

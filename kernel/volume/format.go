@@ -105,7 +105,8 @@ func (sb *superblock) decode(b []byte) (ok bool, err error) {
 		return false, nil
 	}
 	if format != version {
-		return false, &FormatError{"the volume has format " + decimal(uint64(format)) + ", this program knows format " + decimal(version)}
+		return false, &FormatError{"the volume has format " + decimal(uint64(format)) +
+			", this program knows format " + decimal(version)}
 	}
 	sb.generation = f.u64()
 	copy(sb.id[:], f.take(len(sb.id)))
@@ -150,7 +151,8 @@ func volumeBlocks(size int64) uint64 {
 func Format(dev block.Device, id [16]byte) error {
 	n := volumeBlocks(dev.Size())
 	if n < minBlocks {
-		return &FormatError{"a volume needs at least " + decimal(MinSize) + " bytes, the device has " + decimal(uint64(dev.Size()))}
+		return &FormatError{"a volume needs at least " + decimal(MinSize) + " bytes, the device has " +
+			decimal(uint64(max(dev.Size(), 0)))}
 	}
 	if dev.ReadOnly() {
 		return syscall.EROFS

@@ -317,8 +317,19 @@ func (v *Volume) replay() error {
 // should come before it was whole once.
 func (v *Volume) checkLogEnd(end uint64, number uint32) error {
 	const far = 64
-	for at := end + 1; at < min(end+far, v.super.logBlocks); at++ {
-		r, err := v.readRecord(at, func(n uint32) bool { return n > number })
+	if end+1 >= v.super.logBlocks {
+		return nil
+	}
+	n := min(far, v.super.logBlocks-end-1)
+	b := make([]byte, n*BlockSize)
+	if err := v.dev.ReadAt(b, int64(v.super.logStart+end+1)*BlockSize); err != nil {
+		return v.deviceError("reading the log", v.super.logStart+end+1, err)
+	}
+	for i := range n {
+		if get64(b[i*BlockSize:]) != logMagic {
+			continue
+		}
+		r, err := v.readRecord(end+1+i, func(n uint32) bool { return n > number })
 		if err != nil {
 			return err
 		}

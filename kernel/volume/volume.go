@@ -3,12 +3,13 @@
 //
 // Nothing that is in use is overwritten. All files are one tree (tree.go) of
 // blocks (node.go), in which a pointer to a block holds the block's checksum; those of
-// a file's data are with the pointers to the data (extent.go). A change
-// makes new blocks from the leaf up to the root, and two superblocks in turn
-// (format.go) say which root is the current one. So at any moment the disk holds
-// one whole state, and what is newer is not referred to yet. A commit (commit.go)
-// makes the next state current. In between, fsync writes only the items that were
-// changed to a log (log.go), which is played back when the volume is opened.
+// a file's data are with the pointers to the data (extent.go). A change makes new
+// blocks from the leaf up to the root, and two superblocks in turn (format.go) say
+// which root is the current one. So at any moment the disk holds one whole state, and
+// what is newer is not referred to yet. A commit (commit.go) makes the next state
+// current. In between, fsync writes only the items that were changed to a log (log.go),
+// with the data if that is little (deferred.go); it is played back when the volume is
+// opened.
 //
 // What is free says a bitmap (space.go). A snapshot (snapshot.go) is a root that is
 // kept, with a list of the blocks that only it has.
@@ -31,27 +32,29 @@ import (
 
 // Volume is an open volume. Its methods may be called by several goroutines.
 //
-// Locks are taken in the order of the fields: a commit or a write of the log
-// excludes another one (syncing), and changes are made one at a time (write) and in
-// memory (mu); data is read in parallel with everything, but blocks that became free
-// are not taken again while someone may still read them (reading).
+// Locks are taken in the order of the fields. A commit or a write of the log
+// excludes another one (syncing). Changes are made one at a time (write), and seen by
+// readers when they are made in memory (mu). Data is read from the disk without these,
+// but blocks that became free are not taken again while someone reads (reading).
 type Volume struct {
 	dev      block.Device
 	readOnly bool
 
 	syncing sync.Mutex // also guards log.next and log.number
 	write   sync.Mutex // guards super, space, log, dead, touched
-	mu      sync.RWMutex
 	reading sync.RWMutex
+	mu      sync.RWMutex
 
 	super superblock // as the last commit left it, but for what the others say
 	space spaceMap
 	log   intentLog
 	dead  []deadRow // what died in the generation in progress, though a snapshot has it
 
-	files, meta tree             // guarded by mu
-	dirty       map[uint64]*node // nodes of the generation in progress, by address; guarded by mu
+	// Guarded by mu. Who holds write may read them, since changes are made with both.
+	files, meta tree
+	dirty       map[uint64]*node // nodes of the generation in progress, by address
 	deferred    deferred
+
 	cache       nodeCache
 
 	touched  bool          // the change in progress has changed something
