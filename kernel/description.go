@@ -73,7 +73,9 @@ func (d *Description) writable() bool {
 
 // release gives up one descriptor's reference.
 func (k *Kernel) release(d *Description) Errno {
-	if d.refs.Add(-1) > 0 {
+	last := d.refs.Add(-1) <= 0
+	k.records.closed(d, last)
+	if !last {
 		return 0
 	}
 	d.mu.Lock()

@@ -16,7 +16,7 @@
 //   - pipe.go, fifo.go, eventfd.go, timerfd.go, inotify.go, unix*.go: files
 //     without a file system. socket.go: the calls on sockets of all families.
 //   - mapping.go: files in the program's memory.
-//   - identity.go, limits.go, lock.go: what else a process has.
+//   - identity.go, limits.go, lock.go, record.go: what else a process has.
 //   - user.go: the one way to the program's memory.
 package kernel
 
@@ -33,6 +33,7 @@ type Kernel struct {
 	files   table
 	vfs     namespace
 	locks   lockTable
+	records recordTable
 	watches watchTable
 	unix    unixNames
 	ident   identity

@@ -5,7 +5,8 @@ import (
 	"syscall"
 )
 
-// lockTable holds the locks of flock(2): an inode is locked by descriptions.
+// lockTable holds the locks of flock(2): an inode is locked by descriptions. Those
+// of fcntl(2) are in record.go.
 type lockTable struct {
 	mu    sync.Mutex
 	locks map[Inode]*fileLock
@@ -124,28 +125,4 @@ func (t *lockTable) release(d *Description) {
 	}
 	t.mu.Unlock()
 	l.queue.Notify(EventIn)
-}
-
-// RecordLock is fcntl(2) with F_SETLK, F_SETLKW and F_GETLK. These locks belong
-// to a process and there is no other: they never conflict.
-func (k *Kernel) RecordLock(fd, cmd int, l *syscall.Flock_t) Errno {
-	d, err := k.file(fd)
-	if err != 0 {
-		return err
-	}
-	switch {
-	case l.Type != syscall.F_RDLCK && l.Type != syscall.F_WRLCK && l.Type != syscall.F_UNLCK,
-		l.Whence < 0 || l.Whence > 2:
-		return syscall.EINVAL
-	case cmd == syscall.F_GETLK:
-		l.Type = syscall.F_UNLCK
-	case l.Type == syscall.F_RDLCK && !d.readable(), l.Type == syscall.F_WRLCK && !d.writable():
-		return syscall.EBADF
-	}
-	return 0
-}
-
-// IsRecordLock reports whether an fcntl command takes a struct flock.
-func IsRecordLock(cmd int) bool {
-	return cmd == syscall.F_GETLK || cmd == syscall.F_SETLK || cmd == syscall.F_SETLKW
 }

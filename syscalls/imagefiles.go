@@ -34,30 +34,44 @@ func mountFiles(k *kernel.Kernel, segment []byte) error {
 		}
 		name, _, _ := bytes.Cut(e.Path[:], []byte{0})
 		if err := mountAt(k, fs, string(name)); err != 0 {
-			return &mountError{string(name), err}
+			return &placeError{"mounting files at " + string(name), err}
 		}
 	}
 	return nil
 }
 
-// mountError says where an image's files cannot be mounted.
-type mountError struct {
-	path string
+// placeError says what is wrong with a place in the file system.
+type placeError struct {
+	what string
 	err  Errno
 }
 
-func (e *mountError) Error() string { return "mounting files at " + e.path + ": " + e.err.Error() }
+func (e *placeError) Error() string {
+	if e.err == 0 {
+		return e.what
+	}
+	return e.what + ": " + e.err.Error()
+}
 
 // mountAt mounts a read-only file system at a path, whose directories it makes.
 func mountAt(k *kernel.Kernel, fs kernel.FileSystem, path string) Errno {
-	const cwd = -100 // AT_FDCWD
-	for i := 1; i <= len(path); i++ {
-		if i < len(path) && path[i] != '/' {
-			continue
-		}
-		if err := k.Mkdir(cwd, path[:i], 0o755); err != 0 && err != syscall.EEXIST {
-			return err
-		}
+	if err := mkdirAll(k, path); err != 0 {
+		return err
 	}
 	return k.Mount(fs, path, strings.TrimPrefix(path, "/"), true)
+}
+
+// changeDirectory makes path the working directory; it is made if it is missing.
+func changeDirectory(k *kernel.Kernel, path string) error {
+	if !strings.HasPrefix(path, "/") {
+		return &placeError{"the working directory " + path + " is not an absolute path", 0}
+	}
+	err := mkdirAll(k, path)
+	if err == 0 || err == syscall.EROFS {
+		err = k.Chdir(path)
+	}
+	if err != 0 {
+		return &placeError{"the working directory " + path, err}
+	}
+	return nil
 }

@@ -17,6 +17,7 @@ import (
 //
 //	hostname=NAME  the host name
 //	mount.N=…      what to mount (mountAll)
+//	workdir=PATH   the working directory, / otherwise
 //	strace=1       print every call on the console
 //	stdin=KIND     what standard input is: terminal, device or pipe (dev.Kind)
 //	stdout=KIND    what standard output and standard error are
@@ -30,8 +31,12 @@ func Start() {
 		rt.ConsoleWrite([]byte("ringo: the kernel does not start: " + err.Error() + "\n"))
 		rt.Exit(startFailed)
 	}
-	if err := mountFiles(k, rt.Files()); err != nil {
-		rt.ConsoleWrite([]byte("ringo: " + err.Error() + "\n"))
+	failed := mountFiles(k, rt.Files())
+	if dir := config["workdir"]; failed == nil && dir != "" {
+		failed = changeDirectory(k, dir)
+	}
+	if failed != nil {
+		rt.ConsoleWrite([]byte("ringo: " + failed.Error() + "\n"))
 		rt.Exit(startFailed)
 	}
 	kernel.Install(k)

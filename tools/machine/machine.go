@@ -43,10 +43,12 @@ type Options struct {
 // Kernel is what the guest's kernel is told.
 type Kernel struct {
 	Hostname string
-	Stdin    Stream // what standard input is
-	Stdout   Stream // what standard output and standard error are
-	Verbose  bool   // report on the console when the network is up
-	Trace    bool   // report all system calls on the console
+	// Directory is the working directory; empty is /. It is made if it is missing.
+	Directory string
+	Stdin     Stream // what standard input is
+	Stdout    Stream // what standard output and standard error are
+	Verbose   bool   // report on the console when the network is up
+	Trace     bool   // report all system calls on the console
 }
 
 // Stream is what a program shall take a standard descriptor for, as the guest's
@@ -63,6 +65,9 @@ const (
 // settings returns the boot configuration (packages syscalls and netstack).
 func (k *Kernel) settings() map[string]string {
 	m := make(map[string]string)
+	if k.Directory != "" {
+		m["workdir"] = k.Directory
+	}
 	if k.Hostname != "" {
 		m["hostname"], m["net.hostname"] = k.Hostname, k.Hostname
 	}

@@ -31,6 +31,7 @@ func RunProcess(ctx context.Context, o Options) (status int, err error) {
 	}
 	cmd := exec.CommandContext(ctx, image, o.Args[1:]...)
 	cmd.Args[0] = o.Args[0]
+	cmd.Dir = o.Kernel.Directory
 	cmd.Env = append(os.Environ(), o.Env...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, o.Console, os.Stderr
 

@@ -37,6 +37,7 @@ type runFlags struct {
 	gateway  string
 	dns      []string
 	hostname string
+	workdir  string
 	strace   bool
 	verbose  bool
 }
@@ -76,6 +77,7 @@ func runCommand() *cobra.Command {
 	flags.StringArrayVar(&f.ip, "ip", nil, "`ADDR/BITS` of the guest on a tap, in place of DHCP; one of each family")
 	flags.StringVar(&f.gateway, "gateway", "", "router's `ADDR` on a tap")
 	flags.StringArrayVar(&f.dns, "dns", nil, "name server's `ADDR` on a tap; repeatable")
+	flags.StringVarP(&f.workdir, "workdir", "w", "", "working `DIRECTORY` of the program")
 	flags.StringVar(&f.hostname, "hostname", "", "`NAME` of the machine")
 	flags.BoolVar(&f.strace, "strace", false, "print the program's system calls on its console")
 	flags.BoolVar(&f.verbose, "verbose", false, "say more about what happens")
@@ -148,11 +150,12 @@ func (f *runFlags) options() (o machine.Options, err error) {
 		Input:   os.Stdin,
 		Size:    terminalSize(),
 		Kernel: machine.Kernel{
-			Hostname: f.hostname,
-			Stdin:    stream(os.Stdin),
-			Stdout:   stream(os.Stdout),
-			Verbose:  f.verbose,
-			Trace:    f.strace,
+			Hostname:  f.hostname,
+			Directory: f.workdir,
+			Stdin:     stream(os.Stdin),
+			Stdout:    stream(os.Stdout),
+			Verbose:   f.verbose,
+			Trace:     f.strace,
 		},
 	}
 	if o.Env, err = environment(f.env); err != nil {
