@@ -141,6 +141,8 @@ func TestVolume(t *testing.T) {
 	showDisk(t, append(args, "--smp", "2"), "found")
 	showDisk(t, []string{"--disk", disk + ":/data:ro"}, "found")
 
+	checkEnds(t)
+
 	b, err := os.ReadFile(disk)
 	if err != nil {
 		t.Fatal(err)
@@ -179,5 +181,23 @@ func TestVolume(t *testing.T) {
 		if err != nil || r.Status != 125 || !regexp.MustCompile(`^ringo: disk [^\n]*`+want+`[^\n]*\n$`).MatchString(r.Output) {
 			t.Errorf("%s: status %d, %v\n%s", name, r.Status, err, r.Output)
 		}
+	}
+}
+
+// checkEnds wants what was written, and not synced, to be there after a program
+// ended by a panic or a signal.
+func checkEnds(t *testing.T) {
+	for property, status := range map[string]int{"panic": 2, "terminated": 128 + 15} {
+		disk := filepath.Join(t.TempDir(), property)
+		if err := volumes.Create(disk, 16<<20); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		r, err := ringo.Run(ctx, "--net", "none", "--disk", disk+":/data", program(t, "tests/programs/disk"), "--", property)
+		if err != nil || r.Status != status {
+			t.Errorf("%s: status %d, %v\n%s", property, r.Status, err, r.Output)
+		}
+		showDisk(t, []string{"--disk", disk + ":/data"}, "found")
 	}
 }

@@ -31,6 +31,8 @@ func main() {
 		"readonly":   readOnly,
 		"absent":     absent,
 		"stored":     stored,
+		"panic":      func() error { return storedUntil(func() { panic("as requested") }) },
+		"terminated": func() error { return storedUntil(terminate) },
 		"found":      found,
 		"damaged":    damaged,
 	})
@@ -285,6 +287,20 @@ func stored() error {
 		}
 	}
 	return nil
+}
+
+// storedUntil is stored in a program that ends otherwise than by itself.
+func storedUntil(end func()) error {
+	if err := stored(); err != nil {
+		return err
+	}
+	end()
+	return errors.New("it did not end")
+}
+
+func terminate() {
+	syscall.Kill(os.Getpid(), syscall.SIGTERM)
+	select {}
 }
 
 // found finds what stored has made in another machine.
