@@ -400,7 +400,35 @@ func (d directory) Rename(oldName string, dir kernel.Directory, newName string, 
 	if !ok {
 		return syscall.EXDEV
 	}
+	if err := d.flushBefore(oldName, to, newName); err != nil {
+		return errno(err)
+	}
 	return d.changes(func(v *Volume) (uint64, error) { return v.rename(d.ino, oldName, to, newName, flags) })
+}
+
+// flushBefore writes the data of a file that is about to take the place of another one.
+// So, even if nobody syncs it, a crash leaves the old content or the new one.
+func (d directory) flushBefore(oldName string, to uint64, newName string) error {
+	v := d.fs.v
+	v.mu.RLock()
+	src, err := d.fs.tree.find(d.ino, oldName)
+	if err == nil {
+		_, err = d.fs.tree.find(to, newName)
+	}
+	v.mu.RUnlock()
+	switch err {
+	case nil:
+	case syscall.ENOENT:
+		return nil
+	default:
+		return err
+	}
+	if f := d.fs.open.get(src.ino); f != nil {
+		if err := f.cached.Flush(); err != 0 {
+			return err
+		}
+	}
+	return nil
 }
 
 // ReadDir calls emit for the entries after cookie.

@@ -272,6 +272,56 @@ func TestOpenUnlinked(t *testing.T) {
 	m.unmount()
 }
 
+// TestReplace renames a file over another one without fsync, as many programs do. When the
+// new name is durable, so is the data.
+func TestReplace(t *testing.T) {
+	disk := newRecorder(format(t, 8<<20))
+	m := mount(t, disk)
+	put := func(name string, content []byte) {
+		t.Helper()
+		f, err := m.create(name)
+		if err == 0 {
+			err = writeAll(f, content, 0)
+		}
+		if err != 0 {
+			t.Fatal(err)
+		}
+		f.Close()
+	}
+	old, content := pattern(100<<10, 1), pattern(300<<10, 2)
+	put("file", old)
+	if err := m.fs.Sync(); err != 0 {
+		t.Fatal(err)
+	}
+	put("new", content)
+	if err := m.root().Rename("new", m.root(), "file", 0); err != 0 {
+		t.Fatal(err)
+	}
+	r, seen := rand.New(rand.NewPCG(1, 1)), [2]int{}
+	look := func() {
+		w := mount(t, disk.cut(r))
+		switch got, err := w.read("file"); {
+		case err != 0:
+			t.Error(err)
+		case bytes.Equal(got, old):
+			seen[0]++
+		case bytes.Equal(got, content):
+			seen[1]++
+		default:
+			t.Errorf("%d bytes that nobody wrote", len(got))
+		}
+	}
+	disk.moment = look
+	if err := m.fs.Commit(); err != 0 { // another file's fsync
+		t.Fatal(err)
+	}
+	disk.moment = func() {}
+	look()
+	if seen[0] == 0 || seen[1] == 0 {
+		t.Errorf("%d times the old content, %d times the new one", seen[0], seen[1])
+	}
+}
+
 // TestDiscard tells the disk of what a removed file had.
 func TestDiscard(t *testing.T) {
 	disk := format(t, 8<<20)

@@ -55,7 +55,7 @@ type Volume struct {
 	dirty       map[uint64]*node // nodes of the generation in progress, by address
 	deferred    deferred
 
-	cache       nodeCache
+	cache nodeCache
 
 	touched  bool          // the change in progress has changed something
 	changes  atomic.Uint64 // number of changes made
