@@ -82,7 +82,7 @@ func Run(ctx context.Context, p Plan, dial func() Client) Result {
 				if err := client.Do(); err != nil {
 					part.Failed++
 					if part.Err == nil {
-						part.Err = err
+						part.Err = fmt.Errorf("after %v: %w", time.Since(begin), err)
 					}
 					continue
 				}

@@ -108,19 +108,34 @@ func (p *portCursor) take() uint16 { return uint16(firstPort + p.next.Add(1)%num
 // errRefused says that the guest has no listener on the port.
 var errRefused = errors.New("connection refused by the guest")
 
-// dialTCP connects to the guest's port, from the router's address.
+// dialTCP connects to the guest's port: over IPv4, or over IPv6 if nobody listens
+// there.
 func (g *Gateway) dialTCP(ctx context.Context, port uint16) (*guestConn, error) {
+	c, err := g.dialIPv4(ctx, port)
+	if err == errRefused {
+		c, err = g.dialFrom(ctx, Router6, netip.AddrPortFrom(Guest6, port))
+	}
+	return c, err
+}
+
+// dialIPv4 connects to the guest's port over IPv4.
+func (g *Gateway) dialIPv4(ctx context.Context, port uint16) (*guestConn, error) {
+	return g.dialFrom(ctx, Router4, netip.AddrPortFrom(Guest4, port))
+}
+
+// dialFrom connects to the guest from one of the router's addresses.
+func (g *Gateway) dialFrom(ctx context.Context, from netip.Addr, to netip.AddrPort) (*guestConn, error) {
 	q := new(waiter.Queue)
-	ep, terr := g.stack.NewEndpoint(tcp.ProtocolNumber, protocolOf(Guest4), q)
+	ep, terr := g.stack.NewEndpoint(tcp.ProtocolNumber, protocolOf(from), q)
 	if terr != nil {
 		return nil, stackError(terr)
 	}
-	if err := g.bind(ep); err != nil {
+	if err := g.bind(ep, from); err != nil {
 		ep.Close()
 		return nil, err
 	}
 	c := newGuestConn(ep, q)
-	terr = ep.Connect(fromAddrPort(netip.AddrPortFrom(Guest4, port)))
+	terr = ep.Connect(fromAddrPort(to))
 	if _, started := terr.(*tcpip.ErrConnectStarted); started {
 		select {
 		case <-c.writable:
@@ -141,10 +156,10 @@ func (g *Gateway) dialTCP(ctx context.Context, port uint16) (*guestConn, error) 
 	return nil, stackError(terr)
 }
 
-// bind gives ep the next free source port.
-func (g *Gateway) bind(ep tcpip.Endpoint) error {
+// bind gives ep an address of the router, and the next free source port.
+func (g *Gateway) bind(ep tcpip.Endpoint, router netip.Addr) error {
 	for range numPorts {
-		err := ep.Bind(fromAddrPort(netip.AddrPortFrom(Router4, g.ports.take())))
+		err := ep.Bind(fromAddrPort(netip.AddrPortFrom(router, g.ports.take())))
 		if _, inUse := err.(*tcpip.ErrPortInUse); !inUse {
 			return stackError(err)
 		}

@@ -192,8 +192,14 @@ func (f *tcpForward) dial() (*guestConn, error) {
 		return nil, ctx.Err()
 	}
 	for pause := firstRetry; ; pause = min(2*pause, lastRetry) {
+		// A program that listens for IPv6 only is rare: no time is lost for it
+		// at first.
+		dial := f.gateway.dialIPv4
+		if pause == lastRetry {
+			dial = f.gateway.dialTCP
+		}
 		attempt, cancel := context.WithTimeout(ctx, unanswered)
-		c, err := f.gateway.dialTCP(attempt, f.port)
+		c, err := dial(attempt, f.port)
 		cancel()
 		if err == nil {
 			f.up.Store(true)

@@ -168,7 +168,13 @@ func TestMain(m *testing.M) {
 // the end of the data answered by the end of the data.
 func (v *guest) serveEcho(t testing.TB, port uint16) {
 	t.Helper()
-	l, err := gonet.ListenTCP(v.Stack, tcpip.FullAddress{NIC: nicID, Port: port}, header.IPv4ProtocolNumber)
+	v.serveEchoOn(t, port, header.IPv4ProtocolNumber)
+}
+
+// serveEchoOn is serveEcho for a family of addresses.
+func (v *guest) serveEchoOn(t testing.TB, port uint16, family tcpip.NetworkProtocolNumber) {
+	t.Helper()
+	l, err := gonet.ListenTCP(v.Stack, tcpip.FullAddress{NIC: nicID, Port: port}, family)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,6 +288,30 @@ func TestForwardEarly(t *testing.T) {
 	v.serveEcho(t, 7)
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestForwardIPv6 connects to a guest that listens for IPv6 only.
+func TestForwardIPv6(t *testing.T) {
+	g := newGateway(t, Forward{Guest: 7})
+	v := newGuest(t, g, true)
+	err := v.AddProtocolAddress(nicID, tcpip.ProtocolAddress{
+		Protocol:          header.IPv6ProtocolNumber,
+		AddressWithPrefix: tcpip.AddressWithPrefix{Address: fromAddr(Guest6), PrefixLen: 64},
+	}, stack.AddressProperties{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.serveEchoOn(t, 7, header.IPv6ProtocolNumber)
+	for range 2 { // the second time it is known to be up
+		c, err := net.Dial("tcp", local(t, g, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := exchangeData(c.(*net.TCPConn), 1000); err != nil {
+			t.Error(err)
+		}
+		c.Close()
 	}
 }
 

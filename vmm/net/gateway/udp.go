@@ -31,7 +31,7 @@ func (g *Gateway) dialUDP(port uint16) (*guestConn, error) {
 	if err != nil {
 		return nil, stackError(err)
 	}
-	if err := g.bind(ep); err != nil {
+	if err := g.bind(ep, Router4); err != nil {
 		ep.Close()
 		return nil, err
 	}
