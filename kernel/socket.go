@@ -161,14 +161,44 @@ func (k *Kernel) Recvmsg(fd int, m *Message, flags int) (int, Errno) {
 	if err != 0 {
 		return -1, err
 	}
+	waits := d.blocking() && flags&syscall.MSG_DONTWAIT == 0
 	n, err := s.Receive(m, flags)
-	if err == syscall.EAGAIN && d.blocking() && flags&syscall.MSG_DONTWAIT == 0 {
-		n, err = retry(s.Queue(), EventIn|EventRdHup, time.Duration(d.readTimeout.Load()), func() (int, Errno) {
-			return s.Receive(m, flags)
-		})
+	if err == syscall.EAGAIN && waits {
+		n, err = awaitMessage(d, s, m, flags)
+	}
+	if flags&(syscall.MSG_WAITALL|syscall.MSG_PEEK) == syscall.MSG_WAITALL && waits && n > 0 && err == 0 && isStream(s) {
+		n += receiveAll(d, s, skip(m.Data, n), flags)
 	}
 	m.Flags |= flags & msgCmsgCloexc // which Linux reports back
 	return n, err
+}
+
+// awaitMessage receives a message when there is one.
+func awaitMessage(d *Description, s Socket, m *Message, flags int) (int, Errno) {
+	return retry(s.Queue(), EventIn|EventRdHup, time.Duration(d.readTimeout.Load()), func() (int, Errno) {
+		return s.Receive(m, flags)
+	})
+}
+
+// receiveAll fills the buffers, unless the data ends or an error comes first
+// (MSG_WAITALL), and returns how much came. The next call finds the error again.
+func receiveAll(d *Description, s Socket, bufs [][]byte, flags int) (total int) {
+	for len(bufs) > 0 {
+		n, err := awaitMessage(d, s, &Message{Data: bufs}, flags)
+		if err != 0 || n <= 0 {
+			break
+		}
+		total += n
+		bufs = skip(bufs, n)
+	}
+	return total
+}
+
+// isStream reports whether the messages of a socket are but bytes.
+func isStream(s Socket) bool {
+	var kind [4]byte
+	n, err := s.Option(syscall.SOL_SOCKET, syscall.SO_TYPE, kind[:])
+	return err == 0 && n == len(kind) && kind[0] == syscall.SOCK_STREAM
 }
 
 // Sendmsg is sendmsg(2).

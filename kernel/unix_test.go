@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"syscall"
 	"testing"
+	"time"
 
 	"ringo.dev/ringo/kernel"
 )
@@ -292,4 +293,42 @@ func TestSocketErrors(t *testing.T) {
 	want(t, err, syscall.EINVAL)
 	_, _, err = k.Accept(s, nil, 0)
 	want(t, err, syscall.EINVAL)
+}
+
+// TestReceiveAll receives with MSG_WAITALL: all that was asked for, or what came
+// before the end.
+func TestReceiveAll(t *testing.T) {
+	k := newKernel(t)
+	a, b := socketpair(t, k, syscall.SOCK_STREAM)
+	go func() {
+		for _, part := range []string{"ab", "cde", "fgh"} {
+			k.Write(a, []byte(part))
+			time.Sleep(5 * time.Millisecond)
+		}
+		k.Close(a)
+	}()
+	for _, c := range []struct {
+		flags, size int
+		want        string
+	}{
+		{syscall.MSG_WAITALL, 4, "abcd"},
+		{syscall.MSG_WAITALL, 100, "efgh"},
+		{syscall.MSG_WAITALL, 100, ""},
+	} {
+		buf := make([]byte, c.size)
+		n, _, err := k.Recvfrom(b, buf, c.flags, nil)
+		ok(t, err)
+		if string(buf[:n]) != c.want {
+			t.Errorf("received %q, want %q", buf[:n], c.want)
+		}
+	}
+	a, b = socketpair(t, k, syscall.SOCK_DGRAM)
+	_, err := k.Write(a, []byte("message"))
+	ok(t, err)
+	buf := make([]byte, 100)
+	n, _, err := k.Recvfrom(b, buf, syscall.MSG_WAITALL, nil)
+	ok(t, err)
+	if string(buf[:n]) != "message" {
+		t.Errorf("received %q", buf[:n])
+	}
 }
