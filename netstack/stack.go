@@ -5,6 +5,7 @@ import (
 	"io"
 	"sync"
 
+	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/link/loopback"
@@ -154,7 +155,23 @@ func (n *Stack) addAddress(nic tcpip.NICID, a tcpip.AddressWithPrefix) error {
 	if err != nil {
 		return fmt.Errorf("address %v: %w", a, tcpipError{err})
 	}
+	if nic != loopbackNIC && a.Address.Len() == header.IPv4AddressSize {
+		n.announce(nic, a.Address)
+	}
 	return nil
+}
+
+// announce tells the neighbours whose an IPv4 address is now (RFC 5227, 2.3): they
+// may remember the card of a machine that had it before.
+func (n *Stack) announce(nic tcpip.NICID, a tcpip.Address) {
+	packet := make(header.ARP, header.ARPSize)
+	packet.SetIPv4OverEthernet()
+	packet.SetOp(header.ARPRequest)
+	copy(packet.HardwareAddressSender(), n.ip.NICInfo()[nic].LinkAddress)
+	copy(packet.ProtocolAddressSender(), a.AsSlice())
+	copy(packet.ProtocolAddressTarget(), a.AsSlice())
+	// Who does not hear it finds out later.
+	_ = n.ip.WritePacketToRemote(nic, header.EthernetBroadcastAddress, header.ARPProtocolNumber, buffer.MakeWithData(packet))
 }
 
 // tcpipError makes an error of the stack's one.
