@@ -2,9 +2,10 @@ package volume
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"math/rand/v2"
-	"sort"
+	"slices"
 	"syscall"
 	"testing"
 )
@@ -55,13 +56,43 @@ func TestTree(t *testing.T) {
 			v = open(t, d)
 		}
 	}
+	if err := v.Close(); err != nil {
+		t.Fatal(err)
+	}
+	compareTree(t, open(t, d), model, r)
+}
+
+// compareTree looks for all keys, and for some that are not there, in a tree that has
+// those of the model and what a new volume has.
+func compareTree(t *testing.T, v *Volume, model map[key]string, r *rand.Rand) {
+	t.Helper()
 	var want []key
 	for k := range model {
 		want = append(want, k)
 	}
-	sort.Slice(want, func(i, j int) bool { return want[i].less(want[j]) })
-	v = open(t, d)
-	_ = v
+	slices.SortFunc(want, func(a, b key) int { return cmp.Or(cmp.Compare(a.hi, b.hi), cmp.Compare(a.lo, b.lo)) })
+	next := key{2 << 56, 0}
+	for i, k := range want {
+		it, ok, err := v.files.seek(next)
+		if err != nil || !ok || it.key != k || string(it.value) != model[k] {
+			t.Fatalf("item %d is %v %v %v, want %v", i, it.key, ok, err, k)
+		}
+		next = key{k.hi, k.lo + 1}
+	}
+	if it, ok, err := v.files.seek(next); ok || err != nil {
+		t.Errorf("there is also %v: %v", it.key, err)
+	}
+	for range 5000 {
+		k := key{2 << 56, r.Uint64N(45000)}
+		at, exact := slices.BinarySearchFunc(want, k, func(a, b key) int { return cmp.Compare(a.lo, b.lo) })
+		if !exact {
+			at--
+		}
+		it, ok, err := v.files.floor(k)
+		if err != nil || !ok || at >= 0 && it.key != want[at] || at < 0 && it.hi == k.hi {
+			t.Fatalf("the last item up to %v is %v: %v %v", k, it.key, ok, err)
+		}
+	}
 }
 
 // write stores data at an offset of a block.
@@ -74,6 +105,7 @@ func write(t testing.TB, v *Volume, ino uint64, data []byte, block uint64) {
 	}
 }
 
+// TestFirst writes a file, which is there again without a clean end.
 func TestFirst(t *testing.T) {
 	d := format(t, 1<<20)
 	v := open(t, d)
