@@ -43,3 +43,20 @@ func ReadProgram(file []byte) (*Program, error) {
 	}
 	return &Program{Data: file[:size:size], Base: h.Load, End: h.MemoryEnd, Entry: h.EntryAt}, nil
 }
+
+// Checksum returns what loaders check: the sum of the data's 64-bit words, the
+// last of which is filled with zeros, and the sum of the sums up to each word.
+func (p *Program) Checksum() (words, sums uint64) {
+	data := p.Data
+	for ; len(data) >= 8; data = data[8:] {
+		words += le.Uint64(data)
+		sums += words
+	}
+	if len(data) > 0 {
+		var last [8]byte
+		copy(last[:], data)
+		words += le.Uint64(last[:])
+		sums += words
+	}
+	return words, sums
+}

@@ -24,6 +24,13 @@ func TestReadProgramErrors(t *testing.T) {
 	}
 }
 
+func TestChecksum(t *testing.T) {
+	p := &Program{Data: []byte("\x01\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x03")}
+	if words, sums := p.Checksum(); words != 6 || sums != 1+3+6 {
+		t.Errorf("%d, %d", words, sums)
+	}
+}
+
 // FuzzReadProgram changes the beginning of a file, where its headers are.
 func FuzzReadProgram(f *testing.F) {
 	full, err := os.ReadFile(buildGuest(f, "-s -w"))

@@ -14,7 +14,6 @@ package bios
 import (
 	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"math/bits"
 	"strings"
 
@@ -49,7 +48,8 @@ type Medium struct {
 	Loader, Program int64
 }
 
-// Make returns the loader for a program: SectorSize bytes, which the BIOS loads,
+// Make returns the loader for a program, behind whose data are zeros on the
+// medium up to a multiple of 8 bytes: SectorSize bytes, which the BIOS loads,
 // and LoaderSize bytes, which belong where m says.
 func Make(p *boot.Program, m Medium) (sector, loader []byte, err error) {
 	if m.Loader%m.BlockSize != 0 || m.Program%m.BlockSize != 0 || m.Program/m.BlockSize > 1<<32-1 {
@@ -58,12 +58,13 @@ func Make(p *boot.Program, m Medium) (sector, loader []byte, err error) {
 	if len(p.Line) > MaxLine || strings.ContainsRune(p.Line, 0) {
 		return nil, nil, fmt.Errorf("the command line has %d bytes; an image has room for %d, none of them zero", len(p.Line), MaxLine)
 	}
+	words, sums := p.Checksum()
 	loader = make([]byte, LoaderSize)
 	put(loader, 0, &parameters{
 		Limit: uint16(binary.Size(segments) - 1), Table: loaderAt + 8, Segments: segments,
 		Program: uint32(m.Program / m.BlockSize), Shift: uint32(bits.TrailingZeros64(uint64(m.BlockSize))), BufferBlocks: uint32(bufferSize / m.BlockSize),
-		Base: p.Base, Size: uint32(len(p.Data)), End: p.End, Entry: p.Entry,
-		Checksum: crc32.ChecksumIEEE(p.Data),
+		Base: p.Base, Size: uint32(len(p.Data)+7) &^ 7, End: (p.End + 7) &^ 7, Entry: p.Entry,
+		Words: words, Sums: sums,
 	})
 	copy(loader[codeAt-loaderAt:], loaderCode)
 	put(loader, informationAt-loaderAt, &information{

@@ -20,7 +20,7 @@ func symbols() map[string]uint32 {
 	m := map[string]uint32{
 		"parameters": loaderAt, "loader": codeAt, "loaderWords": LoaderSize / 4,
 		"information": informationAt, "memoryMap": memoryMapAt, "memoryMapEnd": memoryMapEnd,
-		"buffer": bufferAt, "bufferFar": bufferAt >> 4 << 16, "crcTable": crcTableAt,
+		"buffer": bufferAt, "bufferFar": bufferAt >> 4 << 16,
 	}
 	addFields(m, "", sectorDataAt, reflect.TypeFor[sectorData]())
 	addFields(m, "", loaderAt, reflect.TypeFor[parameters]())

@@ -17,7 +17,6 @@ const (
 	memoryMapEnd = memoryMapAt + 128*24 // room for 128 entries
 
 	bufferAt   = 0x10000
-	crcTableAt = bufferAt + bufferSize
 	bufferSize = 32 << 10 // no BIOS refuses to read so much at once
 )
 
@@ -64,9 +63,9 @@ type parameters struct {
 	Shift        uint32 // a block has 1<<Shift bytes
 	BufferBlocks uint32 // as many blocks fit into the buffer
 
-	Base, Size, End uint32 // the program's memory; Size is that of its data
-	Checksum        uint32 // of the data, CRC-32
+	Base, Size, End uint32 // the program's memory; Size is that of its data, in whole 64-bit words
 	Entry           uint32
+	Words, Sums     uint64 // boot.Program.Checksum
 
 	To, Left, Blocks, Tries uint32 // written by the loader
 }

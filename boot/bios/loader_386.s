@@ -145,8 +145,7 @@ next:
 found:
 	RET
 
-// readProgram reads the program, by way of a buffer that the BIOS can reach. It
-// returns with DI behind the program's data.
+// readProgram reads the program, by way of a buffer that the BIOS can reach.
 TEXT readProgram(SB), 4, $0
 	MOVL	base(SB), DI
 	MOVL	DI, to(SB)
@@ -205,8 +204,9 @@ copy:
 	SUBL	AX, left(SB)
 	MOVL	$buffer(SB), SI
 	MOVL	to(SB), DI
-	MOVL	AX, CX
-	REP; MOVSB
+	LEAL	3(AX), CX
+	SHRL	$2, CX
+	REP; MOVSL
 	MOVL	DI, to(SB)
 	JMP	piece
 done:
@@ -215,44 +215,35 @@ bad:
 	MOVL	$noProgram(SB), SI
 	JMP	die(SB)
 
-// checkProgram compares the CRC-32 (that of package hash/crc32, IEEE) of the
-// program's data with what it was.
+// checkProgram sums up the program's data (boot.Program.Checksum). It returns
+// with DI behind them.
 TEXT checkProgram(SB), 4, $0
-	// The table: one entry for each byte.
-	MOVL	$crcTable(SB), BX
-	XORL	DX, DX
-byte:
-	MOVL	DX, AX
-	MOVL	$8, CX
-bit:
-	SHRL	$1, AX
-	JCC	zero
-	XORL	$0xedb88320, AX
-zero:
-	DECL	CX
-	JNE	bit
-	MOVL	AX, (BX)(DX*4)
-	INCL	DX
-	CMPL	DX, $256
-	JNE	byte
-
 	MOVL	base(SB), SI
 	MOVL	size(SB), CX
-	MOVL	$-1, AX
-data:
-	MOVBLZX	(SI), DX
-	INCL	SI
-	XORB	AX, DX
-	SHRL	$8, AX
-	XORL	(BX)(DX*4), AX
+	SHRL	$3, CX
+	XORL	AX, AX // DX:AX is the sum, BP:BX that of the sums
+	XORL	DX, DX
+	XORL	BX, BX
+	XORL	BP, BP
+word:
+	ADDL	0(SI), AX
+	ADCL	4(SI), DX
+	ADDL	AX, BX
+	ADCL	DX, BP
+	ADDL	$8, SI
 	DECL	CX
-	JNE	data
-	NOTL	AX
-	CMPL	AX, checksum(SB)
-	JNE	damagedData
+	JNE	word
+	CMPL	AX, words(SB)
+	JNE	bad
+	CMPL	DX, words+4(SB)
+	JNE	bad
+	CMPL	BX, sums(SB)
+	JNE	bad
+	CMPL	BP, sums+4(SB)
+	JNE	bad
 	MOVL	SI, DI
 	RET
-damagedData:
+bad:
 	MOVL	$badProgram(SB), SI
 	JMP	die(SB)
 

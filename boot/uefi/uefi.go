@@ -51,7 +51,7 @@ var (
 type parameters struct {
 	Program   uint64 // where the program lies, from the parameters
 	Words     uint64 // its length in 64-bit words
-	Sum, Sums uint64 // of checksum
+	Sum, Sums uint64 // of boot.Program.Checksum
 	Base, End uint64 // of boot.Program
 	Entry     uint64
 	LineSize  uint64
@@ -110,7 +110,7 @@ func application(p *boot.Program) (app []byte, data int, err error) {
 
 		LoadedImage: loadedImage, ACPI2: acpi2, ACPI1: acpi1,
 	}
-	params.Sum, params.Sums = checksum(program)
+	params.Sum, params.Sums = p.Checksum()
 	for i, m := range messages {
 		copy(params.Messages[i][:], utf16.Encode([]rune("ringo: fatal: "+m+"\r\n")))
 	}
@@ -130,13 +130,4 @@ func application(p *boot.Program) (app []byte, data int, err error) {
 		{".program", programAt, program, sectionReadOnly},
 	})
 	return app, offsets[len(offsets)-1], nil
-}
-
-// checksum sums up a program: its 64-bit words, and their sums.
-func checksum(program []byte) (sum, sums uint64) {
-	for ; len(program) > 0; program = program[8:] {
-		sum += le.Uint64(program)
-		sums += sum
-	}
-	return sum, sums
 }
