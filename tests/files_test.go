@@ -136,12 +136,24 @@ func TestFilesLarge(t *testing.T) {
 	rand.NewChaCha8([32]byte{1}).Read(data)
 	sum := sha256.Sum256(data)
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "large"), data, 0o644); err != nil {
+	if err := os.Mkdir(filepath.Join(dir, "files"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "files", "large"), data, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	t.Run("image", func(t *testing.T) {
-		s := serveFiles(t, "--files", dir+":/srv/large") // in 64 MB of memory
+		s := serveFiles(t, "--files", filepath.Join(dir, "files")+":/srv/large") // in 64 MB of memory
 		s.checkSum("/srv/large/large", sum)
+	})
+	t.Run("disk", func(t *testing.T) {
+		disk := filepath.Join(dir, "disk.img")
+		if out, err := ringo.Command(limit(t, time.Minute), "volume", "create", "--size", "400M", disk).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		s := serveFiles(t, "--disk", disk+":/data") // in 64 MB of memory
+		s.put("/data/large", data)
+		s.checkSum("/data/large", sum)
 	})
 	t.Run("tmpfs", func(t *testing.T) {
 		s := serveFiles(t, "-m", "384M")

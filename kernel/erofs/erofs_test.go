@@ -202,6 +202,32 @@ func TestLinux(t *testing.T) {
 	compare(t, out, pack(t, out))
 }
 
+// TestMount: Linux mounts what we write.
+func TestMount(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root mounts")
+	}
+	list, err := os.ReadFile("/proc/filesystems")
+	if err != nil || !bytes.Contains(list, []byte("\terofs\n")) {
+		t.Skip("this kernel has no EROFS")
+	}
+	dir, at := tree(t), t.TempDir()
+	name := filepath.Join(t.TempDir(), "image")
+	if err := os.WriteFile(name, pack(t, dir), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := exec.Command("mount", "-t", "erofs", "-o", "loop,ro", name, at).CombinedOutput(); err != nil {
+		t.Skipf("there are no loop devices: %v: %s", err, b)
+	}
+	defer exec.Command("umount", at).Run()
+	got, want := summary(t, at), summary(t, dir)
+	for name, w := range want {
+		if got[name] != w {
+			t.Errorf("%s is %s, want %s", name, got[name], w)
+		}
+	}
+}
+
 // TestMkfs: images of Linux's own tool are read.
 func TestMkfs(t *testing.T) {
 	needTool(t, "mkfs.erofs")
