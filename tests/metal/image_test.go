@@ -155,25 +155,32 @@ func (i instruction) calls(addr, target uint64) bool {
 	return ok && i.Op == x86asm.CALL && addr+uint64(i.at+i.Len)+uint64(rel) == target
 }
 
+// executable returns a program of this module, and its symbols.
+func executable(t *testing.T, pkg string) (*elf.File, []elf.Symbol) {
+	t.Helper()
+	name, err := ringo.Program(pkg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := elf.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	symbols, err := f.Symbols()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f, symbols
+}
+
 // disassemble returns the functions of a program of this module, and the address
 // of the one that answers system calls in a virtual machine.
 func disassemble(t *testing.T, pkg string) (functions []function, door uint64) {
 	t.Helper()
-	executable, err := ringo.Program(pkg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := elf.Open(executable)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
+	f, symbols := executable(t, pkg)
 	text := f.Section(".text")
 	code, err := text.Data()
-	if err != nil {
-		t.Fatal(err)
-	}
-	symbols, err := f.Symbols()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,19 +225,7 @@ func decode(code []byte) (insts []instruction) {
 // variables without pointers, which the linker puts last, ringoMem is their
 // largest.
 func TestLatePages(t *testing.T) {
-	executable, err := ringo.Program("examples/web")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := elf.Open(executable)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	symbols, err := f.Symbols()
-	if err != nil {
-		t.Fatal(err)
-	}
+	f, symbols := executable(t, "examples/web")
 	i := slices.IndexFunc(symbols, func(s elf.Symbol) bool { return s.Name == "runtime.ringoMem" })
 	if i < 0 || f.Sections[symbols[i].Section].Name != ".noptrbss" {
 		t.Fatal("ringoMem is not among the variables without pointers")
