@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"time"
 
+	"ringo.dev/ringo/kernel"
 	"ringo.dev/ringo/kernel/pagecache"
 )
 
@@ -15,11 +16,17 @@ type file struct {
 	ino      uint64
 	cached   *pagecache.File
 	modified atomic.Int64 // when the program last changed the data, if the inode does not say so yet
-	idle     bool         // is in inodeTable.idle
+
+	// Guarded by the table's lock.
+	busy    bool   // open, mapped or about to be
+	pending int    // calls of use that are under way
+	uses    uint64 // calls of use that there were
+	idle    bool   // is in inodeTable.idle
 }
 
 // inodeTable holds the files in core: those that are open, and some that were.
-// Its lock may be taken while Volume.mu is held.
+// Its lock may be taken while Volume.mu is held. While it is, no lock of a
+// pagecache.File may be taken: holding that one, the page cache calls Reserve.
 type inodeTable struct {
 	mu    sync.Mutex
 	files map[uint64]*file
@@ -34,7 +41,7 @@ func (t *inodeTable) has(ino uint64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	f := t.files[ino]
-	return f != nil && f.cached.InUse()
+	return f != nil && f.busy
 }
 
 // get returns a file in core, or nil.
@@ -48,16 +55,31 @@ func (t *inodeTable) get(ino uint64) *file {
 func (t *inodeTable) forget(f *file) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if f.cached.InUse() || t.files[f.ino] != f {
+	if f.busy || t.files[f.ino] != f {
 		return false
 	}
 	delete(t.files, f.ino)
 	return true
 }
 
-// core returns the file of an inode. use, if not nil, is called before anybody can
-// take the file out of core.
-func (fs *FS) core(ino uint64, use func(*file)) (*file, error) {
+// use calls do with the file of an inode, which stays in core meanwhile, and as long as
+// what do opened is open.
+func (fs *FS) use(ino uint64, do func(*file) kernel.Errno) kernel.Errno {
+	f, err := fs.core(ino)
+	if err != nil {
+		return errno(err)
+	}
+	e := do(f)
+	t := fs.open
+	t.mu.Lock()
+	f.pending--
+	t.mu.Unlock()
+	f.unused()
+	return e
+}
+
+// core brings the file of an inode into core, for use.
+func (fs *FS) core(ino uint64) (*file, error) {
 	fs.v.mu.RLock()
 	defer fs.v.mu.RUnlock()
 	in, err := fs.tree.inode(ino)
@@ -76,14 +98,17 @@ func (fs *FS) core(ino uint64, use func(*file)) (*file, error) {
 		}
 		t.files[ino] = f
 	}
-	if use != nil {
-		use(f)
-	}
+	f.busy = true
+	f.pending++
+	f.uses++
 	return f, nil
 }
 
-// unused is called when nobody has the file open any more.
+// unused is called when perhaps nobody uses the file any more.
 func (f *file) unused() {
+	if !f.rest() {
+		return
+	}
 	v := f.fs.v
 	v.mu.RLock()
 	in, err := f.fs.tree.inode(f.ino)
@@ -97,6 +122,25 @@ func (f *file) unused() {
 		return
 	}
 	f.fs.keep(f)
+}
+
+// rest notes that the file is not in use, and reports whether that is so. If not, it
+// will be called again.
+func (f *file) rest() bool {
+	t := f.fs.open
+	t.mu.Lock()
+	uses := f.uses
+	t.mu.Unlock()
+	if f.cached.InUse() {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if f.pending > 0 || f.uses != uses {
+		return false
+	}
+	f.busy = false
+	return true
 }
 
 // keep enters a file that is not open, and drops the one that is longest in the
@@ -114,13 +158,11 @@ func (fs *FS) keep(f *file) {
 		old.idle = false
 		t.idle = append(t.idle[:0], t.idle[1:]...)
 	}
+	unused := old != nil && !old.busy
 	t.mu.Unlock()
-	if old == nil || old.cached.InUse() {
-		return
-	}
 	// Nobody may read the inode from the disk before all is written. What is written
 	// after this Flush was so by someone who opened the file, and it stays then.
-	if old.cached.Flush() == 0 && fs.open.forget(old) {
+	if unused && old.cached.Flush() == 0 && t.forget(old) {
 		old.cached.Drop()
 	}
 }

@@ -174,11 +174,7 @@ func (o object) SetAttr(a *kernel.Attr) kernel.Errno {
 		return syscall.EROFS
 	}
 	if a.Set&kernel.SetSize != 0 {
-		f, err := o.fs.core(o.ino, nil)
-		if err != nil {
-			return errno(err)
-		}
-		if err := f.cached.Truncate(a.Size); err != 0 {
+		if err := o.fs.use(o.ino, func(f *file) kernel.Errno { return f.cached.Truncate(a.Size) }); err != 0 {
 			return err
 		}
 	}
@@ -254,8 +250,11 @@ func (o object) ListXattr() ([]string, kernel.Errno) {
 
 // Open opens the file.
 func (r regular) Open(flags int) (opened kernel.File, err kernel.Errno) {
-	_, e := r.fs.core(r.ino, func(f *file) { opened = f.cached.Open(r, flags, f.unused) })
-	return opened, errno(e)
+	err = r.fs.use(r.ino, func(f *file) kernel.Errno {
+		opened = f.cached.Open(r, flags, f.unused)
+		return 0
+	})
+	return opened, err
 }
 
 // Readlink returns the target.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -592,54 +593,73 @@ func TestBigDirectory(t *testing.T) {
 	checkClean(t, disk)
 }
 
-// TestParallel uses a volume from many goroutines.
+// TestParallel uses a volume from many goroutines; on a small one there is often no space.
 func TestParallel(t *testing.T) {
-	disk := format(t, 16<<20)
+	for _, size := range []int64{2 << 20, 16 << 20} {
+		t.Run(fmt.Sprint(size>>20), func(t *testing.T) { parallel(t, size) })
+	}
+}
+
+func parallel(t *testing.T, size int64) {
+	disk := format(t, size)
 	m := mount(t, disk)
 	var wg sync.WaitGroup
+	var full atomic.Int64
+	// fine reports whether a call did what it should.
+	fine := func(err kernel.Errno) bool {
+		if err == syscall.ENOSPC {
+			full.Add(1)
+		} else if err != 0 {
+			t.Error(err)
+		}
+		return err == 0
+	}
+	shared := "shared"
+	if _, err := m.root().Create(shared, syscall.S_IFREG|0o644, 0); err != 0 {
+		t.Fatal(err)
+	}
+	one := func(g, i int, r *rand.Rand) {
+		name := fmt.Sprintf("%d-%d", g, r.IntN(6))
+		want := pattern(1+r.IntN(200000), uint64(g*1000+i))
+		f, err := m.create(name)
+		if !fine(err) {
+			return
+		}
+		whole := fine(f.(kernel.Truncater).Truncate(0)) && fine(writeAll(f, want, 0))
+		if r.IntN(3) == 0 {
+			fine(f.(kernel.Syncer).Sync())
+		}
+		f.Close()
+		if got, err := m.read(name); err != 0 || whole && !bytes.Equal(got, want) {
+			t.Errorf("%s: wrong data: %v", name, err)
+		}
+		switch r.IntN(8) {
+		case 0, 1, 2:
+			fine(m.root().Unlink(name))
+		case 3:
+			fine(m.root().Rename(name, m.root(), name+"x", 0))
+		case 4: // everybody's
+			if f, err := m.create(shared); err == 0 {
+				writeAll(f, want, int64(r.IntN(100000)))
+				m.root().Unlink(shared)
+				f.Close()
+			}
+		}
+	}
 	for g := range 6 {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
 			r := rand.New(rand.NewPCG(uint64(g), 4))
-			for i := range 120 {
-				name := fmt.Sprintf("%d-%d", g, r.IntN(6))
-				want := pattern(1+r.IntN(200000), uint64(g*1000+i))
-				f, err := m.create(name)
-				if err != 0 {
-					t.Error(err)
-					return
-				}
-				if err := f.(kernel.Truncater).Truncate(0); err != 0 {
-					t.Error(err)
-				}
-				if err := writeAll(f, want, 0); err != 0 {
-					t.Error(err)
-				}
-				if r.IntN(3) == 0 {
-					if err := f.(kernel.Syncer).Sync(); err != 0 {
-						t.Error(err)
-					}
-				}
-				f.Close()
-				if got, err := m.read(name); err != 0 || !bytes.Equal(got, want) {
-					t.Errorf("%s: wrong data: %v", name, err)
-				}
-				if r.IntN(4) == 0 {
-					if err := m.root().Unlink(name); err != 0 {
-						t.Error(err)
-					}
-				} else if r.IntN(4) == 0 {
-					if err := m.root().Rename(name, m.root(), name+"x", 0); err != 0 {
-						t.Error(err)
-					}
-				}
+			for i := range 100 {
+				one(g, i, r)
 			}
 		}()
 	}
 	wg.Wait()
 	m.unmount()
 	checkClean(t, disk)
+	t.Logf("full %d times", full.Load())
 }
 
 // TestErrors makes and opens volumes where none can be.
