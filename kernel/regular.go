@@ -30,6 +30,7 @@ type DataSeeker interface {
 type regularFile struct {
 	content Content
 	append  atomic.Bool
+	durable bool // every write is, when it returns (O_SYNC, O_DSYNC)
 
 	mu  sync.Mutex // orders transfers at the position
 	off int64
@@ -37,7 +38,7 @@ type regularFile struct {
 
 // NewRegularFile returns a File that reads and writes c.
 func NewRegularFile(c Content, flags int) File {
-	f := &regularFile{content: c}
+	f := &regularFile{content: c, durable: flags&syscall.O_DSYNC != 0} // O_SYNC includes O_DSYNC
 	f.SetFlags(flags)
 	return f
 }
@@ -60,10 +61,18 @@ func (f *regularFile) Write(p []byte) (int, Errno) {
 		if err == 0 {
 			f.off = off + int64(n)
 		}
-		return n, err
+		return f.written(n, err)
 	}
 	n, err := f.content.WriteAt(p, f.off)
 	f.off += int64(n)
+	return f.written(n, err)
+}
+
+// written ends a write of n bytes.
+func (f *regularFile) written(n int, err Errno) (int, Errno) {
+	if err == 0 && n > 0 && f.durable {
+		err = f.content.Sync()
+	}
 	return n, err
 }
 
@@ -73,9 +82,9 @@ func (f *regularFile) ReadAt(p []byte, off int64) (int, Errno) { return f.conten
 func (f *regularFile) WriteAt(p []byte, off int64) (int, Errno) {
 	if f.append.Load() {
 		_, n, err := f.content.Append(p)
-		return n, err
+		return f.written(n, err)
 	}
-	return f.content.WriteAt(p, off)
+	return f.written(f.content.WriteAt(p, off))
 }
 
 func (f *regularFile) SeekTo(off int64, whence int) (int64, Errno) {

@@ -458,3 +458,33 @@ func BenchmarkOpenReadClose(b *testing.B) {
 		k.Close(fd)
 	}
 }
+
+// syncCounter is the content of a file that counts how often it was made durable.
+type syncCounter struct {
+	kernel.Inode
+	syncs int
+}
+
+func (c *syncCounter) ReadAt(p []byte, off int64) (int, kernel.Errno)  { return 0, 0 }
+func (c *syncCounter) WriteAt(p []byte, off int64) (int, kernel.Errno) { return len(p), 0 }
+func (c *syncCounter) Append(p []byte) (int64, int, kernel.Errno)      { return 0, len(p), 0 }
+func (c *syncCounter) Release()                                        {}
+func (c *syncCounter) Sync() kernel.Errno {
+	c.syncs++
+	return 0
+}
+
+// TestSynchronous: with O_SYNC or O_DSYNC a write is durable when it returns.
+func TestSynchronous(t *testing.T) {
+	for flags, want := range map[int]int{0: 0, syscall.O_SYNC: 3, syscall.O_DSYNC: 3, syscall.O_DSYNC | syscall.O_APPEND: 3} {
+		c := &syncCounter{}
+		f := kernel.NewRegularFile(c, flags)
+		f.Write([]byte("x"))
+		f.Write([]byte("x"))
+		f.(kernel.WriterAt).WriteAt([]byte("x"), 0)
+		f.Write(nil)
+		if c.syncs != want {
+			t.Errorf("flags %#x: %d of 3 writes were made durable, want %d", flags, c.syncs, want)
+		}
+	}
+}

@@ -70,12 +70,16 @@ func sysPwritev(t *task) (uintptr, Errno) {
 	return result(t.k.Pwritev(t.int(0), bufs, t.int64(3)))
 }
 
-// Flags of preadv2 that change nothing here, where no transfer of a file waits
-// for a disk: RWF_HIPRI, RWF_DSYNC, RWF_SYNC.
-const rwfHarmless = 1 | 2 | 4
+// Flags of preadv2 and pwritev2 (RWF_*). RWF_HIPRI is a wish about speed.
+const (
+	rwfHighPriority = 1
+	rwfDataSync     = 2
+	rwfSync         = 4
+	rwfKnown        = rwfHighPriority | rwfDataSync | rwfSync
+)
 
 func sysPreadv2(t *task) (uintptr, Errno) {
-	if t.uint32(5)&^rwfHarmless != 0 {
+	if t.uint32(5)&^rwfKnown != 0 {
 		return 0, syscall.EOPNOTSUPP
 	}
 	if t.int64(3) == -1 {
@@ -84,14 +88,19 @@ func sysPreadv2(t *task) (uintptr, Errno) {
 	return sysPreadv(t)
 }
 
-func sysPwritev2(t *task) (uintptr, Errno) {
-	if t.uint32(5)&^rwfHarmless != 0 {
+func sysPwritev2(t *task) (n uintptr, err Errno) {
+	if t.uint32(5)&^rwfKnown != 0 {
 		return 0, syscall.EOPNOTSUPP
 	}
 	if t.int64(3) == -1 {
-		return sysWritev(t)
+		n, err = sysWritev(t)
+	} else {
+		n, err = sysPwritev(t)
 	}
-	return sysPwritev(t)
+	if err == 0 && t.uint32(5)&(rwfDataSync|rwfSync) != 0 {
+		err = t.k.Fsync(t.int(0))
+	}
+	return n, err
 }
 
 func sysClose(t *task) (uintptr, Errno) { return done(t.k.Close(t.int(0))) }
@@ -144,7 +153,8 @@ func sysFallocate(t *task) (uintptr, Errno) {
 	return done(t.k.Fallocate(t.int(0), t.int(1), t.int64(2), t.int64(3)))
 }
 
-// sysFadvise accepts any advice: nothing is cached that could be dropped.
+// sysFadvise accepts any advice. What files are read ahead or dropped is decided
+// without it.
 func sysFadvise(t *task) (uintptr, Errno) {
 	if t.k.Descriptor(t.int(0)) == nil {
 		return 0, syscall.EBADF

@@ -52,7 +52,8 @@ var All = []Suite{
 		{"TestFileChdirTestlog|TestStdPipe|TestReadNonblockingFd|TestProcessWithHandleLinux|TestKillFindProcess|TestGetppid|TestKillStartProcess|TestStatStdin|TestStartProcess|TestPidfdLeak", noProcesses},
 		{"TestChdirAndGetwd|TestReaddirnamesOneAtATime", "needs /usr/bin"},
 	}},
-	{Name: "go.etcd.io/bbolt", Memory: "1G", Timeout: 20 * time.Minute},
+	// One test of bbolt puts a value of 2 GiB.
+	{Name: "go.etcd.io/bbolt", Memory: "4G", Timeout: 20 * time.Minute},
 	{Name: "modernc.org/sqlite", Memory: "2G", Timeout: 40 * time.Minute, Skip: []Skip{
 		{"TestConcurrentGoroutines", "runs the go command"},
 	}},
