@@ -97,9 +97,11 @@ func ringoMetalStart(loader, info uintptr) (boot *ringoabi.Boot, sp uintptr) {
 	ringoACPIInit()
 	ringoMetalCPUInit()
 	ringoXenInit()
+	ringoKVMInit()
 	ringoPICInit()
 	ringoAPICInit()
 	ringoMetalMMIOLines()
+	ringoPowerButtonInit()
 	ringoMetalClockInit()
 
 	boot.Magic = ringoabi.Magic

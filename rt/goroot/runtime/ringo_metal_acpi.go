@@ -2,7 +2,10 @@
 
 package runtime
 
-import "unsafe"
+import (
+	ringoabi "ringo.dev/ringo/vmm/abi"
+	"unsafe"
+)
 
 // What ACPI's tables say of processors, interrupt controllers and power (ACPI
 // Specification 6.4, chapters 4 and 5). The firmware keeps them in memory that
@@ -22,6 +25,13 @@ var ringoACPI struct {
 	sleepAddr        uintptr // the register of machines without the ports, in memory
 	sleepPort        uint16  // or at a port
 	sleepOff         uint8
+	timer            uint16  // port of ACPI's timer; 0: none
+	hpet             uintptr // address of the HPET; 0: none
+	event            uint16  // port of the events' status; 0: none
+	eventLen         uint8   // bytes of status and enable bits, half each
+	line             uint16  // interrupt line of the events
+	command          uint16  // port that takes enable, for events to be interrupts
+	enable           uint8
 	resetPort        uint16
 	resetValue       uint8
 	hasOff, hasReset bool
@@ -37,6 +47,7 @@ type ringoIOAPIC struct {
 const (
 	ringoMADT = 'A' | 'P'<<8 | 'I'<<16 | 'C'<<24
 	ringoFADT = 'F' | 'A'<<8 | 'C'<<16 | 'P'<<24
+	ringoHPET = 'H' | 'P'<<8 | 'E'<<16 | 'T'<<24
 )
 
 // Every table begins with its signature and its length; this is its header's.
@@ -76,6 +87,8 @@ func ringoACPIInit() {
 			ringoReadMADT(table, n)
 		case ringoPhys32(table) == ringoFADT:
 			ringoReadFADT(table, n)
+		case ringoPhys32(table) == ringoHPET:
+			ringoReadHPET(table, n)
 		}
 	}
 }
@@ -162,11 +175,14 @@ func ringoAddCPU(id uint32, flags uintptr) {
 // virtio-mmio devices are.
 func ringoReadFADT(table, n uintptr) {
 	const (
-		dsdt, pm1aControl, pm1bControl, flags = 40, 64, 68, 112
-		resetReg, resetValue                  = 116, 128
-		xdsdt, sleepControl                   = 140, 244
-		hasReset, reduced                     = 1 << 10, 1 << 20
-		inMemory, atPort                      = 0, 1 // address spaces
+		dsdt, interrupt, command, enable    = 40, 46, 48, 52
+		pm1aEvent, pm1aControl, pm1bControl = 56, 64, 68
+		pmTimer, pm1EventLen, pmTimerLen    = 76, 88, 91
+		flags                               = 112
+		resetReg, resetValue                = 116, 128
+		xdsdt, sleepControl                 = 140, 244
+		hasReset, reduced                   = 1 << 10, 1 << 20
+		inMemory, atPort                    = 0, 1 // address spaces
 	)
 	a := &ringoACPI
 	code := ringoPhys32(table + dsdt)
@@ -177,6 +193,15 @@ func ringoReadFADT(table, n uintptr) {
 		a.hasReset = true
 		a.resetPort = ringoPhys16(table + resetReg + 4)
 		a.resetValue = ringoPhys8(table + resetValue)
+	}
+	if n >= flags+4 && ringoPhys32(table+flags)&reduced == 0 {
+		if ringoPhys8(table+pmTimerLen) == 4 {
+			a.timer = ringoPhys16(table + pmTimer)
+		}
+		a.event = ringoPhys16(table + pm1aEvent)
+		a.eventLen = ringoPhys8(table + pm1EventLen)
+		a.line = ringoPhys16(table + interrupt)
+		a.command, a.enable = ringoPhys16(table+command), ringoPhys8(table+enable)
 	}
 	ringoFindMMIO(code)
 	typeA, typeB, ok := ringoFindS5(code)
@@ -198,6 +223,17 @@ func ringoReadFADT(table, n uintptr) {
 	}
 	a.pm1a, a.pm1b = ringoPhys16(table+pm1aControl), ringoPhys16(table+pm1bControl)
 	a.off1a, a.off1b = uint16(typeA)<<10|sleep, uint16(typeB)<<10|sleep
+}
+
+// ringoReadHPET reads the table of the high precision event timer.
+func ringoReadHPET(table, n uintptr) {
+	const space, address, inMemory = 40, 44, 0
+	if n < address+8 || ringoPhys8(table+space) != inMemory {
+		return
+	}
+	if at := ringoPhys64(table + address); at != 0 && at < 1<<32-ringoabi.PageSize {
+		ringoACPI.hpet = ringoDirect + at
+	}
 }
 
 // ringoFindS5 finds the package that the object _S5 names, and returns its first

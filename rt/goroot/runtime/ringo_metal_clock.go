@@ -7,8 +7,8 @@ import (
 )
 
 // Time: the time stamp counter as the clock, its frequency from the hypervisor
-// or measured against the PC's interval timer, the local APIC's timer for
-// ticks and deadlines, and the real-time clock for the time of day.
+// (ringo_metal_pvclock.go) or measured (ringo_metal_measure.go), the local APIC's
+// timer for ticks and deadlines, and the real-time clock for the time of day.
 
 var ringoMetalTime struct {
 	start    uint64 // the counter at the beginning of the monotonic clock
@@ -28,10 +28,12 @@ func ringoMetalClockInit() {
 	_, _, c, _ := ringoCPUID(1, 0)
 	deadline := c&hasDeadline != 0
 	tsc, apic := ringoHypervisorClock()
-	if tsc == 0 {
-		tsc, apic = ringoMeasureClock()
-	} else if apic == 0 && !deadline {
-		apic = ringoMeasureAPIC(tsc)
+	switch {
+	case tsc == 0 && apic == 0:
+		r := ringoFindReference()
+		tsc, apic = r.measure()
+	case tsc == 0 || apic == 0 && !deadline:
+		tsc, apic = ringoMeasureByAPIC(tsc, apic)
 	}
 	if tsc == 0 {
 		ringoFatal("the machine has nothing to measure the processor's clock with")
@@ -47,8 +49,7 @@ func ringoMetalClockInit() {
 		t.inverse = ringoRatio(apic)
 	}
 	ringoAPICWrite(ringoAPICTimer, t.mode)
-	if ringoXen.present {
-		ringoXen.start, _ = ringoXenClock()
+	if ringoPV.time != nil {
 		return
 	}
 	t.real = ringoReadRTC()
@@ -61,8 +62,15 @@ func ringoRatio(hz uint64) uint64 { return hz/1e9<<32 + hz%1e9<<32/1e9 }
 // ringoHypervisorClock returns the frequencies of the time stamp counter and of
 // the local APIC's timer as the processor or the hypervisor tells them, or 0.
 func ringoHypervisorClock() (tsc, apic uint64) {
-	if ringoXen.present {
-		return ringoXenTSC(), 0
+	// Both KVM's and QEMU's local APIC counts nanoseconds.
+	const nano = 1_000_000_000
+	switch {
+	case ringoPV.time != nil && ringoXen.present:
+		return ringoPVTSC(), 0
+	case ringoPV.time != nil:
+		return ringoPVTSC(), nano
+	case ringoMetalTime.emulated:
+		return 0, nano
 	}
 	if ringoHasHypervisor() {
 		const frequencies = ringoHypervisorLeaf + 0x10 // VMware's leaf, which others have too: kHz
@@ -79,89 +87,11 @@ func ringoHypervisorClock() (tsc, apic uint64) {
 	return 0, 0
 }
 
-// ringoMeasureAPIC measures the local APIC's timer against the time stamp
-// counter, whose frequency is known.
-func ringoMeasureAPIC(tsc uint64) uint64 {
-	ringoAPICWrite(ringoAPICInitial, ^uint32(0))
-	first := ringoBestReading()
-	for ringoRDTSC()-first.tsc < tsc/500 { // 2 ms
-		ringoPause()
-	}
-	last := ringoBestReading()
-	ringoAPICWrite(ringoAPICInitial, 0)
-	const k = 1000 // of both frequencies, so that the product fits
-	return uint64(first.apic-last.apic) * (tsc / k) / ((last.tsc - first.tsc) / k)
-}
-
-// ringoMeasureClock measures the time stamp counter and the local APIC's timer
-// against channel 0 of the interval timer (8254). It returns 0 without one.
-func ringoMeasureClock() (tsc, apic uint64) {
-	const (
-		command, channel0 = 0x43, 0x40
-		countDown         = 0x30 // channel 0, both bytes, mode 0
-		pitHz             = 1193182
-		enough            = pitHz / 250 // 4 ms
-		patience          = 1000        // readings without a change
-	)
-	ringoOut8(command, countDown)
-	ringoOut8(channel0, 0xff)
-	ringoOut8(channel0, 0xff)
-	ringoAPICWrite(ringoAPICInitial, ^uint32(0))
-	first := ringoBestReading()
-	last, same := first, 0
-	for first.pit-last.pit < enough {
-		r := ringoReadTimers()
-		if r.pit == last.pit {
-			if same++; same == patience {
-				return 0, 0
-			}
-			continue
-		}
-		last, same = r, 0
-	}
-	last = ringoBestReading()
-	ringoAPICWrite(ringoAPICInitial, 0)
-	gone := uint64(first.pit - last.pit)
-	return (last.tsc - first.tsc) * pitHz / gone, uint64(first.apic-last.apic) * pitHz / gone
-}
-
-// ringoReading is what the timers show at one time.
-type ringoReading struct {
-	tsc   uint64 // in the middle of the reading
-	width uint64 // how long it took
-	apic  uint32 // counts down
-	pit   uint16 // counts down
-}
-
-func ringoReadTimers() (r ringoReading) {
-	const command, channel0, latch = 0x43, 0x40, 0
-	before := ringoRDTSC()
-	ringoOut8(command, latch)
-	r.apic = ringoAPICRead(ringoAPICCurrent)
-	r.width = ringoRDTSC() - before
-	r.tsc = before + r.width/2
-	lo := ringoIn8(channel0)
-	r.pit = uint16(ringoIn8(channel0))<<8 | uint16(lo)
-	return r
-}
-
-// ringoBestReading returns the shortest of a few readings: in a long one the
-// hypervisor gave the processor to somebody else.
-func ringoBestReading() ringoReading {
-	best := ringoReadTimers()
-	for i := 0; i < 7; i++ {
-		if r := ringoReadTimers(); r.width < best.width {
-			best = r
-		}
-	}
-	return best
-}
-
 // ringoMetalClock is ringoPlatClock.
 func ringoMetalClock() (mono, real int64) {
-	if ringoXen.present {
-		system, real := ringoXenClock()
-		return system - ringoXen.start, real
+	if ringoPV.time != nil {
+		system, real := ringoPVClock()
+		return system - ringoPV.start, real
 	}
 	t := &ringoMetalTime
 	hi, lo := bits.Mul64(ringoRDTSC()-t.start, t.mult)

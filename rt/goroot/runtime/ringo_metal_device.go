@@ -86,7 +86,7 @@ var ringoMMIOLines struct {
 // ringoMetalMMIOLines connects these lines.
 func ringoMetalMMIOLines() {
 	for _, l := range ringoMMIOLines.list[:ringoMMIOLines.n] {
-		ringoIOAPICConnect(l[0], l[1])
+		ringoIOAPICConnect(l[0], ringoVectorDevice|l[1])
 	}
 }
 
@@ -111,15 +111,15 @@ func ringoFindIOAPIC(line uint32) ringoIOAPIC {
 	return best
 }
 
-// ringoIOAPICConnect makes a line interrupt the first CPU, with the given mode
-// bits.
+// ringoIOAPICConnect makes a line interrupt the first CPU, with the given vector
+// and mode bits.
 func ringoIOAPICConnect(line, mode uint32) {
 	c := ringoFindIOAPIC(line)
 	reg := ringoIOAPICEntry + 2*(line-c.first)
 	ringoStore32(c.base+ringoIOAPICSelect, reg+1)
 	ringoStore32(c.base+ringoIOAPICData, ringoMetalCPUAt(0).apic<<24)
 	ringoStore32(c.base+ringoIOAPICSelect, reg)
-	ringoStore32(c.base+ringoIOAPICData, ringoVectorDevice|mode)
+	ringoStore32(c.base+ringoIOAPICData, mode)
 }
 
 // ringoHasPorts is rt.HasPorts.
@@ -137,7 +137,7 @@ func ringoConnectLine(line int, kind uint32, addr uintptr) bool {
 	}
 	ringoAcks.list[n] = ringoAck{kind, addr}
 	atomic.Store(&ringoAcks.n, n+1)
-	ringoIOAPICConnect(uint32(line), ringoIOAPICLevel)
+	ringoIOAPICConnect(uint32(line), ringoVectorDevice|ringoIOAPICLevel)
 	return true
 }
 

@@ -2,6 +2,8 @@
 
 package runtime
 
+import "internal/runtime/atomic"
+
 // ringoMetalExit is ringoPlatExit: it ends the machine with a status, by what
 // the machine has for that. Where nothing takes the status it is printed.
 func ringoMetalExit(status uintptr) {
@@ -22,6 +24,44 @@ func ringoMetalExit(status uintptr) {
 	ringoOut8(keyboard, reset)
 	for {
 		ringoMetalStop()
+	}
+}
+
+// Bits of ACPI's fixed events (ACPI 6.4, 4.8.3), and of PM1 control.
+const (
+	ringoPowerButtonEvent = 1 << 8
+	ringoEventsInterrupt  = 1 << 0
+)
+
+// ringoPowerButtonInit makes the power button interrupt.
+func ringoPowerButtonInit() {
+	a := &ringoACPI
+	if a.event == 0 || a.eventLen < 4 || a.pm1a == 0 || a.line == 0 {
+		return
+	}
+	if ringoIn16(a.pm1a)&ringoEventsInterrupt == 0 {
+		if a.command == 0 || a.enable == 0 {
+			return
+		}
+		ringoOut8(a.command, a.enable)
+		const patience = 100_000
+		for i := 0; ringoIn16(a.pm1a)&ringoEventsInterrupt == 0; i++ {
+			if i == patience {
+				return
+			}
+		}
+	}
+	ringoOut16(a.event, ringoPowerButtonEvent) // what happened before is not for us
+	ringoOut16(a.event+uint16(a.eventLen/2), ringoPowerButtonEvent)
+	ringoIOAPICConnect(uint32(a.line), ringoVectorPower|ringoIOAPICLevel)
+}
+
+// ringoPowerButton sends SIGTERM to the program if the power button was pressed.
+func ringoPowerButton() {
+	const terminate = 1 << (15 - 1) // SIGTERM
+	if ringoIn16(ringoACPI.event)&ringoPowerButtonEvent != 0 {
+		ringoOut16(ringoACPI.event, ringoPowerButtonEvent)
+		atomic.Or64(&ringoMetalSignals, terminate)
 	}
 }
 

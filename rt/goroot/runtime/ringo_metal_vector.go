@@ -21,6 +21,7 @@ const (
 	ringoVectorDevice   = 0x31
 	ringoVectorWake     = 0x32
 	ringoVectorFlush    = 0x33
+	ringoVectorPower    = 0x35 // ACPI's events
 	ringoVectorXen      = 0x34 // event channels; not the local APIC's
 	ringoVectorSpurious = 0x3f // its low four bits must be set
 	ringoVectors        = 0x40
@@ -175,6 +176,8 @@ func ringoMetalVector(f *ringoMetalFrame) {
 		ringoTimerFired(ringoMetalCPUOf(p))
 	case ringoVectorDevice:
 		ringoMetalAcknowledge()
+	case ringoVectorPower:
+		ringoPowerButton()
 	case ringoVectorXen:
 		ringoXenEvents(p.ID)
 	}

@@ -5,7 +5,6 @@ package runtime
 import (
 	"internal/runtime/atomic"
 	"internal/runtime/sys"
-	"math/bits"
 	"unsafe"
 )
 
@@ -25,7 +24,6 @@ var ringoXen struct {
 	shared  *ringoXenShared  // nil until ringoXenInit
 	console *ringoXenConsole // nil: none
 	port    uint32           // event channel of the console
-	start   int64            // Xen's system time at the beginning of the monotonic clock
 }
 
 // ringoXenShared is struct shared_info, for 64-bit guests. Xen writes to it at
@@ -35,9 +33,7 @@ type ringoXenShared struct {
 	vcpu    [32]ringoXenVCPU
 	pending [64]uint64 // event channels, a bit each
 	mask    [64]uint64
-	wall    struct { // time of day at system time 0
-		version, sec, nsec, secHigh uint32
-	}
+	wall    ringoPVWall
 }
 
 // ringoXenVCPU is struct vcpu_info.
@@ -46,19 +42,7 @@ type ringoXenVCPU struct {
 	_       [7]uint8
 	pending uint64 // evtchn_pending_sel: a bit for each word of ringoXenShared.pending
 	_       [2]uint64
-	time    ringoXenTime
-}
-
-// ringoXenTime is struct vcpu_time_info: at counter value tsc the system time
-// was system, and it goes on by mul/2^32 ns for each 2^-shift counts.
-type ringoXenTime struct {
-	version uint32 // odd while Xen changes the rest
-	_       uint32
-	tsc     uint64
-	system  uint64
-	mul     uint32
-	shift   int8
-	_       [3]uint8
+	time    ringoPVTime
 }
 
 // Hypercalls (xen.h), and their commands.
@@ -126,6 +110,7 @@ func ringoXenInit() {
 		ringoFatal("Xen does not share its information")
 	}
 	ringoXen.shared = (*ringoXenShared)(unsafe.Pointer(ringoDirect + frame))
+	ringoPVSet(&ringoXen.shared.vcpu[0].time, &ringoXen.shared.wall)
 	for i := range ringoXen.shared.mask {
 		ringoXen.shared.mask[i] = 0
 	}
@@ -180,49 +165,6 @@ func ringoXenEvents(n uint32) {
 // ringoXenNotify sends an event.
 func ringoXenNotify(port uint32) {
 	ringoXenCall(ringoXenEvent, xenEventSend, unsafe.Pointer(&port), 0)
-}
-
-// ringoXenClock returns Xen's system time, which does not stop, and the time of
-// day. What it reads is the first CPU's, and holds for the others: their
-// counters go alike.
-func ringoXenClock() (system, real int64) {
-	s := ringoXen.shared
-	t := &s.vcpu[0].time
-	for {
-		version := atomic.Load(&t.version)
-		delta := ringoRDTSC() - t.tsc
-		if t.shift < 0 {
-			delta >>= uint8(-t.shift) & 63
-		} else {
-			delta <<= uint8(t.shift) & 63
-		}
-		hi, lo := bits.Mul64(delta, uint64(t.mul))
-		system = int64(t.system) + int64(hi<<32|lo>>32)
-		if version&1 == 0 && atomic.Load(&t.version) == version {
-			break
-		}
-		ringoPause()
-	}
-	for w := &s.wall; ; ringoPause() {
-		version := atomic.Load(&w.version)
-		real = int64(uint64(w.secHigh)<<32|uint64(w.sec))*1e9 + int64(w.nsec) + system
-		if version&1 == 0 && atomic.Load(&w.version) == version {
-			return system, real
-		}
-	}
-}
-
-// ringoXenTSC returns the time stamp counter's frequency as Xen scales it.
-func ringoXenTSC() uint64 {
-	t := &ringoXen.shared.vcpu[0].time
-	if t.mul == 0 {
-		return 0
-	}
-	hz := 1_000_000_000 << 32 / uint64(t.mul)
-	if t.shift < 0 {
-		return hz << (uint8(-t.shift) & 63)
-	}
-	return hz >> (uint8(t.shift) & 63)
 }
 
 // ringoXenExit ends the domain. A status other than 0 is a crash to Xen, for

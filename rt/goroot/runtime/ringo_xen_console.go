@@ -58,9 +58,9 @@ func ringoXenConsoleFlush() {
 	if c == nil || ringoXen.shared == nil {
 		return
 	}
-	start, _ := ringoXenClock()
+	start, _ := ringoPVClock()
 	for atomic.Load(&c.outCons) != c.outPut {
-		if now, _ := ringoXenClock(); now-start > patience {
+		if now, _ := ringoPVClock(); now-start > patience {
 			return
 		}
 		ringoXenYield()

@@ -1,0 +1,157 @@
+//go:build ringo
+
+package runtime
+
+// Frequencies that nobody tells are measured against a timer whose frequency is
+// known: ACPI's, the HPET, or the PC's interval timer, whichever is there.
+
+// ringoReference is such a timer.
+type ringoReference struct {
+	kind uint8
+	addr uintptr // a port, or an address
+	hz   uint64
+	mask uint32 // of the bits that count
+}
+
+// Kinds of ringoReference.
+const (
+	ringoNoReference = iota
+	ringoReferencePM
+	ringoReferenceHPET
+	ringoReferencePIT
+)
+
+// Registers of the HPET (IA-PC HPET 1.0a, 2.3), and of the 8254.
+const (
+	ringoHPETPeriod  = 0x004 // of one count, in fs
+	ringoHPETEnable  = 0x010
+	ringoHPETCounter = 0x0f0
+
+	ringoPITData    = 0x40 // of channel 0
+	ringoPITCommand = 0x43
+)
+
+// ringoFindReference returns a timer, running.
+func ringoFindReference() ringoReference {
+	const pmHz, pitHz, whole = 3_579_545, 1_193_182, 1<<32 - 1
+	a := &ringoACPI
+	if a.timer != 0 {
+		r := ringoReference{ringoReferencePM, uintptr(a.timer), pmHz, 1<<24 - 1}
+		if r.runs() {
+			return r
+		}
+	}
+	if a.hpet != 0 {
+		const femto = 1_000_000_000_000_000
+		if period := ringoLoad32(a.hpet + ringoHPETPeriod); period > 0 && period <= 100_000_000 {
+			ringoStore32(a.hpet+ringoHPETEnable, ringoLoad32(a.hpet+ringoHPETEnable)|1)
+			r := ringoReference{ringoReferenceHPET, a.hpet + ringoHPETCounter, femto / uint64(period), whole}
+			if r.runs() {
+				return r
+			}
+		}
+	}
+	const countDown = 0x30 // channel 0, both bytes, mode 0
+	ringoOut8(ringoPITCommand, countDown)
+	ringoOut8(ringoPITData, 0xff)
+	ringoOut8(ringoPITData, 0xff)
+	r := ringoReference{ringoReferencePIT, ringoPITData, pitHz, 1<<16 - 1}
+	if r.runs() {
+		return r
+	}
+	return ringoReference{}
+}
+
+// runs reports whether the timer counts.
+func (r *ringoReference) runs() bool {
+	const patience = 1000
+	first := r.read()
+	for i := 0; i < patience; i++ {
+		if r.read() != first {
+			return true
+		}
+	}
+	return false
+}
+
+// read returns what the timer shows. All count up here.
+func (r *ringoReference) read() uint32 {
+	v := uint32(0)
+	switch r.kind {
+	case ringoReferencePM:
+		v = ringoIn32(uint16(r.addr))
+	case ringoReferenceHPET:
+		v = ringoLoad32(r.addr)
+	case ringoReferencePIT:
+		const latch = 0
+		ringoOut8(ringoPITCommand, latch)
+		lo := ringoIn8(ringoPITData)
+		v = -(uint32(ringoIn8(ringoPITData))<<8 | uint32(lo))
+	}
+	return v & r.mask
+}
+
+// ringoReading is what the timers show at one time.
+type ringoReading struct {
+	tsc   uint64 // in the middle of the reading
+	width uint64 // how long it took
+	apic  uint32 // counts down
+	ref   uint32
+}
+
+// reading returns the shortest of a few readings: in a long one the hypervisor
+// gave the processor to somebody else.
+func (r *ringoReference) reading() (best ringoReading) {
+	for i := 0; i < 8; i++ {
+		var now ringoReading
+		before := ringoRDTSC()
+		now.ref = r.read()
+		now.apic = ringoAPICRead(ringoAPICCurrent)
+		now.width = ringoRDTSC() - before
+		now.tsc = before + now.width/2
+		if i == 0 || now.width < best.width {
+			best = now
+		}
+	}
+	return best
+}
+
+// measure returns the frequencies of the time stamp counter and of the local
+// APIC's timer, 0 without a reference.
+func (r *ringoReference) measure() (tsc, apic uint64) {
+	if r.kind == ringoNoReference {
+		return 0, 0
+	}
+	ringoAPICWrite(ringoAPICInitial, ^uint32(0))
+	first := r.reading()
+	enough := uint32(r.hz / 250) // 4 ms
+	for (r.read()-first.ref)&r.mask < enough {
+		ringoPause()
+	}
+	last := r.reading()
+	ringoAPICWrite(ringoAPICInitial, 0)
+	gone := uint64((last.ref - first.ref) & r.mask)
+	return (last.tsc - first.tsc) * r.hz / gone, uint64(first.apic-last.apic) * r.hz / gone
+}
+
+// ringoMeasureByAPIC measures one of the time stamp counter and the local APIC's
+// timer by the other, whose frequency is known: tsc or apic is not 0.
+func ringoMeasureByAPIC(tsc, apic uint64) (uint64, uint64) {
+	var none ringoReference
+	ringoAPICWrite(ringoAPICInitial, ^uint32(0))
+	first := none.reading()
+	last := first
+	for {
+		last = none.reading()
+		if tsc != 0 && last.tsc-first.tsc >= tsc/500 || apic != 0 && uint64(first.apic-last.apic) >= apic/500 { // 2 ms
+			break
+		}
+	}
+	ringoAPICWrite(ringoAPICInitial, 0)
+	const k = 1000 // of the frequency, so that the product fits
+	counts, cycles := uint64(first.apic-last.apic), last.tsc-first.tsc
+	if tsc != 0 {
+		return tsc, counts * (tsc / k) / cycles * k
+	}
+	return cycles * (apic / k) / counts * k, apic
+}
