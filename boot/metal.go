@@ -20,7 +20,7 @@ const (
 	multibootAt  = 0x800
 	paramsAt     = 0x820
 	messageAt    = 0x860
-	stubAt       = 0x8c0
+	stubAt       = 0x900
 	multiboot2At = 0xc00
 	metalEnd     = 0xf00
 
@@ -124,10 +124,16 @@ type stubParams struct {
 	_, Limit uint16
 	GDT      uint32
 	Table    [3]uint64
+
+	Last  uint32 // address of the last word that the image needs from the start
+	Small uint32 // what to print when it is not memory
 }
 
-// stubMessage is printed by the stub, which does nothing more after it.
-const stubMessage = "ringo: fatal: the processor lacks 64-bit mode or no-execute pages\r\n\x00"
+// What the stub prints; it does nothing more then.
+const (
+	stubMessage = "ringo: fatal: the processor lacks 64-bit mode or no-execute pages\r\n\x00"
+	stubSmall   = "ringo: fatal: the machine has too little memory for the program\r\n\x00"
+)
 
 // stub is stub_386.s, assembled.
 //
@@ -178,8 +184,10 @@ func (img *image) addMetal(m *metalMarker) error {
 			1: 0x00af9b000000ffff, // 64-bit code
 			2: 0x00cf93000000ffff, // data
 		},
+		Last:  h.MemoryEnd&^3 - 4,
+		Small: imageBase + messageAt + uint32(len(stubMessage)),
 	})
-	copy(img.data[messageAt:], stubMessage)
+	copy(img.data[messageAt:], stubMessage+stubSmall)
 	copy(img.data[stubAt:], stub)
 	return nil
 }

@@ -35,7 +35,7 @@ func TestStubEntries(t *testing.T) {
 	if last := ops[len(ops)-1]; last != x86asm.JMP {
 		t.Errorf("the stub runs on after its end, %v", last)
 	}
-	if stubAt+len(stub) > multiboot2At || multiboot2At+binary.Size(multiboot2Header{}) > metalEnd || messageAt+len(stubMessage) > stubAt {
+	if stubAt+len(stub) > multiboot2At || multiboot2At+binary.Size(multiboot2Header{}) > metalEnd || messageAt+len(stubMessage+stubSmall) > stubAt || paramsAt+binary.Size(stubParams{}) > messageAt {
 		t.Errorf("the parts of the first page overlap")
 	}
 }

@@ -12,6 +12,8 @@
 #define P_ENTRY		8(SI)
 #define P_MESSAGE	12(SI)
 #define P_GDTR		18(SI)
+#define P_LAST		48(SI)
+#define P_SMALL		52(SI)
 
 #define PAGE_PRESENT	1
 #define PAGE_WRITE	2
@@ -50,6 +52,15 @@ TEXT stub(SB), 4, $0 // NOSPLIT
 	CMPL	DX, $0x20100000
 	JNE	unfit
 	MOVL	DI, BX // what the loader says
+
+	// Some loaders put an image where there is no memory.
+	MOVL	P_LAST, AX
+	MOVL	0(AX), CX
+	MOVL	$0x5a5aa5a5, DX
+	MOVL	DX, 0(AX)
+	CMPL	0(AX), DX
+	JNE	small
+	MOVL	CX, 0(AX)
 
 	// One tree of page tables maps the first 4 GiB at 0 and at the bottom of the
 	// upper half: a level 4 table, a level 3 table, four of level 2.
@@ -102,8 +113,12 @@ big:
 	RETFL
 
 unfit:
-	// Say so on the screen and the serial port, and stop.
 	MOVL	P_MESSAGE, SI
+	JMP	say
+small:
+	MOVL	P_SMALL, SI
+say:
+	// On the screen and the serial port; then stop.
 	MOVL	$SCREEN, DI
 char:
 	MOVB	(SI), BX

@@ -98,18 +98,26 @@ func findCards() ([]*link, error) {
 		links = append(links, newLink(c, c, c))
 	}
 	if len(links) == 0 {
-		reportUnknownCards()
+		reportNoCard()
 	}
 	return links, nil
 }
 
-// reportUnknownCards names the network cards on the PCI bus, for none of which
-// there is a driver.
-func reportUnknownCards() {
+// reportNoCard says why there is no network on a machine whose cards are found on
+// its buses: it names those on the PCI bus, for none of which there is a driver.
+func reportNoCard() {
+	if !rt.HasPorts() {
+		return // what the machine has was asked for
+	}
+	known := false
 	for _, d := range pci.Devices() {
 		if d.Class>>16 == pci.ClassNetwork {
+			known = true
 			rt.ConsoleWrite(fmt.Appendf(nil, "ringo: network: no driver for the card %04x:%04x\n", d.Vendor, d.ID))
 		}
+	}
+	if !known {
+		rt.ConsoleWrite([]byte("ringo: network: the machine has no network card\n"))
 	}
 }
 

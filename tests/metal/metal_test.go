@@ -167,15 +167,6 @@ func TestPVH(t *testing.T) {
 	}
 }
 
-// TestNoEntropy checks that a machine without any source of randomness says so
-// and stops.
-func TestNoEntropy(t *testing.T) {
-	r := machine{Type: "q35", CPU: "qemu64"}.boot(t, "examples/hello", "")
-	if !strings.Contains(r.Output, "no entropy") || r.Status != exitStatus(2) {
-		t.Errorf("status %d, output:\n%s", r.Status, r.Output)
-	}
-}
-
 // TestWeb fetches a page from examples/web on each kind of card, through QEMU's
 // user network.
 func TestWeb(t *testing.T) {
@@ -271,25 +262,6 @@ func TestDiskOrder(t *testing.T) {
 				t.Errorf("status %d, %v\n%s", r.Status, err, r.Output)
 			}
 		})
-	}
-}
-
-// TestUnknownCard checks that a card without a driver is named.
-func TestUnknownCard(t *testing.T) {
-	image, err := ringo.Program("examples/web")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	m := machine{"pc", "max", []string{"-device", "rtl8139"}}
-	g, err := harness.StartGuest(m.command(ctx, t, image, ""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer g.Stop()
-	if err := g.Await(ctx, "no driver for the card 10ec:8139"); err != nil {
-		t.Error(err)
 	}
 }
 

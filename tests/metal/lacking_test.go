@@ -1,0 +1,102 @@
+package metal
+
+import (
+	"context"
+	"io"
+	"net"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"ringo.dev/ringo/tests/harness"
+)
+
+// TestLacking boots on machines that lack something. They say what, and those
+// that cannot do without stop.
+func TestLacking(t *testing.T) {
+	for _, c := range []struct {
+		name, pkg, line string
+		machine
+		want   string
+		status int // 0: it does not end
+	}{
+		{"entropy", "examples/hello", "", machine{"q35", "qemu64", nil},
+			"no entropy: the machine gave no seed and the processor has no RDRAND", exitStatus(2)},
+		{"local APIC", "examples/hello", seed, machine{"q35", "qemu64,-apic", nil},
+			"the processor has no local APIC", exitStatus(2)},
+		{"64-bit mode", "examples/hello", seed, machine{"q35", "qemu32", nil},
+			"the processor lacks 64-bit mode or no-execute pages", 0},
+		{"no-execute pages", "examples/hello", seed, machine{"microvm", "qemu64,-nx", nil},
+			"the processor lacks 64-bit mode or no-execute pages", 0},
+		{"memory for the image", "examples/hello", seed, machine{"q35", "max", []string{"-m", "6"}},
+			"the machine has too little memory for the program", 0},
+		{"memory for the program", "tests/guests/ends", "memory", machine{"microvm", "max", []string{"-m", "16"}},
+			"M are in use; give the machine more, or set GOMEMLIMIT", exitStatus(137)},
+		{"timers", "examples/hello", seed, machine{"microvm,pit=off,pic=off,rtc=off,acpi=off", "max", nil},
+			"hello from ringo", exitStatus(0)},
+		{"network card", "examples/web", seed, machine{"pc", "max", nil},
+			"the machine has no network card", 0},
+		{"driver", "examples/web", seed, machine{"pc", "max", []string{"-device", "rtl8139"}},
+			"no driver for the card 10ec:8139", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			image, err := ringo.Program(c.pkg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			g, err := harness.StartGuest(c.command(ctx, t, image, c.line))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer g.Stop()
+			if err := g.Await(ctx, c.want); err != nil {
+				t.Fatal(err)
+			}
+			if c.status == 0 {
+				return
+			}
+			if r, err := g.Wait(ctx); err != nil || r.Status != c.status&0xff {
+				t.Errorf("status %d, %v, want %d", r.Status, err, c.status&0xff)
+			}
+		})
+	}
+}
+
+// TestPowerButton presses the power button, which asks the program to end.
+func TestPowerButton(t *testing.T) {
+	image, err := ringo.Program("examples/web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []string{"q35", "pc"} {
+		t.Run(kind, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			monitor := filepath.Join(t.TempDir(), "monitor")
+			m := machine{kind, "max", []string{"-monitor", "unix:" + monitor + ",server,nowait"}}
+			g, err := harness.StartGuest(m.command(ctx, t, image, seed))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer g.Stop()
+			if err := g.Await(ctx, "serving on"); err != nil {
+				t.Fatal(err)
+			}
+			c, err := net.Dial("unix", monitor)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			c.SetDeadline(time.Now().Add(patience))
+			if _, err := io.WriteString(c, "system_powerdown\n"); err != nil {
+				t.Fatal(err)
+			}
+			go io.Copy(io.Discard, c)
+			if r, err := g.Wait(ctx); err != nil || r.Status != exitStatus(0) {
+				t.Errorf("status %d, %v\n%s", r.Status, err, r.Output)
+			}
+		})
+	}
+}
