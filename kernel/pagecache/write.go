@@ -44,7 +44,7 @@ func (f *File) write(b []byte, off int64) (int, Errno) {
 	n, most := 0, f.volume.cache.chunkPages()
 	for n < len(b) {
 		at := off + int64(n)
-		end := min((at/PageSize+most)*PageSize, off+int64(len(b)))
+		end := at + min((most-1)*PageSize+PageSize-at%PageSize, int64(len(b)-n))
 		err := f.writeChunk(b[n:end-off], at)
 		if err == syscall.ENOSPC && most > 1 {
 			most = 1 // perhaps there is room for some of it

@@ -371,7 +371,7 @@ func TestHuge(t *testing.T) {
 	if err != 0 {
 		t.Fatal(err)
 	}
-	offs := []int64{0, 1 << 30, 1 << 39, 1<<62 + 4096}
+	offs := []int64{0, 1 << 30, 1 << 39, 1<<62 + 4096, 1<<63 - 8192}
 	for _, off := range offs {
 		if err := writeAll(f, pattern(100, uint64(off)), off); err != 0 {
 			t.Fatal(off, err)
