@@ -181,3 +181,40 @@ func TestFilesErrors(t *testing.T) {
 		t.Errorf("--files with an executable: status %d, %v, %q", r.Status, err, r.Output)
 	}
 }
+
+// TestGuestsOnDisk shows the properties of files and of their mappings on a disk.
+func TestGuestsOnDisk(t *testing.T) {
+	needKVM(t)
+	disk := filepath.Join(t.TempDir(), "disk.img")
+	if out, err := ringo.Command(limit(t, time.Minute), "volume", "create", "--size", "400M", disk).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	show := func(t *testing.T, file, property string) string {
+		t.Helper()
+		r, err := ringo.Run(limit(t, time.Minute), "--net", "none", "--timeout", "60s", "--disk", disk+":/data", "-e", "TMPDIR=/data", file, "--", property)
+		if err != nil || r.Status != 0 {
+			t.Errorf("%s: status %d, %v\n%s", property, r.Status, err, r.Output)
+		}
+		return r.Output
+	}
+	for _, guest := range []string{"files", "mappings"} {
+		t.Run(guest, func(t *testing.T) {
+			file := program(t, "tests/guests/"+guest)
+			properties, err := harness.Properties(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range properties {
+				show(t, file, p)
+			}
+			if guest == "mappings" {
+				if output := show(t, file, "kept"); !strings.Contains(output, "found") {
+					t.Errorf("nothing was kept: %s", output)
+				}
+			}
+		})
+	}
+	if out, err := ringo.Command(limit(t, time.Minute), "volume", "fsck", disk).CombinedOutput(); err != nil {
+		t.Errorf("fsck: %v\n%s", err, out)
+	}
+}

@@ -34,6 +34,7 @@ func main() {
 		"reuse":      withFile(reuse),
 		"shm":        withFile(sharedIndex),
 		"systemcall": withFile(systemCall),
+		"kept":       kept,
 	})
 }
 
@@ -503,4 +504,42 @@ func systemCall(f *os.File) error {
 		return fmt.Errorf("write from beyond the file's end: %v", err)
 	}
 	return nil
+}
+
+// kept: what is written through a mapping is written to the disk. The second time
+// the property is shown on the same disk it finds what the first time left.
+func kept() error {
+	const n = 20 * page
+	name := filepath.Join(os.TempDir(), "kept-by-mappings")
+	if got, err := os.ReadFile(name); err == nil {
+		fmt.Println("found", len(got))
+		want := pattern(1, n)
+		copy(want[3*page+5:], "changed through the mapping")
+		copy(want[19*page:], "and here")
+		if !bytes.Equal(got, want) {
+			return errors.New("it is not what was written through the mapping")
+		}
+		return os.Remove(name)
+	}
+	if err := os.WriteFile(name, pattern(1, n), 0o600); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Sync(); err != nil { // the pages are clean from now on
+		return err
+	}
+	b, err := mmap(f, 0, n, rw)
+	if err != nil {
+		return err
+	}
+	copy(b[3*page+5:], "changed through the mapping")
+	if _, _, e := syscall.Syscall(syscall.SYS_MSYNC, uintptr(unsafe.Pointer(&b[0])), n, 4); e != 0 {
+		return e
+	}
+	copy(b[19*page:], "and here")
+	return syscall.Munmap(b) // what is not yet written is when the program ends
 }
