@@ -7,9 +7,12 @@ import (
 	"io"
 	"math/rand"
 	"net/netip"
+	"os"
 	"syscall"
 	"testing"
 	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip/header"
 
 	"ringo.dev/ringo/kernel"
 )
@@ -547,5 +550,47 @@ func TestWaitsForConfiguration(t *testing.T) {
 	g.run(t)
 	if err := <-result; err != 0 {
 		t.Errorf("connect: %v", err)
+	}
+}
+
+// TestSlowHandshake loses the first answer to a SYN, and the first data of the
+// connection that comes of the second: the time that the handshake took must not
+// count for a round trip.
+func TestSlowHandshake(t *testing.T) {
+	if os.Getenv(patchedEnv) == "" {
+		t.Skip("for the stack that guests have, on which package rt/overlay runs it")
+	}
+	ca, cb := newWire(false, faults{})
+	lostSYN, lostData := false, false
+	cb.faults.lose = func(f *frame) bool {
+		eth := header.Ethernet(f.data)
+		if eth.Type() != header.IPv4ProtocolNumber {
+			return false
+		}
+		ip := header.IPv4(f.data[header.EthernetMinimumSize:])
+		segment := header.TCP(ip.Payload())
+		switch {
+		case segment.Flags().Contains(header.TCPFlagSyn) && !lostSYN:
+			lostSYN = true
+			return true
+		case len(segment.Payload()) > 0 && !lostData:
+			lostData = true
+			return true
+		}
+		return false
+	}
+	a, b := newHost(t, ca, 1), newHost(t, cb, 2)
+	l := listen(t, b.Stack, netip.AddrPortFrom(b.ip4, 0))
+	go func() {
+		c := l.accept()
+		io.WriteString(c, "hello")
+	}()
+	c := dial(t, a.Stack, l.local())
+	start := time.Now()
+	if _, err := io.ReadFull(c, make([]byte, 5)); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(start); !lostSYN || !lostData || took > 1700*time.Millisecond { // a second, if nothing was measured (RFC 6298, 2.1)
+		t.Errorf("repeating the first data took %v (lost: %v, %v)", took, lostSYN, lostData)
 	}
 }

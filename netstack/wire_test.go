@@ -28,6 +28,8 @@ type faults struct {
 	loss, reorder, corrupt, duplicate float64 // parts, of 1, of the frames
 
 	queue int // of frames that wait to be received: others are lost; 0: no limit
+
+	lose func(f *frame) bool // loses chosen frames; nil: none
 }
 
 // testCard is one end of a wire: a card whose queues never fill.
@@ -80,7 +82,7 @@ func (c *testCard) sent() int { return int(c.frames.Load()) }
 // send puts a frame on the wire, between Begin and End.
 func (c *testCard) send(f frame) {
 	hit := func(p float64) bool { return p > 0 && c.rng.Float64() < p }
-	if hit(c.faults.loss) {
+	if hit(c.faults.loss) || c.faults.lose != nil && c.faults.lose(&f) {
 		return
 	}
 	if hit(c.faults.corrupt) {

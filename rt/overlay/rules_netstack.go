@@ -96,6 +96,15 @@ var netstackRules = []Rule{
 		Replace: "$1 && elapsed >= time.Minute {",
 		Count:   1,
 		Why:     patienceWhy,
+	}, {
+		// The other side echoes the time stamp of what it has received. With
+		// that of the first attempt, a handshake of seconds counts as one round
+		// trip of so long, and the first loss afterwards as many.
+		File:    gvisor + "/tcpip/transport/tcp/connect.go",
+		Match:   `(?m)^\t\te\.sendSynTCP\(e\.route, tcpFields\{$`,
+		Replace: "\t\th.sendSYNOpts.TSVal = e.tsValNow()\n$0",
+		Count:   1,
+		Why:     "measure round trips by the SYN that was answered",
 	},
 }
 
