@@ -340,8 +340,9 @@ func ringoFlush(lo, hi uintptr) {
 		if n == me || atomic.Load(&c.started) == 0 {
 			continue
 		}
-		for want := atomic.Load(&c.flush); int32(atomic.Load(&c.flushed)-want) < 0; {
-			ringoPause()
+		want := atomic.Load(&c.flush)
+		for spun := 1; int32(atomic.Load(&c.flushed)-want) < 0; spun++ {
+			ringoSpinPause(spun)
 		}
 	}
 }

@@ -64,10 +64,20 @@ type ringoSpin struct{ v uint32 }
 
 func (l *ringoSpin) lock() {
 	for !atomic.Cas(&l.v, 0, 1) {
-		for atomic.Load(&l.v) != 0 {
-			ringoPause()
+		for n := 1; atomic.Load(&l.v) != 0; n++ {
+			ringoSpinPause(n)
 		}
 	}
+}
+
+// ringoSpinPause is the nth pause while another virtual CPU is waited for. When
+// it takes long, that one may not be running.
+func ringoSpinPause(n int) {
+	const long = 1000
+	if n%long == 0 && ringoXen.present {
+		ringoXenYield()
+	}
+	ringoPause()
 }
 
 func (l *ringoSpin) unlock() { atomic.Store(&l.v, 0) }

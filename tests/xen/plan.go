@@ -1,0 +1,118 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"ringo.dev/ringo/tests/harness"
+)
+
+// plan is what is to be done in the rig: a script for domain 0, which prints
+// "SHOWN NAME ok" or another verdict for each of the things shown.
+type plan struct {
+	script  strings.Builder
+	files   []string // for the rig
+	shown   []string
+	servers []server
+}
+
+// Reasons of a domain's end, as xl has them.
+const (
+	poweroff = 0
+	crash    = 3
+)
+
+// makePlan builds the programs and says what to do with them.
+func makePlan(ringo *harness.Ringo, o *options) (*plan, error) {
+	p := new(plan)
+	add := func(pkg string) (string, error) {
+		file, err := ringo.Program(pkg)
+		p.files = append(p.files, file)
+		return file, err
+	}
+	hello, err := add("examples/hello")
+	if err != nil {
+		return nil, err
+	}
+	ends, err := add("tests/guests/ends")
+	if err != nil {
+		return nil, err
+	}
+	web, err := add("examples/web")
+	if err != nil {
+		return nil, err
+	}
+	p.program("hello/1", hello, "", 1, "1 CPU(s)", poweroff)
+	p.program("hello/2", hello, "", 2, "2 CPU(s)", poweroff)
+	p.program("ends/return", ends, "return", 1, "ok return", poweroff)
+	p.program("ends/exit", ends, "exit", 1, "ringo: exit status 7", crash)
+	p.program("ends/panic", ends, "panic", 2, "panic: as requested", crash)
+	p.program("ends/output", ends, "output", 1, "line 4999", poweroff)
+	if o.guests {
+		for _, guest := range []string{"sched", "faults", "memory", "signals"} {
+			file, err := add("tests/guests/" + guest)
+			if err != nil {
+				return nil, err
+			}
+			properties, err := harness.Properties(file)
+			if err != nil {
+				return nil, err
+			}
+			for _, property := range properties {
+				for _, cpus := range []int{1, 2} {
+					p.program(fmt.Sprintf("%s/%s/%d", guest, property, cpus), file, property, cpus, "ok "+property, poweroff)
+				}
+			}
+		}
+	}
+	// The first server's address is static, the second one gets the first of
+	// the DHCP server in QEMU.
+	p.server("web/1", web, 1, "10.0.2.20", "ringo.net.ip=10.0.2.20/24 ringo.net.gateway=10.0.2.2", "serving on")
+	p.server("web/2", web, 2, "10.0.2.15", "ringo.net.verbose=1", "network is up")
+	p.script.WriteString("sleep 3600\n")
+	return p, nil
+}
+
+// domain creates a PVH domain called by the name, with dots for slashes.
+func (p *plan) domain(name, file, line string, cpus int, more ...string) (domain string) {
+	domain = strings.ReplaceAll(name, "/", ".")
+	fmt.Fprintf(&p.script, "domain %s", domain)
+	for _, l := range append([]string{
+		`type="pvh"`, fmt.Sprintf("kernel=%q", "/g/"+filepath.Base(file)), fmt.Sprintf("cmdline=%q", line),
+		"memory=64", fmt.Sprintf("vcpus=%d", cpus), `tsc_mode="native"`,
+	}, more...) {
+		fmt.Fprintf(&p.script, " '%s'", l)
+	}
+	p.script.WriteString("\n")
+	return domain
+}
+
+// program runs a program to its end, with what it must print and why xl must say
+// that the domain has ended.
+func (p *plan) program(name, file, line string, cpus int, want string, reason int) {
+	d := p.domain(name, file, line, cpus)
+	fmt.Fprintf(&p.script, `if await %[1]s '%[2]s' 60 && ended %[1]s 60 | tee /tmp/end && grep -q 'code %[3]d$' /tmp/end
+then echo 'SHOWN %[4]s ok'; else console %[1]s; echo 'SHOWN %[4]s failed'; fi
+`, d, want, reason, name)
+	p.shown = append(p.shown, name)
+}
+
+// server starts examples/web, which is to print something when it can be reached.
+func (p *plan) server(name, file string, cpus int, addr, line, want string) {
+	d := p.domain(name, file, line, cpus, `vif=["bridge=xenbr0"]`)
+	fmt.Fprintf(&p.script, `if await %[1]s '%[2]s' 60
+then echo 'SHOWN %[3]s/start ok'; else console %[1]s; echo 'SHOWN %[3]s/start failed'; fi
+`, d, want, name)
+	p.shown = append(p.shown, name+"/start")
+	p.servers = append(p.servers, server{name: name, addr: addr})
+}
+
+// forward returns the rules by which ports of this machine lead to the servers.
+func (p *plan) forward() string {
+	var rules []string
+	for _, s := range p.servers {
+		rules = append(rules, fmt.Sprintf("tcp:127.0.0.1:%d-%s:8080", s.port, s.addr))
+	}
+	return strings.Join(rules, ",")
+}
