@@ -53,7 +53,7 @@ func ringoXenConsoleSend(p unsafe.Pointer, n uint32) uint32 {
 // ringoXenConsoleFlush waits until the other side has all that was sent, but not
 // long: it may have gone, or never been there.
 func ringoXenConsoleFlush() {
-	const patience = 1_000_000_000 // ns
+	const patience = 5_000_000_000 // ns
 	c := ringoXen.console
 	if c == nil || ringoXen.shared == nil {
 		return
