@@ -72,6 +72,13 @@ func start() error {
 // findCards starts the machine's network cards.
 func findCards() ([]*link, error) {
 	var links []*link
+	fronts, err := xen.Find()
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range fronts {
+		links = append(links, newLink(c, c, c))
+	}
 	transports, err := virtio.Find(spec.DeviceNet)
 	if err != nil {
 		return nil, err
@@ -82,13 +89,6 @@ func findCards() ([]*link, error) {
 			return nil, err
 		}
 		links = append(links, newLink(c, c.Tx, c.Rx))
-	}
-	fronts, err := xen.Find()
-	if err != nil {
-		return nil, err
-	}
-	for _, c := range fronts {
-		links = append(links, newLink(c, c, c))
 	}
 	cards, err := e1000.Find()
 	if err != nil {

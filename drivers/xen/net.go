@@ -60,7 +60,9 @@ const (
 	maxSent = 65535
 )
 
-// Find returns the domain's network cards, connected to their back ends.
+// Find returns the domain's network cards, connected to their back ends. It is
+// called before other drivers look for cards: in an HVM domain these are
+// emulated as well, and Find takes them away.
 func Find() ([]*Net, error) {
 	if !rt.Xen() {
 		return nil, nil
@@ -77,6 +79,9 @@ func Find() ([]*Net, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if !unplug() {
+		return nil, nil // the emulated cards will do
 	}
 	var found []*Net
 	for _, name := range names {

@@ -1,6 +1,6 @@
 #!/bin/bash
 # xenrig.sh build|run : Xen 4.17 with a Debian domain 0 in an initramfs, under QEMU's TCG (AMD-V emulated), from Debian 12's packages alone.
-#   xenrig.sh build DIR              needs apt-get, dpkg; host packages busybox-static, cpio, python3, qemu-system-x86, seabios; about 30 s, 250 MB
+#   xenrig.sh build DIR              needs apt-get, dpkg; host packages busybox-static, cpio, python3, qemu-system-x86; about 30 s, 250 MB
 #   xenrig.sh run DIR SCRIPT FILE... runs SCRIPT (sh) in domain 0, where the FILEs are in /g; the console goes to stdout.
 #                                    It ends with the script, or when QEMU is killed: this process becomes QEMU.
 # What SCRIPT can call, beside busybox and xl:
@@ -18,7 +18,7 @@ XEN=usr/lib/xen-4.17
 LIB=usr/lib/x86_64-linux-gnu
 
 packages="xen-hypervisor-4.17-amd64 xen-utils-4.17 xenstore-utils libxenstore4 libxentoollog1 libxencall1 libxenevtchn1 libxengnttab1
-	libxenforeignmemory1 libxendevicemodel1 libxentoolcore1 libxenhypfs1 libxenmisc4.17 libyajl2 qemu-system-xen
+	libxenforeignmemory1 libxendevicemodel1 libxentoolcore1 libxenhypfs1 libxenmisc4.17 libyajl2 qemu-system-xen qemu-system-data seabios ipxe-qemu
 	iproute2 libbpf1 libelf1 libmnl0 libxtables12 libcap2"
 tools="$XEN/bin/xl $XEN/bin/xenstored $XEN/bin/xenconsoled $XEN/bin/xen-init-dom0 $XEN/bin/libxl-save-helper
 	usr/bin/xenstore-read usr/bin/xenstore-write usr/bin/xenstore-ls bin/ip"
@@ -89,7 +89,6 @@ build() {
 	for pair in busybox:busybox-static cpio:cpio python3:python3 qemu-system-x86_64:qemu-system-x86; do
 		command -v "${pair%%:*}" >/dev/null || need="$need ${pair#*:}"
 	done
-	[ -f /usr/share/seabios/bios-256k.bin ] || need="$need seabios"
 	[ -z "$need" ] || { echo "install these Debian packages first:$need" >&2; exit 2; }
 	apt-cache show xen-hypervisor-4.17-amd64 >/dev/null 2>&1 || apt-get update -q
 	rm -rf "$D/debs" "$X"; mkdir -p "$D/debs" "$X"; cd "$D/debs"
@@ -112,9 +111,8 @@ P
 	initramfs hvm $tools usr/libexec/xen-qemu-system-i386
 	mkdir -p "$D/hvm/$XEN/boot" "$D"/hvm/usr/share/{seabios,qemu}
 	cp "$X/$XEN/boot/hvmloader" "$D/hvm/$XEN/boot/"
-	cp -L /usr/share/seabios/bios-256k.bin "$D/hvm/usr/share/seabios/"
-	cp -L /usr/share/seabios/vgabios-stdvga.bin /usr/share/seabios/vgabios-cirrus.bin /usr/share/qemu/kvmvapic.bin "$D/hvm/usr/share/qemu/"
-	cp -rL /usr/share/qemu/keymaps "$D/hvm/usr/share/qemu/"
+	cp "$X/usr/share/seabios/bios-256k.bin" "$D/hvm/usr/share/seabios/"
+	cp -r "$X"/usr/share/seabios/vgabios-{stdvga,cirrus}.bin "$X"/usr/share/qemu/{kvmvapic.bin,keymaps} "$X/usr/lib/ipxe/qemu/efi-e1000.rom" "$D/hvm/usr/share/qemu/"
 	pack hvm
 	rm -rf "$D/debs" "$X"
 	ls -l "$D"
