@@ -6,7 +6,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 rig=${RIG:-$HOME/.cache/ringo-rig}
-guests=${*:-ends faults sched memory clock signals pipes syscalls random}
+guests=${*:-ends faults sched memory clock signals pipes syscalls random mappings}
 
 need=
 for pair in qemu-system-x86_64:qemu-system-x86 busybox:busybox-static depmod:kmod cpio:cpio xz:xz-utils curl:curl; do
