@@ -104,7 +104,7 @@ func (v *Volume) begin(why purpose, data int64, places int) error {
 			need += v.lastReserve()
 		}
 		enough := v.space.available() >= need
-		due := len(v.dirty) >= maxDirty || len(v.dead) >= maxDead
+		due := len(v.dirty) >= maxDirty || len(v.dead) >= maxDead || v.space.dirty >= maxBitmaps
 		if enough && !due {
 			return nil
 		}
@@ -154,7 +154,7 @@ func (v *Volume) commitChanges() error {
 		return err
 	}
 	changes := v.changes.Load()
-	if len(v.dirty) == 0 {
+	if len(v.dirty) == 0 && v.space.dirty == 0 {
 		return nil
 	}
 	next, err := v.writeState()

@@ -392,6 +392,26 @@ func TestHuge(t *testing.T) {
 		}
 	}
 	f.Close()
+
+	// Space in very many regions does not take more and more memory.
+	node, err = m.root().Create("large", syscall.S_IFREG|0o644, 0)
+	if err != 0 {
+		t.Fatal(err)
+	}
+	f, _ = node.(kernel.Regular).Open(syscall.O_RDWR)
+	if err := f.(kernel.Allocater).Allocate(0, 0, 200<<30); err != 0 {
+		t.Fatal(err)
+	}
+	f.Close()
+	if st := m.statfs(); st.Bavail*BlockSize > 1<<40-200<<30 {
+		t.Errorf("%d bytes are free", st.Bavail*BlockSize)
+	}
+	if err := m.root().Unlink("large"); err != 0 {
+		t.Fatal(err)
+	}
+	if n := len(m.v.space.leaves); n > 2*maxBitmaps {
+		t.Errorf("%d bitmaps are in memory", n)
+	}
 	m.unmount()
 	checkClean(t, disk)
 }

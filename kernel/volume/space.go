@@ -23,6 +23,7 @@ type spaceMap struct {
 
 	nodes  []map[uint64]*mapNode // by level less 1, then by number
 	leaves map[uint64]*bitmap    // by region
+	dirty  int                   // bitmaps that a commit has to write
 
 	free   atomic.Int64 // blocks, with those that are held
 	held   atomic.Int64
@@ -187,6 +188,14 @@ func (s *spaceMap) leaf(region uint64) (*bitmap, error) {
 			m.bits[i] = get64(b[i*8:])
 		}
 	}
+	if len(s.leaves) >= maxBitmaps {
+		for other, old := range s.leaves {
+			if !old.dirty && old.held == nil {
+				delete(s.leaves, other)
+				break
+			}
+		}
+	}
 	s.leaves[region] = m
 	return m, nil
 }
@@ -231,7 +240,10 @@ func (s *spaceMap) each(start, n uint64, f func(m *bitmap, region uint64, from, 
 		if err != nil {
 			return err
 		}
-		m.dirty = true
+		if !m.dirty {
+			m.dirty = true
+			s.dirty++
+		}
 		if err := f(m, region, int(from), int(from+part)); err != nil {
 			return err
 		}
@@ -398,6 +410,7 @@ func (s *spaceMap) write() error {
 		}
 		m.dirty = false
 	}
+	s.dirty = 0
 	for i, level := range s.nodes {
 		for number, n := range level {
 			if !n.dirty {
@@ -429,8 +442,11 @@ func (s *spaceMap) writeBlock(level int, number uint64, b []byte) error {
 	return s.v.writeBlocks(b, s.place(level, number, e.place), "space map")
 }
 
-// keptBitmaps is the number of bitmaps that stay in memory from one commit to the next.
-const keptBitmaps = 64
+// Bitmaps take 4 KiB of memory each, and as much again if blocks of theirs are held.
+const (
+	keptBitmaps = 64  // that stay in memory from one commit to the next
+	maxBitmaps  = 256 // after which one is dropped for each that is read, or a commit is due
+)
 
 // release lets the blocks be taken that were held, after a commit. The search begins
 // anew, so that what was just given back is used before the rest: a disk may be a
