@@ -114,7 +114,8 @@ var ringoTrampoline = [...]byte{
 	0xff, 0xe0, // jmp rax
 }
 
-// ringoMetalStartCPU is ringoPlatStart.
+// ringoMetalStartCPU is ringoPlatStart. Without a processor that does not start,
+// and those after it, the machine has fewer.
 func ringoMetalStartCPU(n uint32, pc, sp uintptr) {
 	const assertInit, startUp = 0x4500, 0x4600
 	ringoStarting.n, ringoStarting.pc, ringoStarting.sp = n, pc, sp
@@ -125,25 +126,30 @@ func ringoMetalStartCPU(n uint32, pc, sp uintptr) {
 	*leaf = ringoLeaf(ringoTrampolinePage, ringoabi.ProtRead|ringoabi.ProtExec)
 	ringoFillTrampoline()
 	c := ringoMetalCPUAt(n)
-	// The pause after INIT is for old processors. Most can do without.
-	for _, pause := range [...]uint64{100, 10_000} {
+	// The long pause after INIT is for old processors. Most can do without. The
+	// long patience is for hosts that are busy.
+	for _, t := range [...]struct{ pause, patience uint64 }{{100, 300_000}, {10_000, 10_000_000}} {
+		const step = 100
 		ringoAPICSend(n, assertInit)
-		ringoDelay(pause)
+		ringoDelay(t.pause)
 		for try := 0; try < 2 && atomic.Load(&c.started) == 0; try++ {
 			ringoAPICSend(n, startUp|ringoTrampolinePage>>12)
-			for i := 0; i < 500 && atomic.Load(&c.started) == 0; i++ {
-				ringoDelay(100)
+			for left := t.patience; left > 0 && atomic.Load(&c.started) == 0; left -= step {
+				ringoDelay(step)
 			}
 		}
 		if atomic.Load(&c.started) != 0 {
 			break
 		}
 	}
+	if atomic.Load(&c.started) == 0 {
+		ringoAPICSend(n, assertInit) // now it had better not
+		ringoMetalBoot.VCPUs = n
+		ringoSched.ncpu = n
+		ringoConsolePut("ringo: a processor does not start; going on with fewer\n")
+	}
 	*leaf = 0
 	ringoInvalidate(ringoTrampolinePage)
-	if atomic.Load(&c.started) == 0 {
-		ringoFatal("a processor does not start")
-	}
 }
 
 // ringoFillTrampoline writes the page that a processor starts at.
