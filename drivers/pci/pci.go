@@ -55,6 +55,15 @@ type Device struct {
 	Vendor, ID      uint16
 	Subsystem       uint16 // the subsystem's device ID
 	Class           uint32 // class, subclass and interface, one byte each
+
+	space space
+}
+
+// space is the configuration spaces of a bus. An address is that of mechanism 1:
+// bus, slot, function and register.
+type space interface {
+	read32(addr uint32) uint32
+	write32(addr, v uint32)
 }
 
 // Devices returns the devices of the machine, in the order of their addresses.
@@ -63,13 +72,19 @@ var Devices = sync.OnceValue(func() []Device {
 	if !rt.HasPorts() {
 		return nil
 	}
-	var s scan
+	return find(&ports{})
+})
+
+// find returns the devices in a space.
+func find(in space) []Device {
+	s := scan{space: in}
 	s.bus(0)
 	return s.found
-})
+}
 
 // scan is a walk over the buses.
 type scan struct {
+	space space
 	found []Device
 	seen  [256]bool // buses
 }
@@ -82,7 +97,7 @@ func (s *scan) bus(bus uint8) {
 	s.seen[bus] = true
 	for slot := range uint8(32) {
 		for fn := range uint8(8) {
-			d := Device{Bus: bus, Slot: slot, Func: fn}
+			d := Device{Bus: bus, Slot: slot, Func: fn, space: s.space}
 			id := d.Read32(regID)
 			d.Vendor, d.ID = uint16(id), uint16(id>>16)
 			if d.Vendor == noDevice {
@@ -109,33 +124,37 @@ func (s *scan) bus(bus uint8) {
 	}
 }
 
-// Ports of configuration mechanism 1, and the lock for their use in pairs.
+// ports is the space that configuration mechanism 1 reaches, by a pair of ports.
+type ports struct{ mu sync.Mutex }
+
 const (
 	portAddress = 0xcf8
 	portData    = 0xcfc
 )
 
-var config sync.Mutex
+func (p *ports) read32(addr uint32) uint32 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	rt.Out32(portAddress, addr)
+	return rt.In32(portData)
+}
+
+func (p *ports) write32(addr, v uint32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	rt.Out32(portAddress, addr)
+	rt.Out32(portData, v)
+}
 
 func (d *Device) address(reg int) uint32 {
 	return 1<<31 | uint32(d.Bus)<<16 | uint32(d.Slot)<<11 | uint32(d.Func)<<8 | uint32(reg&0xfc)
 }
 
 // Read32 reads a register: reg is a multiple of 4, below 256.
-func (d *Device) Read32(reg int) uint32 {
-	config.Lock()
-	defer config.Unlock()
-	rt.Out32(portAddress, d.address(reg))
-	return rt.In32(portData)
-}
+func (d *Device) Read32(reg int) uint32 { return d.space.read32(d.address(reg)) }
 
 // Write32 writes a register.
-func (d *Device) Write32(reg int, v uint32) {
-	config.Lock()
-	defer config.Unlock()
-	rt.Out32(portAddress, d.address(reg))
-	rt.Out32(portData, v)
-}
+func (d *Device) Write32(reg int, v uint32) { d.space.write32(d.address(reg), v) }
 
 // Read8 reads one byte of a register.
 func (d *Device) Read8(reg int) uint8 { return uint8(d.Read32(reg) >> (8 * (reg & 3))) }
