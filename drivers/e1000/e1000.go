@@ -261,23 +261,34 @@ func (c *Card) Send(_ *virtio.NetHeader, data [][]byte, owner virtio.Owner) erro
 
 // Serve gives h the packets, for ever; see virtio.RxQueue.
 func (c *Card) Serve(h virtio.RxHandler) error {
-	r := &c.rx
 	for {
-		// Status and errors are 0 until the card has filled the buffer.
-		d := &r.descs[r.next]
-		state := (*uint16)(unsafe.Pointer(&d.status))
-		if rt.Load16(uintptr(unsafe.Pointer(state))) == 0 {
+		if !c.receive(h) {
 			h.Flush()
-			virtio.WaitIndex(state, 0)
-			continue
+			virtio.WaitIndex(c.rx.descs[c.rx.next].state(), 0)
 		}
-		if n := int(d.length); d.status&endPacket != 0 && d.errors == 0 && n <= bufferSize {
-			b, owner := h.Buffer()
-			n = copy(b, r.buffers[r.next][:n])
-			h.Packet(&virtio.NetHeader{}, []virtio.RxPart{{Owner: owner, Len: n}})
-		}
-		rt.Store16(uintptr(unsafe.Pointer(state)), 0)
-		c.store(regRxRing+ringTail, uint32(r.next))
-		r.next = (r.next + 1) % ringSize
 	}
 }
+
+// receive takes back the next buffer if the card has filled it, and gives h the
+// packet if it is whole.
+func (c *Card) receive(h virtio.RxHandler) bool {
+	r := &c.rx
+	d := &r.descs[r.next]
+	state := uintptr(unsafe.Pointer(d.state()))
+	if rt.Load16(state) == 0 {
+		return false
+	}
+	if n := int(d.length); d.status&endPacket != 0 && d.errors == 0 && n <= bufferSize {
+		b, owner := h.Buffer()
+		n = copy(b, r.buffers[r.next][:n])
+		h.Packet(&virtio.NetHeader{}, []virtio.RxPart{{Owner: owner, Len: n}})
+	}
+	rt.Store16(state, 0)
+	c.store(regRxRing+ringTail, uint32(r.next))
+	r.next = (r.next + 1) % ringSize
+	return true
+}
+
+// state is the status and errors of a receive descriptor, which are 0 until the
+// card has filled the buffer.
+func (d *desc) state() *uint16 { return (*uint16)(unsafe.Pointer(&d.status)) }
