@@ -180,7 +180,7 @@ func volumeCheckCommand() *cobra.Command {
 			fmt.Fprintf(cmd.OutOrStdout(), "%d files, %d directories, %d snapshots; %d bytes used, %d free\n",
 				sum.Files, sum.Directories, sum.Snapshots, sum.Used, sum.Free)
 			if sum.Replayed {
-				fmt.Fprintln(cmd.OutOrStdout(), "It was not unmounted: there are changes in the log.")
+				fmt.Fprintln(cmd.OutOrStdout(), "Its last changes are in the log; they come to their place when it is used again.")
 			}
 			if found > 0 {
 				return exitError(1)
