@@ -10,7 +10,14 @@ import (
 // FS is a virtio file system device (5.11). It carries requests of the FUSE
 // protocol, as many at a time as it has queues.
 type FS struct {
-	queues chan *queue // those that are free
+	queues chan *fsQueue // those that are free
+}
+
+// fsQueue is a queue with the memory that the device has: it must neither be
+// freed nor, as it would be on a stack, be moved.
+type fsQueue struct {
+	*queue
+	in, out [][]byte
 }
 
 // maxFSQueues bounds the request queues that are used.
@@ -25,7 +32,7 @@ func FindFS(tag string) (*FS, error) {
 	}
 	for _, t := range transports {
 		if fsTag(t) == tag {
-			return openFS(t)
+			return OpenFS(t)
 		}
 	}
 	return nil, nil
@@ -47,7 +54,11 @@ func fsTag(t Transport) string {
 	return string(tag)
 }
 
-func openFS(t Transport) (*FS, error) {
+// OpenFS starts the file system device behind t.
+func OpenFS(t Transport) (*FS, error) {
+	if t.DeviceID() != spec.DeviceFS {
+		return nil, deviceError("not a file system")
+	}
 	f, err := negotiate(t, spec.FeatureEventIdx|spec.FeatureIndirect, spec.FeatureVersion1)
 	if err != nil {
 		return nil, err
@@ -59,13 +70,13 @@ func openFS(t Transport) (*FS, error) {
 	if _, err := newQueue(t, spec.FSQueueHighPriority, f, 0, 0); err != nil {
 		return nil, err
 	}
-	fs := &FS{queues: make(chan *queue, n)}
+	fs := &FS{queues: make(chan *fsQueue, n)}
 	for i := range n {
 		q, err := newQueue(t, spec.FSQueueRequests+i, f, 0, 0)
 		if err != nil {
 			return nil, err
 		}
-		fs.queues <- q
+		fs.queues <- &fsQueue{queue: q}
 	}
 	ready(t)
 	return fs, nil
@@ -76,7 +87,11 @@ func openFS(t Transport) (*FS, error) {
 // The memory is the device's until Call returns.
 func (fs *FS) Call(in, out [][]byte) (n int, err error) {
 	q := <-fs.queues
-	defer func() { fs.queues <- q }()
+	q.in, q.out = in, out
+	defer func() {
+		q.in, q.out = nil, nil
+		fs.queues <- q
+	}()
 	if q.err != nil {
 		return 0, q.err
 	}
