@@ -50,6 +50,7 @@ type fakeStore struct {
 	// changed is called after each write.
 	changed func(path string)
 	stop    atomic.Bool
+	sending sync.Mutex
 }
 
 // startStore starts a fakeStore, for the duration of the test, and returns it
@@ -100,15 +101,23 @@ func (f *fakeStore) serve() bool {
 	path, value, _ := strings.Cut(string(body), "\x00")
 	answer, kind := f.answer(h.Type, path, value)
 	h.Type, h.Length = kind, uint32(len(answer))
-	message, err := binary.Append(nil, binary.LittleEndian, &h)
+	return f.put(append(encode(h), answer...))
+}
+
+// encode returns a header's bytes.
+func encode(h storeHeader) []byte {
+	b, err := binary.Append(nil, binary.LittleEndian, &h)
 	if err != nil {
 		panic(err)
 	}
-	return f.put(append(message, answer...))
+	return b
 }
 
 func (f *fakeStore) answer(kind uint32, path, value string) (string, uint32) {
 	switch kind {
+	case storeWatch:
+		f.put(encode(storeHeader{Type: storeEvent})) // even before the answer
+		return "OK\x00", kind
 	case storeWrite:
 		f.set(path, value)
 		f.changed(path)
@@ -151,8 +160,10 @@ func (f *fakeStore) take(n int) ([]byte, bool) {
 	return b, true
 }
 
-// put puts b into the response stream.
+// put puts a message into the response stream.
 func (f *fakeStore) put(b []byte) bool {
+	f.sending.Lock()
+	defer f.sending.Unlock()
 	for _, c := range b {
 		for f.responsePut-atomic.LoadUint32(&f.responseGot) == storeRing {
 			if f.stop.Load() {

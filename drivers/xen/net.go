@@ -72,6 +72,8 @@ func Find() ([]*Net, error) {
 	if err != nil {
 		return nil, err
 	}
+	// It has the store to itself when the cards are connected.
+	defer func() { go serveControl(s, terminate) }()
 	const dir = "device/vif"
 	names, err := s.list(dir)
 	if errors.Is(err, storeMissing) {

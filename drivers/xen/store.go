@@ -23,6 +23,7 @@ type store struct {
 	mem    *storePage
 	notify func() // tells the other side that mem has changed
 	id     uint32 // of the last request
+	events int    // of watches, that came and were not asked for yet
 }
 
 // storePage is struct xenstore_domain_interface: a stream of bytes in each
@@ -41,7 +42,9 @@ const storeRing = 1024
 const (
 	storeDirectory = 1
 	storeRead      = 2
+	storeWatch     = 4
 	storeWrite     = 11
+	storeEvent     = 15
 	storeError     = 16
 )
 
@@ -120,6 +123,27 @@ func (s *store) write(path, value string) error {
 	return err
 }
 
+// watch asks for an event now, and each time that a node changes.
+func (s *store) watch(path string) error {
+	_, err := s.ask(storeWatch, path, "\x00", path, "\x00")
+	return err
+}
+
+// event waits for an event of a watch.
+func (s *store) event() error {
+	for ; s.events == 0; s.events++ {
+		h, _, err := s.message()
+		if err != nil {
+			return err
+		}
+		if h.Type != storeEvent {
+			return backendError("XenStore answers what was not asked")
+		}
+	}
+	s.events--
+	return nil
+}
+
 // await reads a number again and again until it is one of those wanted, or the
 // time is over.
 func (s *store) await(path string, patience time.Duration, wanted ...int) error {
@@ -148,32 +172,42 @@ func (s *store) ask(kind uint32, parts ...string) ([]byte, error) {
 		return nil, fmt.Errorf("xen: a request of %d bytes is too long for XenStore", len(body))
 	}
 	s.id++
-	h := storeHeader{Type: kind, ID: s.id, Length: uint32(len(body))}
-	message, err := binary.Append(nil, binary.LittleEndian, &h)
+	request, err := binary.Append(nil, binary.LittleEndian, &storeHeader{Type: kind, ID: s.id, Length: uint32(len(body))})
 	if err != nil {
 		return nil, err
 	}
-	if err := s.send(append(message, body...)); err != nil {
+	if err := s.send(append(request, body...)); err != nil {
 		return nil, err
 	}
-	var head [storeHeaderSize]byte
-	if err := s.receive(head[:]); err != nil {
-		return nil, err
+	h, answer, err := s.message()
+	for ; err == nil && h.Type == storeEvent; h, answer, err = s.message() {
+		s.events++
 	}
-	if _, err := binary.Decode(head[:], binary.LittleEndian, &h); err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if h.Length > storeMost || h.ID != s.id || h.Type != kind && h.Type != storeError {
+	case h.ID != s.id || h.Type != kind && h.Type != storeError:
 		return nil, backendError("XenStore's answer is not one to the question")
-	}
-	answer := make([]byte, h.Length)
-	if err := s.receive(answer); err != nil {
-		return nil, err
-	}
-	if h.Type == storeError {
+	case h.Type == storeError:
 		return nil, storeFault(bytes.TrimRight(answer, "\x00"))
 	}
 	return answer, nil
+}
+
+// message receives a message.
+func (s *store) message() (h storeHeader, body []byte, err error) {
+	var head [storeHeaderSize]byte
+	if err := s.receive(head[:]); err != nil {
+		return h, nil, err
+	}
+	if _, err := binary.Decode(head[:], binary.LittleEndian, &h); err != nil {
+		return h, nil, err
+	}
+	if h.Length > storeMost {
+		return h, nil, backendError("XenStore sent a message of an impossible length")
+	}
+	body = make([]byte, h.Length)
+	return h, body, s.receive(body)
 }
 
 // send puts b into the request stream.

@@ -2,7 +2,6 @@ package xen
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"slices"
 	"strconv"
@@ -67,26 +66,41 @@ func TestStoreAwait(t *testing.T) {
 	}
 }
 
+// TestControl has the keeper wish nothing, and then the domain's end.
+func TestControl(t *testing.T) {
+	f, s := startStore(t, map[string]string{})
+	emptied := make(chan bool, 1)
+	f.changed = func(path string) { emptied <- path == controlNode && f.node(path) == "" }
+	ended := make(chan bool, 1)
+	go serveControl(s, func() { ended <- true })
+	time.Sleep(10 * time.Millisecond)
+	f.set(controlNode, "poweroff")
+	f.put(encode(storeHeader{Type: storeEvent}))
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the program was not ended")
+	}
+	if !<-emptied {
+		t.Error("the node was not emptied")
+	}
+	// Lets the goroutine end.
+	atomic.StoreUint32(&f.responsePut, f.responsePut+2*storeRing)
+}
+
 // TestStoreBroken has the other side break the protocol in several ways.
 func TestStoreBroken(t *testing.T) {
-	header := func(h storeHeader) []byte {
-		b, err := binary.Append(nil, binary.LittleEndian, &h)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}
 	for name, spoil := range map[string]func(*storePage){
 		"response index": func(m *storePage) { m.responsePut = storeRing + 1 },
 		"request index":  func(m *storePage) { m.requestGot = 1 },
 		"length": func(m *storePage) {
-			m.responsePut = uint32(copy(m.response[:], header(storeHeader{Type: storeRead, ID: 1, Length: 1 << 31})))
+			m.responsePut = uint32(copy(m.response[:], encode(storeHeader{Type: storeRead, ID: 1, Length: 1 << 31})))
 		},
 		"another's answer": func(m *storePage) {
-			m.responsePut = uint32(copy(m.response[:], header(storeHeader{Type: storeRead, ID: 2})))
+			m.responsePut = uint32(copy(m.response[:], encode(storeHeader{Type: storeRead, ID: 2})))
 		},
 		"another kind": func(m *storePage) {
-			m.responsePut = uint32(copy(m.response[:], header(storeHeader{Type: storeWrite, ID: 1})))
+			m.responsePut = uint32(copy(m.response[:], encode(storeHeader{Type: storeWrite, ID: 1})))
 		},
 	} {
 		m := new(storePage)
@@ -100,11 +114,7 @@ func TestStoreBroken(t *testing.T) {
 
 // FuzzStore has the other side answer anything.
 func FuzzStore(f *testing.F) {
-	answer, err := binary.Append(nil, binary.LittleEndian, &storeHeader{Type: storeRead, ID: 1, Length: 2})
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(append(answer, "42"...), uint32(storeHeaderSize+2))
+	f.Add(append(encode(storeHeader{Type: storeRead, ID: 1, Length: 2}), "42"...), uint32(storeHeaderSize+2))
 	f.Add(bytes.Repeat([]byte{1, 0, 0, 0}, 8), uint32(32))
 	f.Add([]byte{}, uint32(storeRing+1))
 	f.Fuzz(func(t *testing.T, content []byte, put uint32) {

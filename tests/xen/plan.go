@@ -66,6 +66,7 @@ func makePlan(ringo *harness.Ringo, o *options) (*plan, error) {
 			}
 		}
 	}
+	p.shutdown("web/shutdown", web)
 	// The first server's address is static, the second one gets the first of
 	// the DHCP server in QEMU.
 	p.server("web/1", web, 1, "10.0.2.20", "ringo.net.ip=10.0.2.20/24 ringo.net.gateway=10.0.2.2", "serving on")
@@ -95,6 +96,16 @@ func (p *plan) program(name, file, line string, cpus int, want string, reason in
 	fmt.Fprintf(&p.script, `if await %[1]s '%[2]s' 60 && ended %[1]s 60 | tee /tmp/end && grep -q 'code %[3]d$' /tmp/end
 then echo 'SHOWN %[4]s ok'; else console %[1]s; echo 'SHOWN %[4]s failed'; fi
 `, d, want, reason, name)
+	p.shown = append(p.shown, name)
+}
+
+// shutdown starts examples/web and has xl shut the domain down, which is SIGTERM to
+// the program.
+func (p *plan) shutdown(name, file string) {
+	d := p.domain(name, file, "ringo.net.ip=10.0.2.30/24", 1, `vif=["bridge=xenbr0"]`)
+	fmt.Fprintf(&p.script, `if await %[1]s 'serving on' 60 && xl shutdown %[1]s && ended %[1]s 60 | tee /tmp/end && grep -q 'code %[2]d$' /tmp/end
+then echo 'SHOWN %[3]s ok'; else console %[1]s; echo 'SHOWN %[3]s failed'; fi
+`, d, poweroff, name)
 	p.shown = append(p.shown, name)
 }
 
