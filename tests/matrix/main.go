@@ -5,6 +5,7 @@
 //	go run ./tests/matrix                      # all of it: half an hour
 //	go run ./tests/matrix -run 'q35/uefi'      # what matches
 //	go run ./tests/matrix -write               # all, into docs/hypervisors.md
+//	go run ./tests/matrix -resume LOG          # what an earlier run with this output left
 //	go run ./tests/matrix -guests -write       # the guest programs' properties, too
 //
 // A boot is named MACHINE/WAY/CARD/CPUS/MODEL: pc/iso/e1000/2/qemu64.
@@ -28,6 +29,7 @@ func main() {
 	log.SetPrefix("matrix: ")
 	var o options
 	pattern := flag.String("run", "", "boot only what matches this `pattern`")
+	flag.StringVar(&o.resume, "resume", "", "take what went well from the output of an earlier run, in this `FILE`")
 	flag.BoolVar(&o.list, "list", false, "say what would be booted")
 	flag.BoolVar(&o.write, "write", false, "write the tables into "+document)
 	flag.BoolVar(&o.guests, "guests", false, "show the guest programs' properties on each machine, too (an hour)")
@@ -46,6 +48,7 @@ func main() {
 // options are the command's flags.
 type options struct {
 	run      *regexp.Regexp
+	resume   string
 	list     bool
 	write    bool
 	guests   bool
@@ -53,16 +56,40 @@ type options struct {
 	patience time.Duration
 }
 
+// readResults returns what went well in the run whose output a file has; "" is
+// none.
+func readResults(file string) (map[cell]error, error) {
+	results := make(map[cell]error)
+	if file == "" {
+		return results, nil
+	}
+	output, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	well := make(map[string]bool)
+	for _, m := range regexp.MustCompile(`(?m)^\d+/\d+ (\S+): ok \(`).FindAllSubmatch(output, -1) {
+		well[string(m[1])] = true
+	}
+	for _, c := range cells() {
+		if well[c.String()] {
+			results[c] = nil
+		}
+	}
+	return results, nil
+}
+
 // errFailed says that not all boots did what they should.
 var errFailed = errors.New("some failed")
 
 func run(ctx context.Context, o *options) error {
-	if o.write && o.run.String() != "" {
-		return errors.New("-write wants all boots, not those that -run names")
+	results, err := readResults(o.resume)
+	if err != nil {
+		return err
 	}
 	var chosen []cell
 	for _, c := range cells() {
-		if o.run.MatchString(c.String()) {
+		if _, done := results[c]; !done && o.run.MatchString(c.String()) {
 			chosen = append(chosen, c)
 		}
 	}
@@ -85,7 +112,6 @@ func run(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	results := make(map[cell]error)
 	failed := false
 	for i, c := range chosen {
 		start := time.Now()

@@ -21,7 +21,7 @@ const (
 // column for each card.
 func bootTable(results map[cell]error, requests int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, without KVM. Each ✓ stands for 4 boots (1 and 2 processors, `-cpu qemu64` and `max`), each with\n%d requests answered and exit status 0.\n\n", qemuVersion(), requests)
+	fmt.Fprintf(&b, "%s, without KVM, %d of %d boots. Each ✓ stands for 4 of them (1 and 2 processors,\n`-cpu qemu64` and `max`), each with %d requests answered and exit status 0.\n\n", qemuVersion(), len(results), len(cells()), requests)
 	cards := machine.Cards()
 	fmt.Fprintf(&b, "| machine | boot | %s |\n|---|---|%s\n", strings.Join(cards, " | "), strings.Repeat("---|", len(cards)))
 	for _, m := range machines {
@@ -65,6 +65,8 @@ func summary(results map[cell]error, m, way, card string) string {
 		return untried
 	case len(bad) > 0:
 		return "✗ " + strings.Join(bad, ", ")
+	case made < len(counts)*len(models):
+		return fmt.Sprintf("✓ %d", made)
 	}
 	return "✓"
 }
