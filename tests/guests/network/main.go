@@ -666,6 +666,11 @@ func rawCalls() error {
 func dial(variable string) func() error {
 	return func() error {
 		c, err := net.DialTimeout("tcp", os.Getenv(variable), patience)
+		// A router's advertisement, with the way to other networks, may take seconds.
+		for start := time.Now(); errors.Is(err, syscall.ENETUNREACH) && time.Since(start) < patience; {
+			time.Sleep(100 * time.Millisecond)
+			c, err = net.DialTimeout("tcp", os.Getenv(variable), patience)
+		}
 		if err != nil {
 			return err
 		}

@@ -258,11 +258,11 @@ func timerfd() error {
 	}
 	ms := func(n int64) unix.Timespec { return unix.NsecToTimespec(n * 1e6) }
 	spec := unix.ItimerSpec{Value: ms(20), Interval: ms(10)}
+	start := time.Now()
 	if err := unix.TimerfdSettime(fd, 0, &spec, nil); err != nil {
 		return err
 	}
 	f := os.NewFile(uintptr(fd), "timer") // waits in the poller
-	start := time.Now()
 	var expired uint64
 	for expired < 5 {
 		var b [8]byte
