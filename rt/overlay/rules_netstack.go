@@ -102,14 +102,22 @@ var netstackRules = []Rule{
 		// trip of so long, and the first loss afterwards as many.
 		File:    gvisor + "/tcpip/transport/tcp/connect.go",
 		Match:   `(?m)^\t\te\.sendSynTCP\(e\.route, tcpFields\{$`,
-		Replace: "\t\th.sendSYNOpts.TSVal = e.tsValNow()\n$0",
+		Replace: "\t\th.sendSYNOpts.TSVal, h.sendSYNOpts.TSEcr = e.tsValNow(), e.recentTimestamp()\n$0",
 		Count:   1,
-		Why:     "measure round trips by the SYN that was answered",
+		Why:     synTimeWhy,
+	}, {
+		// And it wants back the time stamp of the SYN that it sent last.
+		File:    gvisor + "/tcpip/transport/tcp/connect.go",
+		Match:   `(?m)^\tif !s\.sequenceNumber\.InWindow\(h\.ackNum, h\.rcvWnd\) \{$`,
+		Replace: "\tif s.flags.Contains(header.TCPFlagSyn) && s.sequenceNumber == h.ackNum-1 && s.parsedOptions.TS {\n\t\th.ep.updateRecentTimestamp(s.parsedOptions.TSVal, h.ackNum, s.sequenceNumber)\n\t}\n$0",
+		Count:   1,
+		Why:     synTimeWhy,
 	},
 }
 
 const (
 	delayedACKWhy = "acknowledge data together with the answer to it"
 	rackWhy       = "repeat at once what RACK knows to be lost"
+	synTimeWhy    = "measure round trips by the SYN that was answered"
 	patienceWhy   = "not give a connection up that is making progress"
 )

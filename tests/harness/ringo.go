@@ -116,6 +116,7 @@ func (r *Ringo) Start(ctx context.Context, args ...string) (*Guest, error) {
 type Guest struct {
 	cmd  *exec.Cmd
 	done chan struct{} // closed at its end
+	rest chan struct{} // closed when its output has come to an end; nil: no matter
 	err  error         // of cmd.Wait; valid after done
 
 	mu     sync.Mutex
@@ -140,6 +141,9 @@ func (g *Guest) start() error {
 	}
 	go func() {
 		g.err = g.cmd.Wait()
+		if g.rest != nil {
+			<-g.rest
+		}
 		close(g.done)
 	}()
 	return nil

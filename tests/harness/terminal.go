@@ -28,13 +28,17 @@ func StartInTerminal(cmd *exec.Cmd, columns, rows uint16) (*Guest, *Terminal, er
 	}
 	defer tty.Close()
 	g := newGuest(cmd)
+	g.rest = make(chan struct{})
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := g.start(); err != nil {
 		t.Close()
 		return nil, nil, err
 	}
-	go io.Copy(g, keys) // until the terminal is closed
+	go func() {
+		defer close(g.rest)
+		io.Copy(g, keys) // until the command, or the terminal, has closed it
+	}()
 	return g, t, nil
 }
 
