@@ -14,7 +14,7 @@ if [ "$1" = build ]; then
   for a in $("$I/bin/busybox" --list); do [ "$a" = busybox ] || ln -sf busybox "$I/bin/$a"; done
   chroot "$R" depmod "$KV"
   for m in virtio_pci 9pnet_virtio 9p vboxdrv vboxnetadp vboxnetflt; do chroot "$R" modprobe -S "$KV" --show-depends $m | awk '/^insmod/{print $2}'; done |
-    awk '!s[$0]++' | while read -r f; do b=$(basename "$f" .xz); xz -dc "$R/$f" > "$I/m/$b"; echo "$b" >> "$I/m/order"; done
+    awk '!s[$0]++' | grep -v kvm-intel | while read -r f; do b=$(basename "$f" .xz); xz -dc "$R/$f" > "$I/m/$b"; echo "$b" >> "$I/m/order"; done
   cat > "$I/init" <<'S'
 #!/bin/sh
 export PATH=/bin
