@@ -3,6 +3,8 @@
 # (AMD-V), in the rig that kvmrig.sh makes. It ends with status 0 if all of them
 # do there what they do here. env: RIG, a directory for what it builds (outside
 # /tmp, which the rig hides), and kvmrig.sh's own.
+#   run-kvm.sh [GUEST...]   under ringo's monitor
+#   run-kvm.sh metal        hello and web alone, in QEMU with that KVM, on each machine by each way to boot
 set -eu
 cd "$(dirname "$0")/../.."
 rig=${RIG:-$HOME/.cache/ringo-rig}
@@ -31,14 +33,33 @@ run() { # run STATUS NAME FLAGS... : ringo run must end with STATUS
 	$rig/ringo run --timeout 120s "\$@" >/tmp/out 2>&1; got=\$?
 	if [ \$got = \$want ]; then echo "ok \$name"; else echo "FAIL \$name: status \$got, want \$want"; cat /tmp/out; failed=1; fi
 }
-run 0 hello $rig/hello.elf
-$rig/ringo run -p 8080:8080 $rig/web.elf >/tmp/web 2>&1 & web=\$!
-for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-	curl -s -m 5 http://127.0.0.1:8080/ >/tmp/page && break; sleep 1
-done
-if [ "\$(cat /tmp/page)" = 'hello from ringo' ]; then echo ok web; else echo FAIL web; cat /tmp/web; failed=1; fi
-kill \$web; wait \$web; echo "web ended with status \$?"
+web() { # web NAME FLAGS... : ringo run must serve a page
+	name=\$1; shift; rm -f /tmp/page
+	$rig/ringo run -p 8080:8080 "\$@" $rig/web.elf >/tmp/web 2>&1 & web=\$!
+	for i in \$(seq 30); do
+		curl -s -m 5 http://127.0.0.1:8080/ >/tmp/page && break; sleep 1
+	done
+	if [ "\$(cat /tmp/page)" = 'hello from ringo' ]; then echo "ok \$name"; else echo "FAIL \$name"; cat /tmp/web; failed=1; fi
+	kill \$web; wait \$web; echo "\$name ended with status \$?"
+}
 S
+if [ "$guests" = metal ]; then
+	# QEMU before 8.1 does not let KVM know of a guest's XSETBV.
+	export CPU=${CPU:-max,-xsave}
+	for machine in pc q35 microvm; do
+		for way in multiboot pvh iso; do
+			[ $machine/$way != microvm/iso ] || continue
+			flags="--vmm qemu --accel kvm --machine $machine --boot $way"
+			for cpus in 1 2; do
+				echo "run 0 metal/hello/$machine/$way/$cpus $flags --net none --smp $cpus $rig/hello.elf"
+			done
+			echo "web metal/web/$machine/$way $flags"
+		done
+	done >>"$script"
+	guests=
+else
+	echo "run 0 hello $rig/hello.elf; web web" >>"$script"
+fi
 for guest in $guests; do
 	"$rig/ringo" build -o "$rig/$guest.elf" "./tests/guests/$guest"
 	for property in $("$rig/$guest.elf"); do
