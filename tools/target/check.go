@@ -48,7 +48,7 @@ func (t *Target) check(ctx context.Context, args []string) ([]program, error) {
 			return nil, fmt.Errorf("-%s cannot be given: ringo uses that flag of go build itself", name)
 		}
 	}
-	out, err := t.list(ctx, args, []string{"-e", "-f", "{{.Name}}\t{{.ImportPath}}\t{{.Dir}}\t{{.Target}}\t{{if .Error}}error{{end}}"})
+	out, err := t.list(ctx, args, []string{"-e", "-find", "-f", "{{.Name}}\t{{.ImportPath}}\t{{.Dir}}\t{{.Target}}\t{{if .Error}}error{{end}}"})
 	if err != nil {
 		return nil, nil
 	}
