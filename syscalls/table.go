@@ -88,7 +88,7 @@ var calls = [...]call{
 	{32, "dup", args{fd}, byKernel, sysDup, full, ""},
 	{33, "dup2", args{fd, fd}, byKernel, sysDup2, full, ""},
 	{34, "pause", nil, byKernel, nil, absent, ""},
-	{35, "nanosleep", args{ptr, ptr}, byRT, nil, full, ""},
+	{35, "nanosleep", args{ptr, ptr}, byKernel, sysNanosleep, full, "the runtime's own calls are rt's"},
 	{36, "getitimer", nil, byKernel, nil, absent, ""},
 	{37, "alarm", nil, byKernel, nil, absent, ""},
 	{38, "setitimer", args{num, ptr, ptr}, byRT, nil, full, ""},

@@ -1,6 +1,7 @@
 package syscalls
 
 import (
+	"math"
 	"syscall"
 	"time"
 
@@ -52,6 +53,24 @@ func sysClockGetres(t *task) (uintptr, Errno) {
 		*out = syscall.Timespec{Nsec: 1}
 	}
 	return 0, err
+}
+
+// sysNanosleep puts the goroutine to sleep. (The runtime's own calls, which come
+// from its system stacks, are rt's: they put the thread to sleep.)
+func sysNanosleep(t *task) (uintptr, Errno) {
+	ts, err := need[syscall.Timespec](t, 0, false)
+	if err != 0 {
+		return 0, err
+	}
+	wait, err := duration(ts)
+	if err != 0 {
+		return 0, err
+	}
+	if wait < 0 {
+		wait = math.MaxInt64 // longer than any machine runs
+	}
+	time.Sleep(wait)
+	return 0, 0
 }
 
 func sysClockNanosleep(t *task) (uintptr, Errno) {

@@ -90,7 +90,7 @@ func ringoIsOwn(num, a1, a2, a4 uintptr) bool {
 	case ringoSysMprotect, ringoSysMunmap, ringoSysMadvise:
 		return !ringoHasFiles(a1, a2)
 	case ringoSysBrk, ringoSysSigaction, ringoSysSigprocmask,
-		ringoSysSigreturn, ringoSysYield, ringoSysMincore, ringoSysNanosleep, ringoSysSetitimer,
+		ringoSysSigreturn, ringoSysYield, ringoSysMincore, ringoSysSetitimer,
 		ringoSysGetpid, ringoSysClone, ringoSysExit, ringoSysKill, ringoSysGettimeofday, ringoSysSigaltstack,
 		ringoSysPrctl, ringoSysArchPrctl, ringoSysGettid, ringoSysTkill, ringoSysFutex, ringoSysGetaffinity,
 		ringoSysTimerCreate, ringoSysTimerSettime, ringoSysTimerDelete, ringoSysClockGettime, ringoSysExitGroup,

@@ -31,6 +31,7 @@ func main() {
 		"stacks":     stacks,
 		"timers":     timers,
 		"sleep":      sleep,
+		"nanosleep":  nanosleep,
 		"ticker":     ticker,
 		"profile":    profile,
 		"parallel":   parallel,
@@ -245,7 +246,7 @@ func ticker() error {
 	for range 20 {
 		<-t.C
 	}
-	if took := time.Since(start); took < 90*time.Millisecond || took > 5*time.Second {
+	if took := time.Since(start); took < 90*time.Millisecond || took > time.Second {
 		return fmt.Errorf("20 ticks of 5ms took %v", took)
 	}
 	return nil
@@ -405,4 +406,26 @@ func forever() {
 	//lint:ignore SA5002 that is what it is for
 	for {
 	}
+}
+
+// nanosleep: a goroutine that sleeps by a system call of its own keeps no other
+// from running.
+func nanosleep() error {
+	var stop atomic.Bool
+	defer stop.Store(true)
+	go func() {
+		for !stop.Load() {
+			ts := syscall.NsecToTimespec(int64(50 * time.Millisecond))
+			syscall.Nanosleep(&ts, nil)
+		}
+	}()
+	runtime.Gosched()
+	start := time.Now()
+	for range 50 {
+		time.Sleep(time.Millisecond)
+	}
+	if took := time.Since(start); took > time.Second {
+		return fmt.Errorf("50 sleeps of 1 ms took %v", took)
+	}
+	return nil
 }
