@@ -135,14 +135,15 @@ func (p *plan) run(ctx context.Context, o *options, script, dir string) error {
 func (p *plan) show(ctx context.Context, rig *harness.Guest, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if err := rig.Await(ctx, "SHOWN "+name+" "); err != nil {
+	end := " " + name + " SHOWN"
+	if err := rig.Await(ctx, end); err != nil {
 		return err
 	}
-	before, after, _ := strings.Cut(rig.Output(), "SHOWN "+name+" ")
-	if strings.HasPrefix(after, "ok") {
+	before, _, _ := strings.Cut(rig.Output(), end)
+	if strings.HasSuffix(before, "ok") {
 		return nil
 	}
-	return fmt.Errorf("the rig's console:\n%s", before[max(0, strings.LastIndex(before, "SHOWN ")):])
+	return fmt.Errorf("the rig's console:\n%s", before[max(0, strings.LastIndex(before, "SHOWN")):])
 }
 
 // server is a domain that runs examples/web.

@@ -9,7 +9,7 @@ import (
 )
 
 // plan is what is to be done in the rig: a script for domain 0, which prints
-// "SHOWN NAME ok" or another verdict for each of the things shown.
+// "ok NAME SHOWN" or "failed NAME SHOWN" for each of them.
 type plan struct {
 	script  strings.Builder
 	files   []string // for the rig
@@ -94,7 +94,7 @@ func (p *plan) domain(name, file, line string, cpus int, more ...string) (domain
 func (p *plan) program(name, file, line string, cpus int, want string, reason int) {
 	d := p.domain(name, file, line, cpus)
 	fmt.Fprintf(&p.script, `if await %[1]s '%[2]s' 60 && ended %[1]s 60 | tee /tmp/end && grep -q 'code %[3]d$' /tmp/end
-then echo 'SHOWN %[4]s ok'; else console %[1]s; echo 'SHOWN %[4]s failed'; fi
+then echo 'ok %[4]s SHOWN'; else console %[1]s; echo 'failed %[4]s SHOWN'; fi
 `, d, want, reason, name)
 	p.shown = append(p.shown, name)
 }
@@ -104,7 +104,7 @@ then echo 'SHOWN %[4]s ok'; else console %[1]s; echo 'SHOWN %[4]s failed'; fi
 func (p *plan) shutdown(name, file string) {
 	d := p.domain(name, file, "ringo.net.ip=10.0.2.30/24", 1, `vif=["bridge=xenbr0"]`)
 	fmt.Fprintf(&p.script, `if await %[1]s 'serving on' 60 && xl shutdown %[1]s && ended %[1]s 60 | tee /tmp/end && grep -q 'code %[2]d$' /tmp/end
-then echo 'SHOWN %[3]s ok'; else console %[1]s; echo 'SHOWN %[3]s failed'; fi
+then echo 'ok %[3]s SHOWN'; else console %[1]s; echo 'failed %[3]s SHOWN'; fi
 `, d, poweroff, name)
 	p.shown = append(p.shown, name)
 }
@@ -113,7 +113,7 @@ then echo 'SHOWN %[3]s ok'; else console %[1]s; echo 'SHOWN %[3]s failed'; fi
 func (p *plan) server(name, file string, cpus int, addr, line, want string) {
 	d := p.domain(name, file, line, cpus, `vif=["bridge=xenbr0"]`)
 	fmt.Fprintf(&p.script, `if await %[1]s '%[2]s' 60
-then echo 'SHOWN %[3]s/start ok'; else console %[1]s; echo 'SHOWN %[3]s/start failed'; fi
+then echo 'ok %[3]s/start SHOWN'; else console %[1]s; echo 'failed %[3]s/start SHOWN'; fi
 `, d, want, name)
 	p.shown = append(p.shown, name+"/start")
 	p.servers = append(p.servers, server{name: name, addr: addr})
