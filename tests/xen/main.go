@@ -78,8 +78,23 @@ func run(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	return p.run(ctx, o, script, dir)
+	const tries = 3
+	for try := 1; ; try++ {
+		err = p.run(ctx, o, script, dir)
+		if try == tries || !errors.Is(err, errRig) {
+			return err
+		}
+		fmt.Println(err, "- once more")
+	}
 }
+
+// errRig says that the rig failed, and not what ran in it: now and then the
+// machine that QEMU emulates loses its timer's interrupt, and Xen with all of
+// its domains stands still until some other interrupt comes.
+var errRig = errors.New("the timer of the rig's Xen stood still")
+
+// timerLost is what Xen says after that.
+const timerLost = "Platform timer appears to have unexpectedly wrapped"
 
 // patience is for the rig's boot and each of its steps, on a busy machine.
 const patience = 5 * time.Minute
@@ -124,6 +139,9 @@ func (p *plan) run(ctx context.Context, o *options, script, dir string) error {
 			continue
 		}
 		fmt.Printf("ok %s, %d requests in %.1fs\n", s.name, o.requests, took.Seconds())
+	}
+	if failed > 0 && strings.Contains(rig.Output(), timerLost) {
+		return errRig
 	}
 	if failed > 0 {
 		return fmt.Errorf("%d failed", failed)
