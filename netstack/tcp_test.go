@@ -8,6 +8,7 @@ import (
 	"math/rand"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -592,5 +593,82 @@ func TestSlowHandshake(t *testing.T) {
 	}
 	if took := time.Since(start); !lostSYN || !lostData || took > 1700*time.Millisecond { // a second, if nothing was measured (RFC 6298, 2.1)
 		t.Errorf("repeating the first data took %v (lost: %v, %v)", took, lostSYN, lostData)
+	}
+}
+
+// TestRepeatedSYN loses the first answer to a SYN. The SYN is then repeated, and
+// that must be answered, at once and with its time stamp: by another answer to the
+// first SYN the client would measure a round trip of a second.
+func TestRepeatedSYN(t *testing.T) {
+	if os.Getenv(patchedEnv) == "" {
+		t.Skip("for the stack that guests have, on which package rt/overlay runs it")
+	}
+	ca, cb := newWire(false, faults{})
+	type sent struct {
+		flags     header.TCPFlags
+		val, echo uint32
+	}
+	var client, server []sent // what was sent before the connection came about
+	record := func(to *[]sent, f *frame) {
+		if header.Ethernet(f.data).Type() == header.IPv4ProtocolNumber {
+			segment := header.TCP(header.IPv4(f.data[header.EthernetMinimumSize:]).Payload())
+			stamps := segment.ParsedOptions()
+			*to = append(*to, sent{segment.Flags(), stamps.TSVal, stamps.TSEcr})
+		}
+	}
+	ca.faults.lose = func(f *frame) bool { record(&client, f); return false }
+	cb.faults.lose = func(f *frame) bool { record(&server, f); return len(server) == 1 }
+	a, b := newHost(t, ca, 1), newHost(t, cb, 2)
+	l := listen(t, b.Stack, netip.AddrPortFrom(b.ip4, 0))
+	dial(t, a.Stack, l.local())
+	l.accept()
+
+	ca.Begin()
+	cb.Begin()
+	defer ca.End()
+	defer cb.End()
+	const synACK = header.TCPFlagSyn | header.TCPFlagAck
+	if len(client) < 2 || len(server) != 2 || client[1].flags != header.TCPFlagSyn ||
+		server[1].flags != synACK || server[1].echo != client[1].val {
+		t.Errorf("the client sent %+v, the server %+v", client, server)
+	}
+}
+
+// TestTimeWaitIsSilent closes a connection whose idle peer is asked for signs of life.
+func TestTimeWaitIsSilent(t *testing.T) {
+	if os.Getenv(patchedEnv) == "" {
+		t.Skip("for the stack that guests have, on which package rt/overlay runs it")
+	}
+	ca, cb := newWire(false, faults{})
+	var packets atomic.Int64
+	cb.faults.lose = func(f *frame) bool {
+		if header.Ethernet(f.data).Type() == header.IPv4ProtocolNumber {
+			packets.Add(1)
+		}
+		return false
+	}
+	a, b := newHost(t, ca, 1), newHost(t, cb, 2)
+	l := listen(t, b.Stack, netip.AddrPortFrom(b.ip4, 0))
+	c := dial(t, a.Stack, l.local())
+	s := l.accept()
+	for option, value := range map[[2]int]int32{
+		{syscall.SOL_SOCKET, syscall.SO_KEEPALIVE}:   1,
+		{syscall.IPPROTO_TCP, syscall.TCP_KEEPIDLE}:  1,
+		{syscall.IPPROTO_TCP, syscall.TCP_KEEPINTVL}: 1,
+	} {
+		if err := s.s.SetOption(option[0], option[1], int32Bytes(value)); err != 0 {
+			t.Fatal(err)
+		}
+	}
+	s.close()
+	if _, err := c.Read(make([]byte, 1)); err != io.EOF {
+		t.Fatal(err)
+	}
+	c.close()
+	time.Sleep(200 * time.Millisecond) // all acknowledged
+	before := packets.Load()
+	time.Sleep(1200 * time.Millisecond)
+	if n := packets.Load() - before; n > 0 {
+		t.Errorf("%d packets after the end of the connection", n)
 	}
 }

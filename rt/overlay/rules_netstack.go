@@ -106,12 +106,24 @@ var netstackRules = []Rule{
 		Count:   1,
 		Why:     synTimeWhy,
 	}, {
-		// And it wants back the time stamp of the SYN that it sent last.
+		// And it wants an answer to the SYN that it sent last.
 		File:    gvisor + "/tcpip/transport/tcp/connect.go",
 		Match:   `(?m)^\tif !s\.sequenceNumber\.InWindow\(h\.ackNum, h\.rcvWnd\) \{$`,
-		Replace: "\tif s.flags.Contains(header.TCPFlagSyn) && s.sequenceNumber == h.ackNum-1 && s.parsedOptions.TS {\n\t\th.ep.updateRecentTimestamp(s.parsedOptions.TSVal, h.ackNum, s.sequenceNumber)\n\t}\n$0",
+		Replace: "\tif h.repeatedSYN(s) {\n\t\treturn h.answerAgain(s)\n\t}\n$0",
 		Count:   1,
 		Why:     synTimeWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/tcp/connect.go",
+		Match:   `(?m)^\th\.resetToSynRcvd\(isn, irs, opts, deferAccept\)$`,
+		Replace: "$0\n\th.retransmitTimer.reinit(synACKTimeout)",
+		Count:   1,
+		Why:     synTimeWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/tcp/connect.go",
+		Match:   `(?m)^\tif e\.route == nil (\{\n\t\treturn nil\n\t\}\n\te\.keepalive\.Lock\(\))$`,
+		Replace: "\tif e.route == nil || e.EndpointState() == StateTimeWait $1",
+		Count:   1,
+		Why:     "not ask whether a peer is alive that has closed the connection",
 	},
 }
 
