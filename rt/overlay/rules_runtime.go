@@ -27,6 +27,12 @@ var runtimeRules = []Rule{
 		Count:   1,
 		Why:     "answer system calls in the program's own kernel",
 	}, {
+		File:    "runtime/proc.go",
+		Match:   `notetsleep\(&sched\.sysmonnote, `,
+		Replace: "ringoSysmonSleep(",
+		Count:   1,
+		Why:     "wake the runtime's monitor without system calls",
+	}, {
 		File:    "runtime/mgcpacer.go",
 		Match:   `(?m)^\tp := gogetenv\("GOMEMLIMIT"\)\n`,
 		Replace: "${0}\tif p == \"\" && ringoBare != 0 {\n\t\treturn ringoMemoryLimit()\n\t}\n",

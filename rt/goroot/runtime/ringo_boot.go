@@ -91,6 +91,7 @@ type ringoCPU struct {
 	since  int64        // when the running thread was last charged for its time
 	busy   int64        // ns spent in threads
 	slack  int64        // ns spent idle
+	rested int64        // when it last had nothing to run
 	id     uint32
 }
 

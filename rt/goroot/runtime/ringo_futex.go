@@ -41,18 +41,24 @@ func ringoFutex(t *ringoThread, addr *uint32, op, val uintptr, ts *timespec) int
 		ringoSched.lock.unlock()
 		return r
 	case wake:
-		n := int64(0)
 		ringoSched.lock.lock()
-		for x := ringoFutexBucket(a).head; x != nil && uintptr(n) < val; {
-			next := x.next
-			if x.futex == a {
-				ringoWake(x, 0)
-				n++
-			}
-			x = next
-		}
+		n := ringoFutexWake(a, val)
 		ringoSched.lock.unlock()
-		return n
+		return int64(n)
 	}
 	return -ringoENOSYS
+}
+
+// ringoFutexWake wakes up to val of the threads that wait on the word at addr, and
+// returns how many. The scheduler's lock is held.
+func ringoFutexWake(addr, val uintptr) (n uintptr) {
+	for x := ringoFutexBucket(addr).head; x != nil && n < val; {
+		next := x.next
+		if x.futex == addr {
+			ringoWake(x, 0)
+			n++
+		}
+		x = next
+	}
+	return n
 }

@@ -126,9 +126,6 @@ func netpoll(delay int64) (gList, int32) {
 			}
 		}
 		linux.Syscall6(ringoSysPollWait, uintptr(deadline), 0, 0, 0, 0, 0)
-		if sched.sysmonwait.Load() {
-			systemstack(ringoWakeSysmon)
-		}
 	}
 	var list gList
 	delta := int32(0)
@@ -140,18 +137,6 @@ func netpoll(delay int64) (gList, int32) {
 		}
 	}
 	return list, delta
-}
-
-// ringoWakeSysmon wakes the runtime's monitor, which sleeps while there is nothing
-// to run. On Linux the next system call does; here there may be none, and without
-// the monitor a goroutine that computes is not preempted.
-func ringoWakeSysmon() {
-	lock(&sched.lock)
-	if sched.sysmonwait.Load() {
-		sched.sysmonwait.Store(false)
-		notewakeup(&sched.sysmonnote)
-	}
-	unlock(&sched.lock)
 }
 
 // ringoPollSleep blocks the thread until a device has something, the deadline,

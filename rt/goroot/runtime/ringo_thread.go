@@ -392,6 +392,7 @@ func ringoIdle() {
 	spun := false
 	for {
 		now := ringoNanotime()
+		c.rested = now
 		ringoHousekeep(now)
 		if next := ringoNext(); next != nil {
 			spun = false
@@ -461,6 +462,7 @@ func ringoUpcallEnter(f *ringoFrame) {
 	ringoCharge(c)
 	ringoHousekeep(c.since)
 	ringoProfTick(t)
+	ringoWakeSysmon(c)
 	ringoRing()
 	if ringoSched.ready != 0 {
 		ringoReady(t)
