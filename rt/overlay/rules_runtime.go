@@ -33,6 +33,18 @@ var runtimeRules = []Rule{
 		Count:   1,
 		Why:     "wake the runtime's monitor without system calls",
 	}, {
+		File:    "runtime/proc.go",
+		Match:   `\bstksize != uintptr\(startingStackSize\)`,
+		Replace: "!ringoKeepsStack(stksize)",
+		Count:   1,
+		Why:     keepsStackWhy,
+	}, {
+		File:    "runtime/proc.go",
+		Match:   `\bgp\.stack\.hi-gp\.stack\.lo != uintptr\(startingStackSize\)`,
+		Replace: "!ringoKeepsStack(gp.stack.hi-gp.stack.lo)",
+		Count:   1,
+		Why:     keepsStackWhy,
+	}, {
 		File:    "runtime/mgcpacer.go",
 		Match:   `(?m)^\tp := gogetenv\("GOMEMLIMIT"\)\n`,
 		Replace: "${0}\tif p == \"\" && ringoBare != 0 {\n\t\treturn ringoMemoryLimit()\n\t}\n",
@@ -40,6 +52,8 @@ var runtimeRules = []Rule{
 		Why:     "let the collector know how much memory the machine has",
 	},
 }
+
+const keepsStackWhy = "let a goroutine have the stack of one that has ended"
 
 // packageSyscallRules send the system calls of Go code, which package syscall
 // makes for everybody (also for golang.org/x/sys/unix), to rt's kernel door.
