@@ -3,6 +3,7 @@ package netstack
 import (
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"sync"
 
 	"gvisor.dev/gvisor/pkg/buffer"
@@ -62,6 +63,14 @@ func (rngReader) Read(p []byte) (int, error) {
 
 var _ io.Reader = rngReader{}
 
+// randSource is the Go runtime's random generator, for what need not be secret. It
+// needs no seed.
+type randSource struct{}
+
+func (randSource) Int63() int64   { return rand.Int64() }
+func (randSource) Uint64() uint64 { return rand.Uint64() }
+func (randSource) Seed(int64)     {}
+
 // New returns a stack with a loopback interface.
 func New() (*Stack, error) {
 	n := &Stack{routes: make(map[routeSource][]tcpip.Route)}
@@ -84,6 +93,8 @@ func New() (*Stack, error) {
 		HandleLocal: true,
 		RawFactory:  raw.EndpointFactory{},
 		SecureRNG:   rngReader{},
+		RandSource:  randSource{},
+		IPTables:    &stack.IPTables{}, // nobody can fill them, and empty ones are never looked at
 	})
 	if err := n.tune(); err != nil {
 		return nil, err

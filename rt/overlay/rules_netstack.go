@@ -17,6 +17,45 @@ var netstackRules = []Rule{
 		Count:   1,
 		Why:     "count packets without copying the counters",
 	}, {
+		File:    gvisor + "/tcpip/network/ipv4/ipv4.go",
+		Match:   `(?m)^\tstats := (e\.stats(?:\.ip)?)$`,
+		Replace: "\tstats := &$1",
+		Count:   7,
+		Why:     "count packets without copying the counters",
+	}, {
+		File:    gvisor + "/tcpip/network/ipv6/ipv6.go",
+		Match:   `(?m)^\tstats := (e\.stats\.ip)$`,
+		Replace: "\tstats := &$1",
+		Count:   11,
+		Why:     "count packets without copying the counters",
+	}, {
+		File:    gvisor + "/tcpip/network/ipv6/ipv6.go",
+		Match:   `(?m)^(func checkV4Mapped\(.*stats) (ip\.MultiCounterIPStats)`,
+		Replace: "$1 *$2",
+		Count:   1,
+		Why:     "count packets without copying the counters",
+	}, {
+		// A header is nearly always in the packet's first buffer, which
+		// nobody else has. It is looked at dozens of times.
+		File:  gvisor + "/buffer/buffer.go",
+		Match: `(?m)^\ttgt := Range\{begin: offset, end: offset \+ length\}$`,
+		Replace: "\tif v := b.data.Front(); v != nil && offset >= 0 && length > 0 && length <= v.Size()-offset && !v.sharesChunk() {\n" +
+			"\t\treturn View{read: v.read + offset, write: v.read + offset + length, chunk: v.chunk}, true\n\t}\n$0",
+		Count: 1,
+		Why:   "find a packet's header by few instructions",
+	}, {
+		File:    gvisor + "/tcpip/tcpip.go",
+		Match:   `(?ms)^func \(mt MonotonicTime\) Add\(.*?^\}$`,
+		Replace: monotonicAdd,
+		Count:   1,
+		Why:     "add times without calendars",
+	}, {
+		File:    gvisor + "/tcpip/tcpip.go",
+		Match:   `(?ms)^func \(mt MonotonicTime\) Sub\(.*?^\}$`,
+		Replace: monotonicSub,
+		Count:   1,
+		Why:     "subtract times without calendars",
+	}, {
 		File:    gvisor + "/tcpip/transport/tcp/endpoint.go",
 		Match:   `(?m)^\tkeepalive keepalive$`,
 		Replace: "$0\n\n\tdelayed delayedACK",
@@ -132,4 +171,29 @@ const (
 	rackWhy       = "repeat at once what RACK knows to be lost"
 	synTimeWhy    = "measure round trips by the SYN that was answered"
 	patienceWhy   = "not give a connection up that is making progress"
+)
+
+// monotonicAdd and monotonicSub replace what goes by way of time.Time. As there, what
+// does not fit is the largest or the smallest number.
+const (
+	monotonicAdd = `func (mt MonotonicTime) Add(d time.Duration) MonotonicTime {
+	sum := mt.nanoseconds + int64(d)
+	switch {
+	case d > 0 && sum < mt.nanoseconds:
+		sum = math.MaxInt64
+	case d < 0 && sum > mt.nanoseconds:
+		sum = math.MinInt64
+	}
+	return MonotonicTime{nanoseconds: sum}
+}`
+	monotonicSub = `func (mt MonotonicTime) Sub(u MonotonicTime) time.Duration {
+	difference := mt.nanoseconds - u.nanoseconds
+	switch {
+	case u.nanoseconds < 0 && difference < mt.nanoseconds:
+		difference = math.MaxInt64
+	case u.nanoseconds > 0 && difference > mt.nanoseconds:
+		difference = math.MinInt64
+	}
+	return time.Duration(difference)
+}`
 )
