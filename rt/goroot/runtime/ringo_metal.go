@@ -90,25 +90,24 @@ func ringoMetalStart(loader, info uintptr) (boot *ringoabi.Boot, sp uintptr) {
 	*(*uintptr)(unsafe.Pointer(&ringoBootPage)) = uintptr(unsafe.Pointer(boot))
 	ringoXenDetect()
 	ringoMetalConsoleInit()
-	ringoReadLoader(loader, info)
-	ringoParseCommandLine()
+	ringoReadMachine(loader, info)
 	ringoMetalProcessor()
 	ringoMetalSpaceInit()
-	ringoACPIInit()
 	ringoMetalCPUInit()
 	ringoXenInit()
 	ringoKVMInit()
 	ringoPICInit()
 	ringoAPICInit()
-	ringoMetalMMIOLines()
+	ringoMetalMMIOInit()
 	ringoPowerButtonInit()
 	ringoMetalClockInit()
 
 	boot.Magic = ringoabi.Magic
 	boot.Version = ringoabi.Version
 	boot.Signals = uint64(uintptr(unsafe.Pointer(&ringoMetalSignals)))
-	boot.Config = uint64(uintptr(unsafe.Pointer(&ringoLine.config)))
-	boot.ConfigLen = uint64(ringoLine.nconfig)
+	config := ringoLine.Config()
+	boot.Config = uint64(uintptr(unsafe.Pointer(unsafe.SliceData(config))))
+	boot.ConfigLen = uint64(len(config))
 	ringoMetalSeed(&boot.Seed)
 
 	slide := (*[2]uintptr)(unsafe.Pointer(&boot.Seed))
@@ -161,7 +160,7 @@ func ringoMetalProcessor() {
 // ringoMetalSeed fills the boot seed: from the command line, and from RDRAND.
 // rt refuses to start if it stays empty.
 func ringoMetalSeed(seed *[64]byte) {
-	*seed = ringoLine.seed
+	*seed = ringoLine.Seed
 	const hasRDRAND = 1 << 30
 	if _, _, c, _ := ringoCPUID(1, 0); c&hasRDRAND == 0 {
 		return
@@ -180,22 +179,23 @@ func ringoStartStack(top uintptr) uintptr {
 	const atRandom, atPageSize, atSecure, atClkTck = 25, 6, 23, 17
 	random := top - 16
 	ringoRandomFill(unsafe.Pointer(random), 16)
-	text := random - uintptr(ringoLine.ntext)
-	memmove(unsafe.Pointer(text), unsafe.Pointer(&ringoLine.text), uintptr(ringoLine.ntext))
+	from, args, env := ringoLine.Text(), ringoLine.Args(), ringoLine.Env()
+	text := random - uintptr(len(from))
+	memmove(unsafe.Pointer(text), unsafe.Pointer(unsafe.SliceData(from)), uintptr(len(from)))
 
-	words := 1 + ringoLine.nargs + 1 + ringoLine.nenv + 1 + 2*5
+	words := 1 + len(args) + 1 + len(env) + 1 + 2*5
 	sp := (text - uintptr(words)*8) &^ 15
 	at := sp
 	put := func(v uintptr) {
 		*(*uintptr)(unsafe.Pointer(at)) = v
 		at += 8
 	}
-	put(uintptr(ringoLine.nargs))
-	for _, off := range ringoLine.args[:ringoLine.nargs] {
+	put(uintptr(len(args)))
+	for _, off := range args {
 		put(text + uintptr(off))
 	}
 	put(0)
-	for _, off := range ringoLine.env[:ringoLine.nenv] {
+	for _, off := range env {
 		put(text + uintptr(off))
 	}
 	put(0)

@@ -45,7 +45,7 @@ const ringoNoCPUMemory = "no memory for the processors; give the machine more"
 // ringoMetalCPUInit makes the pages of the virtual CPUs and prepares the first,
 // which runs this.
 func ringoMetalCPUInit() {
-	n := max(ringoACPI.ncpus, 1)
+	n := max(len(ringoACPI.CPUs()), 1)
 	pages := ringoAllocFrames(uintptr(n))
 	if pages == 0 {
 		ringoFatal(ringoNoCPUMemory)
@@ -63,7 +63,7 @@ func ringoMetalCPUInit() {
 	ringoMetalCPUAt(0).apic = b >> 24
 	ringoMetalCPUAt(0).started = 1
 	next := uint32(1)
-	for _, id := range ringoACPI.cpus[:ringoACPI.ncpus] {
+	for _, id := range ringoACPI.CPUs() {
 		if id != b>>24 && next < uint32(n) {
 			ringoMetalCPUAt(next).apic = id
 			next++

@@ -5,6 +5,7 @@ package runtime
 import (
 	"internal/runtime/atomic"
 	"internal/runtime/syscall/linux"
+	"ringo.dev/ringo/rt/firmware"
 	ringoabi "ringo.dev/ringo/vmm/abi"
 	"unsafe"
 )
@@ -52,42 +53,44 @@ func ringoMetalAcknowledge() {
 	}
 }
 
-// ringoMetalMMIO enters a virtio-mmio device, of the command line or of ACPI.
-func ringoMetalMMIO(addr, size uintptr, line, mode uint32) {
+// ringoMetalMMIOInit enters the virtio-mmio devices, of the command line and of
+// ACPI, and connects their lines. Those of the command line interrupt as ISA's
+// do, by edges.
+func ringoMetalMMIOInit() {
+	for _, d := range ringoLine.Devices() {
+		ringoAddMMIO(firmware.MMIO{Addr: d.Addr, Size: d.Size, Line: d.Line, Edge: true})
+	}
+	for _, d := range ringoACPI.MMIO() {
+		ringoAddMMIO(d)
+	}
+}
+
+func ringoAddMMIO(m firmware.MMIO) {
+	const least = 0x100 // bytes of the registers that all devices have
 	b := &ringoMetalBoot
+	at := ringoDeviceRegister(m.Addr, m.Size)
+	if at == 0 || m.Size < least || b.NDevices == ringoabi.MaxDevices || ringoAcks.n == uint32(len(ringoAcks.list)) {
+		return
+	}
 	for _, d := range b.Devices[:b.NDevices] {
-		if d.Addr == uint64(ringoDirect+addr) {
+		if d.Addr == uint64(at) {
 			return
 		}
 	}
-	if addr+size > 4<<30 || b.NDevices == ringoabi.MaxDevices || ringoAcks.n == uint32(len(ringoAcks.list)) {
-		return
-	}
 	const deviceID, interruptStatus = 0x08, 0x60
-	id := ringoLoad32(ringoDirect + addr + deviceID)
+	id := ringoLoad32(at + deviceID)
 	if id == 0 {
 		return // an empty slot
 	}
-	b.Devices[b.NDevices] = ringoabi.Device{ID: uint64(id), Addr: uint64(ringoDirect + addr), Size: uint64(size)}
+	b.Devices[b.NDevices] = ringoabi.Device{ID: uint64(id), Addr: uint64(at), Size: m.Size}
 	b.NDevices++
-	ringoMMIOLines.list[ringoMMIOLines.n] = [2]uint32{line, mode}
-	ringoMMIOLines.n++
-	ringoAcks.list[ringoAcks.n] = ringoAck{ringoAckMMIO, ringoDirect + addr + interruptStatus}
+	ringoAcks.list[ringoAcks.n] = ringoAck{ringoAckMMIO, at + interruptStatus}
 	ringoAcks.n++
-}
-
-// ringoMMIOLines are these devices' interrupt lines and their modes, until there
-// is an interrupt controller.
-var ringoMMIOLines struct {
-	n    int
-	list [ringoabi.MaxDevices][2]uint32
-}
-
-// ringoMetalMMIOLines connects these lines.
-func ringoMetalMMIOLines() {
-	for _, l := range ringoMMIOLines.list[:ringoMMIOLines.n] {
-		ringoIOAPICConnect(l[0], ringoVectorDevice|l[1])
+	mode := uint32(ringoIOAPICLevel)
+	if m.Edge {
+		mode = 0
 	}
+	ringoIOAPICConnect(m.Line, ringoVectorDevice|mode)
 }
 
 // The IOAPIC's registers (82093AA).
@@ -97,29 +100,33 @@ const (
 	ringoIOAPICData   = 0x10
 	ringoIOAPICEntry  = 0x10 // first entry: two registers each
 	ringoIOAPICLevel  = 1 << 15
+	ringoIOAPICMost   = 120 // inputs
 )
 
-// ringoFindIOAPIC returns the controller of a line.
-func ringoFindIOAPIC(line uint32) ringoIOAPIC {
-	a := &ringoACPI
-	best := ringoIOAPIC{base: ringoDirect + ringoIOAPICFirst}
-	for _, c := range a.ioapics[:a.nioapic] {
-		if c.first <= line && c.first >= best.first {
+// ringoFindIOAPIC returns where the registers of a line's controller are, and the
+// line's number there.
+func ringoFindIOAPIC(line uint32) (base uintptr, input uint32) {
+	best := firmware.IOAPIC{Addr: ringoIOAPICFirst}
+	for _, c := range ringoACPI.IOAPICs() {
+		if c.First <= line && c.First >= best.First && ringoIsDevice(c.Addr, ringoabi.PageSize) {
 			best = c
 		}
 	}
-	return best
+	return ringoDirect + uintptr(best.Addr), line - best.First
 }
 
 // ringoIOAPICConnect makes a line interrupt the first CPU, with the given vector
 // and mode bits.
 func ringoIOAPICConnect(line, mode uint32) {
-	c := ringoFindIOAPIC(line)
-	reg := ringoIOAPICEntry + 2*(line-c.first)
-	ringoStore32(c.base+ringoIOAPICSelect, reg+1)
-	ringoStore32(c.base+ringoIOAPICData, ringoMetalCPUAt(0).apic<<24)
-	ringoStore32(c.base+ringoIOAPICSelect, reg)
-	ringoStore32(c.base+ringoIOAPICData, mode)
+	base, input := ringoFindIOAPIC(line)
+	if input >= ringoIOAPICMost {
+		return
+	}
+	reg := ringoIOAPICEntry + 2*input
+	ringoStore32(base+ringoIOAPICSelect, reg+1)
+	ringoStore32(base+ringoIOAPICData, ringoMetalCPUAt(0).apic<<24)
+	ringoStore32(base+ringoIOAPICSelect, reg)
+	ringoStore32(base+ringoIOAPICData, mode)
 }
 
 // ringoHasPorts is rt.HasPorts.

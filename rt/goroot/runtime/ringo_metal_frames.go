@@ -16,18 +16,30 @@ var ringoFrames struct {
 	free  uintptr // freed frames; each begins with the next one's address
 	next  uintptr // frames from here to end were never used
 	end   uintptr
-	piece int // of ringoLoader.ranges that follows
+	piece int // of ringoLoader.Memory that follows
 }
 
 // ringoFramesInit publishes how much memory there is.
 func ringoFramesInit() {
 	total := uint64(0)
-	for _, r := range ringoLoader.ranges[:ringoLoader.n] {
-		total += uint64(r.hi - r.lo)
+	for _, r := range ringoLoader.Memory.List() {
+		total += r.Hi - r.Lo
 	}
-	lo, hi := ringoImageBounds()
-	ringoMetalBoot.MemBytes = total + uint64(hi-lo)
-	ringoMetalBoot.MemUsed = uint64(hi - lo)
+	image := ringoImageBounds()
+	ringoMetalBoot.MemBytes = total + image.Hi - image.Lo
+	ringoMetalBoot.MemUsed = image.Hi - image.Lo
+}
+
+// ringoNextPiece goes on with the next range of memory, if there is one.
+func ringoNextPiece() bool {
+	f := &ringoFrames
+	list := ringoLoader.Memory.List()
+	if f.piece == len(list) {
+		return false
+	}
+	f.next, f.end = uintptr(list[f.piece].Lo), uintptr(list[f.piece].Hi)
+	f.piece++
+	return true
 }
 
 // ringoAllocFrame returns the address of a free frame, zeroed, or 0.
@@ -35,15 +47,12 @@ func ringoAllocFrame() uintptr {
 	f := &ringoFrames
 	pa := f.free
 	if pa != 0 {
-		f.free = ringoPhys64(pa)
+		f.free = uintptr(ringoTable(pa)[0])
 	} else {
 		for f.next == f.end {
-			if f.piece == ringoLoader.n {
+			if !ringoNextPiece() {
 				return 0
 			}
-			r := ringoLoader.ranges[f.piece]
-			f.piece++
-			f.next, f.end = r.lo, r.hi
 		}
 		pa = f.next
 		f.next += ringoabi.PageSize
@@ -60,16 +69,13 @@ func ringoAllocFrames(n uintptr) uintptr {
 		if n <= (f.end-f.next)/ringoabi.PageSize {
 			break
 		}
-		if f.piece == ringoLoader.n {
-			return 0
-		}
 		for ; f.next < f.end; f.next += ringoabi.PageSize {
 			ringoFreeFrame(f.next, f.next)
 			atomic.Xadd64(&ringoMetalBoot.MemUsed, ringoabi.PageSize)
 		}
-		r := ringoLoader.ranges[f.piece]
-		f.piece++
-		f.next, f.end = r.lo, r.hi
+		if !ringoNextPiece() {
+			return 0
+		}
 	}
 	pa := f.next
 	f.next += n * ringoabi.PageSize
@@ -82,7 +88,7 @@ func ringoAllocFrames(n uintptr) uintptr {
 
 // ringoFreeFrame takes frames back: a list of them from first to last.
 func ringoFreeFrame(first, last uintptr) {
-	for at := first; ; at = ringoPhys64(at) {
+	for at := first; ; at = uintptr(ringoTable(at)[0]) {
 		atomic.Xadd64(&ringoMetalBoot.MemUsed, -ringoabi.PageSize)
 		if at == last {
 			break

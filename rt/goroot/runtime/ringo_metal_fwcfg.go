@@ -64,8 +64,8 @@ func ringoFWLine() []byte {
 		if !ringoFWTransfer(0, unsafe.Pointer(&f.entry), unsafe.Sizeof(f.entry)) {
 			return nil
 		}
-		name := f.entry.name[:len(ringoFWName)+1]
-		if name[len(ringoFWName)] != 0 || !ringoHasPrefix(*(*string)(unsafe.Pointer(&name)), ringoFWName) {
+		const n = len(ringoFWName)
+		if f.entry.name[n] != 0 || string(f.entry.name[:n]) != ringoFWName {
 			continue
 		}
 		size := sys.Bswap32(f.entry.size)

@@ -2,127 +2,80 @@
 
 package runtime
 
-import "unsafe"
+import (
+	"ringo.dev/ringo/rt/firmware"
+	"ringo.dev/ringo/rt/line"
+	"unsafe"
+)
 
-// What the boot loader says: the memory map, the command line, boot modules,
-// where ACPI's tables are. All of it but the modules is copied at once, since it
-// lies in memory that the map calls free. How the loaders say it is in
-// ringo_metal_multiboot.go and ringo_metal_pvh.go.
+// What the boot loader and the firmware say, all of which is read before any
+// memory is given away. How they say it is in package firmware, and the command
+// line's words in package line.
 
-// ringoLoader is the loader's information.
-var ringoLoader struct {
-	ranges   [64]ringoRange // usable memory
-	n        int
-	modules  [9]ringoRange // files that the loader has read, first those of the image
-	nmodules int
-	acpi     ringoACPIRoot
-	line     [4096]byte
-	length   int
-	named    bool // the command line begins with the image's file name
-}
+var (
+	ringoLoader firmware.Boot
+	ringoACPI   firmware.ACPI
+	ringoLine   line.Line
+)
 
-// ringoRange is a range of physical memory.
-type ringoRange struct{ lo, hi uintptr }
+// ringoPhysicalReach is what of the physical memory the boot code has mapped at
+// ringoDirect.
+const ringoPhysicalReach = 4 << 30
 
-// ringoRAM is the type of usable memory, in all maps and in the firmware's.
-const ringoRAM = 1
+// ringoDirectReach is what the direct map can hold.
+const ringoDirectReach = 512 << 30
 
-// ringoPhys32 and ringoPhys64 read physical memory, below 4 GiB.
-func ringoPhys32(pa uintptr) uintptr {
-	return uintptr(*(*uint32)(unsafe.Pointer(ringoDirect + pa)))
-}
-
-func ringoPhys64(pa uintptr) uintptr { return *(*uintptr)(unsafe.Pointer(ringoDirect + pa)) }
-
-// ringoReadLoader copies what the loader says. Its name tells what info is.
-func ringoReadLoader(loader, info uintptr) {
+// ringoReadMachine reads what the loader says, whose magic number tells what info
+// is, and the firmware's tables.
+func ringoReadMachine(loader, info uintptr) {
+	m := firmware.Memory(unsafe.Slice((*byte)(unsafe.Pointer(uintptr(ringoDirect))), ringoPhysicalReach))
+	l := &ringoLoader
 	if s := ringoFilesSegment(); s != nil {
-		ringoAddModule(s.vaddr, s.vaddr+s.memsz)
+		ringoMust(l.AddModule(firmware.Range{Lo: uint64(s.vaddr), Hi: uint64(s.vaddr + s.memsz)}))
 	}
-	switch {
-	case loader == ringoMultiboot:
-		ringoReadMultiboot(info)
-	case loader == ringoMultiboot2:
-		ringoReadMultiboot2(info)
-	case loader == ringoPVH && ringoPhys32(info) == ringoPVH:
-		ringoReadPVH(info)
-	default:
-		ringoFatal("the boot loader speaks neither multiboot nor PVH")
+	ringoMust(l.Read(m, uint32(loader), uint64(info), ringoImageBounds()))
+	l.Memory.Remove(firmware.Range{Lo: ringoDirectReach, Hi: 1<<64 - 1})
+	ringoMust(ringoLine.Read(l.Line(), l.Named))
+	if !ringoXen.present {
+		ringoMust(ringoLine.ReadSecond(ringoFWLine()))
 	}
-	if ringoLoader.n == 0 {
-		ringoFatal("the boot loader gave no memory map")
+	ringoACPI.Read(m, l.RSDP)
+}
+
+// ringoMust ends the machine if there is a problem.
+func ringoMust(problem string) {
+	if problem != "" {
+		ringoFatal(problem)
 	}
 }
 
-// ringoCopyLine keeps the command line at pa.
-func ringoCopyLine(pa uintptr) {
-	l := &ringoLoader
-	for l.length < len(l.line) {
-		c := *(*byte)(unsafe.Pointer(ringoDirect + pa + uintptr(l.length)))
-		if c == 0 {
-			return
-		}
-		l.line[l.length] = c
-		l.length++
-	}
-	ringoFatal("the command line is longer than 4095 bytes")
+// ringoIsDevice reports whether the n bytes at a physical address may be the
+// registers of a device: there is no memory, and the direct map reaches them.
+func ringoIsDevice(pa, n uint64) bool {
+	image := ringoImageBounds()
+	return pa < ringoPhysicalReach && n <= ringoPhysicalReach-pa && !ringoLoader.Memory.Has(pa, n) &&
+		(pa >= image.Hi || pa+n <= image.Lo)
 }
 
-// ringoAddModule enters a file that the loader has put into memory.
-func ringoAddModule(start, end uintptr) {
-	l := &ringoLoader
-	if start >= end || end > 4<<30 {
-		ringoFatal("the boot loader has put a module where there cannot be any")
+// ringoDeviceRegister is where the registers of a device at a physical address
+// are, 0 if there cannot be any.
+func ringoDeviceRegister(pa, n uint64) uintptr {
+	if !ringoIsDevice(pa, n) {
+		return 0
 	}
-	if l.nmodules == len(l.modules) {
-		ringoFatal("the boot loader has read more than 8 modules")
-	}
-	l.modules[l.nmodules] = ringoRange{start, end}
-	l.nmodules++
+	return ringoDirect + uintptr(pa)
 }
 
 // ringoModule is rt.Module. It runs in user mode.
 //
 //go:linkname ringoModule
 func ringoModule(i int) []byte {
-	if i >= ringoLoader.nmodules {
+	modules := ringoLoader.Modules()
+	if i >= len(modules) {
 		return nil
 	}
-	m := ringoLoader.modules[i]
-	return unsafe.Slice((*byte)(unsafe.Pointer(ringoDirect+m.lo)), int(m.hi-m.lo))
-}
-
-// ringoAddRAM enters a range of usable memory: whole pages, above the first MiB,
-// which is the firmware's, and neither those of the image nor of modules.
-func ringoAddRAM(base, length uintptr) {
-	const page, low = 4096, 1 << 20
-	l := &ringoLoader
-	lo, hi := max(ringoPageUp(base), low), (base+length)&^(page-1)
-	for lo < hi {
-		// What is in use first, from lo on.
-		var used ringoRange
-		used.lo, used.hi = ringoImageBounds()
-		if used.hi <= lo {
-			used = ringoRange{hi, hi}
-		}
-		for _, m := range l.modules[:l.nmodules] {
-			m.lo, m.hi = m.lo&^(page-1), ringoPageUp(m.hi)
-			if m.hi > lo && m.lo < used.lo {
-				used = m
-			}
-		}
-		ringoAddRange(lo, min(used.lo, hi))
-		lo = max(lo, used.hi)
-	}
-}
-
-func ringoAddRange(lo, hi uintptr) {
-	l := &ringoLoader
-	if lo >= hi || l.n == len(l.ranges) {
-		return
-	}
-	l.ranges[l.n] = ringoRange{lo, hi}
-	l.n++
+	m := modules[i]
+	return unsafe.Slice((*byte)(unsafe.Pointer(ringoDirect+uintptr(m.Lo))), int(m.Hi-m.Lo))
 }
 
 // ringoSegment is a program header of the image (gABI, "Program Header"), which
@@ -165,15 +118,15 @@ func ringoFilesSegment() *ringoSegment {
 
 // ringoImageBounds returns the pages that the image has from the start: those
 // between its first and its last, but for the late ones.
-func ringoImageBounds() (lo, hi uintptr) {
-	lo = ^uintptr(0)
+func ringoImageBounds() firmware.Range {
+	lo, hi := ^uintptr(0), uintptr(0)
 	for _, s := range ringoSegments() {
 		if s.kind == ringoSegmentLoad {
 			lo = min(lo, s.vaddr)
 			hi = max(hi, ringoPageUp(s.vaddr+s.memsz))
 		}
 	}
-	return lo, min(hi, ringoLate())
+	return firmware.Range{Lo: uint64(lo), Hi: uint64(min(hi, ringoLate()))}
 }
 
 // ringoLate returns the address from which on the image's pages are late: they

@@ -26,6 +26,7 @@ const (
 	ringoHPETPeriod  = 0x004 // of one count, in fs
 	ringoHPETEnable  = 0x010
 	ringoHPETCounter = 0x0f0
+	ringoHPETSize    = 0x400
 
 	ringoPITData    = 0x40 // of channel 0
 	ringoPITCommand = 0x43
@@ -34,18 +35,17 @@ const (
 // ringoFindReference returns a timer, running.
 func ringoFindReference() ringoReference {
 	const pmHz, pitHz, whole = 3_579_545, 1_193_182, 1<<32 - 1
-	a := &ringoACPI
-	if a.timer != 0 {
-		r := ringoReference{ringoReferencePM, uintptr(a.timer), pmHz, 1<<24 - 1}
+	if port := ringoACPI.Fixed.Timer; port != 0 {
+		r := ringoReference{ringoReferencePM, uintptr(port), pmHz, 1<<24 - 1}
 		if r.runs() {
 			return r
 		}
 	}
-	if a.hpet != 0 {
+	if hpet := ringoDeviceRegister(ringoACPI.HPET, ringoHPETSize); hpet != 0 && ringoACPI.HPET != 0 {
 		const femto = 1_000_000_000_000_000
-		if period := ringoLoad32(a.hpet + ringoHPETPeriod); period > 0 && period <= 100_000_000 {
-			ringoStore32(a.hpet+ringoHPETEnable, ringoLoad32(a.hpet+ringoHPETEnable)|1)
-			r := ringoReference{ringoReferenceHPET, a.hpet + ringoHPETCounter, femto / uint64(period), whole}
+		if period := ringoLoad32(hpet + ringoHPETPeriod); period > 0 && period <= 100_000_000 {
+			ringoStore32(hpet+ringoHPETEnable, ringoLoad32(hpet+ringoHPETEnable)|1)
+			r := ringoReference{ringoReferenceHPET, hpet + ringoHPETCounter, femto / uint64(period), whole}
 			if r.runs() {
 				return r
 			}

@@ -2,7 +2,10 @@
 
 package runtime
 
-import "internal/runtime/atomic"
+import (
+	"internal/runtime/atomic"
+	"ringo.dev/ringo/rt/firmware"
+)
 
 // ringoMetalExit is ringoPlatExit: it ends the machine with a status, by what
 // the machine has for that. Where nothing takes the status it is printed.
@@ -35,51 +38,60 @@ const (
 
 // ringoPowerButtonInit makes the power button interrupt.
 func ringoPowerButtonInit() {
-	a := &ringoACPI
-	if a.event == 0 || a.eventLen < 4 || a.pm1a == 0 || a.line == 0 {
+	f := &ringoACPI.Fixed
+	if f.Event == 0 || f.EventLen < 4 || f.PM1aControl == 0 || f.Line == 0 {
 		return
 	}
-	if ringoIn16(a.pm1a)&ringoEventsInterrupt == 0 {
-		if a.command == 0 || a.enable == 0 {
+	if ringoIn16(f.PM1aControl)&ringoEventsInterrupt == 0 {
+		if f.Command == 0 || f.CommandEnable == 0 {
 			return
 		}
-		ringoOut8(a.command, a.enable)
+		ringoOut8(f.Command, f.CommandEnable)
 		const patience = 100_000
-		for i := 0; ringoIn16(a.pm1a)&ringoEventsInterrupt == 0; i++ {
+		for i := 0; ringoIn16(f.PM1aControl)&ringoEventsInterrupt == 0; i++ {
 			if i == patience {
 				return
 			}
 		}
 	}
-	ringoOut16(a.event, ringoPowerButtonEvent) // what happened before is not for us
-	ringoOut16(a.event+uint16(a.eventLen/2), ringoPowerButtonEvent)
-	ringoIOAPICConnect(uint32(a.line), ringoVectorPower|ringoIOAPICLevel)
+	ringoOut16(f.Event, ringoPowerButtonEvent) // what happened before is not for us
+	ringoOut16(f.Event+uint16(f.EventLen/2), ringoPowerButtonEvent)
+	ringoIOAPICConnect(uint32(f.Line), ringoVectorPower|ringoIOAPICLevel)
 }
 
 // ringoPowerButton sends SIGTERM to the program if the power button was pressed.
 func ringoPowerButton() {
 	const terminate = 1 << (15 - 1) // SIGTERM
-	if ringoIn16(ringoACPI.event)&ringoPowerButtonEvent != 0 {
-		ringoOut16(ringoACPI.event, ringoPowerButtonEvent)
+	event := ringoACPI.Fixed.Event
+	if ringoIn16(event)&ringoPowerButtonEvent != 0 {
+		ringoOut16(event, ringoPowerButtonEvent)
 		atomic.Or64(&ringoMetalSignals, terminate)
 	}
 }
 
 // ringoPowerOff switches the machine off as ACPI says.
 func ringoPowerOff() {
-	a := &ringoACPI
-	if !a.hasOff {
+	f := &ringoACPI.Fixed
+	if !f.HasOff {
 		return
 	}
-	switch {
-	case a.sleepAddr != 0:
-		ringoStore8(a.sleepAddr, a.sleepOff)
-	case a.sleepPort != 0:
-		ringoOut8(a.sleepPort, a.sleepOff)
-	case a.pm1a != 0:
-		ringoOut16(a.pm1a, a.off1a)
-		if a.pm1b != 0 {
-			ringoOut16(a.pm1b, a.off1b)
+	ringoStoreRegister(f.SleepControl, f.SleepOff)
+	if f.PM1aControl != 0 {
+		ringoOut16(f.PM1aControl, f.PM1aOff)
+	}
+	if f.PM1bControl != 0 {
+		ringoOut16(f.PM1bControl, f.PM1bOff)
+	}
+}
+
+// ringoStoreRegister writes to a register of 8 bits, if there is one.
+func ringoStoreRegister(r firmware.Register, v uint8) {
+	switch r.Space {
+	case firmware.AtPort:
+		ringoOut8(uint16(r.Addr), v)
+	case firmware.InMemory:
+		if at := ringoDeviceRegister(r.Addr, 1); at != 0 {
+			ringoStore8(at, v)
 		}
 	}
 }

@@ -124,13 +124,9 @@ func ringoMetalSpaceInit() {
 // ringoCoverRAM extends the direct map, of which the boot code made the first
 // 4 GiB, over all memory.
 func ringoCoverRAM(level3 uintptr) {
-	const giga, reach = 1 << 30, 512 << 30
-	l := &ringoLoader
-	for i := range l.ranges[:l.n] {
-		r := &l.ranges[i]
-		r.hi = min(r.hi, reach)
-		r.lo = min(r.lo, r.hi)
-		for at := max(r.lo, 4*giga) &^ (giga - 1); at < r.hi; at += giga {
+	const giga = 1 << 30
+	for _, r := range ringoLoader.Memory.List() {
+		for at := max(uintptr(r.Lo), 4*giga) &^ (giga - 1); at < uintptr(r.Hi); at += giga {
 			e := &ringoTable(level3)[at>>30]
 			if *e != 0 {
 				continue
@@ -151,14 +147,8 @@ func ringoCoverRAM(level3 uintptr) {
 // there is no memory: devices are there.
 func ringoUncacheDevices(level3 uintptr) {
 	table := ringoTable(uintptr(ringoTable(level3)[3] & ringoAddrMask))
-	l := &ringoLoader
 	for j := range table {
-		lo := 3<<30 + uintptr(j)<<21
-		ram := false
-		for _, r := range l.ranges[:l.n] {
-			ram = ram || r.lo < lo+2<<20 && r.hi > lo
-		}
-		if !ram {
+		if !ringoLoader.Memory.Has(3<<30+uint64(j)<<21, 2<<20) {
 			table[j] |= ringoNoCache | ringoThrough
 		}
 	}

@@ -1,0 +1,68 @@
+package firmware
+
+// What is simple to find in ACPI's machine language (chapter 20), without an
+// interpreter of it: by the names that the objects have.
+
+// findS5 finds the package that the object _S5 names, and returns its first two
+// numbers: the sleep types for the two control registers.
+func findS5(code Memory) (typeA, typeB uint8, ok bool) {
+	const (
+		name      = '_' | 'S'<<8 | '5'<<16 | '_'<<24
+		packageOp = 0x12
+	)
+	for at, c := range code {
+		p := uint64(at)
+		if c != '_' || code.Uint32(p) != name || code.Uint8(p+4) != packageOp {
+			continue
+		}
+		p += 5
+		p += 1 + uint64(code.Uint8(p)>>6) // the package's length, in 1 to 4 bytes
+		p++                               // the number of its elements
+		typeA, p = smallNumber(code, p)
+		typeB, _ = smallNumber(code, p)
+		return typeA & 7, typeB & 7, true
+	}
+	return 0, 0, false
+}
+
+// smallNumber reads a number of up to 8 bits and returns where the next one is.
+func smallNumber(code Memory, at uint64) (v uint8, next uint64) {
+	const one, bytePrefix = 0x01, 0x0a
+	switch code.Uint8(at) {
+	case bytePrefix:
+		return code.Uint8(at + 1), at + 2
+	case one:
+		return 1, at + 1
+	}
+	return 0, at + 1
+}
+
+// findMMIO finds virtio-mmio devices, as QEMU's microvm has them: after the name
+// LNRO0005 the resources of a piece of memory and of an interrupt (6.4.3.4,
+// 6.4.3.6).
+func (a *ACPI) findMMIO(code Memory) {
+	const (
+		id                = 'L' | 'N'<<8 | 'R'<<16 | 'O'<<24 | '0'<<32 | '0'<<40 | '0'<<48 | '5'<<56
+		reach             = 96       // bytes from the name to the resources, at most
+		memory32Fixed     = 0x000986 // tag and length
+		extendedInterrupt = 0x000689
+		edge              = 1 << 1
+	)
+	for i, c := range code {
+		at := uint64(i)
+		if c != 'L' || code.Uint64(at) != id {
+			continue
+		}
+		for r := at + 8; r < at+reach && a.nmmio < len(a.mmio); r++ {
+			if code.Uint32(r)&0xffffff != memory32Fixed || code.Uint32(r+12)&0xffffff != extendedInterrupt {
+				continue
+			}
+			a.mmio[a.nmmio] = MMIO{
+				Addr: code.addr32(r + 4), Size: code.addr32(r + 8),
+				Line: code.Uint32(r + 17), Edge: code.Uint8(r+15)&edge != 0,
+			}
+			a.nmmio++
+			break
+		}
+	}
+}
