@@ -112,6 +112,20 @@ func WaitIndex(slot int, idx *uint16, seen uint16)
 //go:linkname ConsoleWrite runtime.ringoConsoleWrite
 func ConsoleWrite(p []byte)
 
+// ConsoleInput prepares for input from the machine's own console, a serial port
+// or Xen's. It returns a word that changes when there is input after ConsoleRead
+// has found none, of which WaitIndex can look at the lower half; nil if there is
+// no such console.
+//
+//go:linkname ConsoleInput runtime.ringoConsoleInput
+func ConsoleInput() *uint32
+
+// ConsoleRead takes the input that there is, up to len(p) bytes, and does not
+// wait. It is for one goroutine at a time.
+//
+//go:linkname ConsoleRead runtime.ringoConsoleRead
+func ConsoleRead(p []byte) int
+
 // Random fills p from rt's generator; AddEntropy mixes p into it.
 //
 //go:linkname Random runtime.ringoRandom

@@ -90,7 +90,8 @@ func Build(config map[string]string) (*kernel.Kernel, Errno) {
 		return nil, err
 	}
 
-	console := dev.NewConsole(kindOf(config["stdin"]), kindOf(config["stdout"]), dev.OpenVirtioConsole)
+	stdin := config["stdin"]
+	console := dev.NewConsole(kindOf(stdin), kindOf(config["stdout"]), func() dev.Port { return dev.OpenPort(stdin) })
 	dev.Register(k, console)
 	if err := console.Open(k); err != 0 {
 		return nil, err

@@ -20,9 +20,11 @@ type Port interface {
 	Size() (columns, rows uint16)
 }
 
-// OpenVirtioConsole opens the machine's virtio console, if it has one. If that does not
-// work, it is reported on the console and there is none.
-func OpenVirtioConsole() Port {
+// OpenPort opens what the machine has for input: a virtio console, or else the
+// console that takes its output. kind says what the other end of that is: unless
+// it is told and no terminal, somebody types there. If opening does not work, it
+// is reported on the console and there is no port.
+func OpenPort(kind string) Port {
 	transports, err := virtio.Find(spec.DeviceConsole)
 	if err == nil && len(transports) > 0 {
 		var c *virtio.Console
@@ -32,6 +34,9 @@ func OpenVirtioConsole() Port {
 	}
 	if err != nil {
 		reportInput(err)
+	}
+	if came := rt.ConsoleInput(); came != nil {
+		return newSerial(came, kind == "" || kind == string(Terminal))
 	}
 	return nil
 }

@@ -88,6 +88,9 @@ func (q *QEMU) Run(ctx context.Context, o Options) (status int, err error) {
 	console := lastLine{w: o.Console}
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Stdout, cmd.Stderr = &console, os.Stderr
+	if err := giveInput(cmd, o.Input, o.Kernel.Stdin); err != nil {
+		return 0, err
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	err = cmd.Run()
 	if errors.Is(context.Cause(ctx), errTimeout) {
@@ -102,6 +105,53 @@ func (q *QEMU) Run(ctx context.Context, o Options) (status int, err error) {
 		return 0, fmt.Errorf("%s: %w", qemuCommand, err)
 	}
 	return 0, errors.New("the machine was switched off before the program ended")
+}
+
+// giveInput gives QEMU's serial port the program's input.
+func giveInput(cmd *exec.Cmd, in io.Reader, kind Stream) error {
+	if in == nil || kind == Terminal {
+		cmd.Stdin = in // a terminal's lines are edited and echoed by the guest
+		return nil
+	}
+	port, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	go func() {
+		defer port.Close()
+		// If the program ends before its input does, that is no error.
+		_, _ = port.Write(append(make([]byte, serialFiller), serialBegin))
+		_, _ = io.Copy(serialInput{port}, in)
+		_, _ = port.Write([]byte{serialEnd})
+	}()
+	return nil
+}
+
+// What a guest takes for the begin and the end of its input, if that comes by a
+// serial port, and what takes away the next byte's meaning (package kernel/dev).
+// serialFiller bytes before are for the port to lose.
+const (
+	serialBegin  = 'B' & 31
+	serialEnd    = 'D' & 31
+	serialQuote  = 'V' & 31
+	serialFiller = 64
+)
+
+// serialInput writes input for a guest that has it from a serial port.
+type serialInput struct{ w io.Writer }
+
+func (s serialInput) Write(p []byte) (int, error) {
+	quoted := make([]byte, 0, 2*len(p))
+	for _, c := range p {
+		if c == serialEnd || c == serialQuote {
+			quoted = append(quoted, serialQuote)
+		}
+		quoted = append(quoted, c)
+	}
+	if _, err := s.w.Write(quoted); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // args returns QEMU's arguments. Files that they name are put into dir.

@@ -39,9 +39,9 @@ func ringoUARTInit() bool {
 	ringoOut8(ringoUARTData, 1)
 	ringoOut8(ringoUARTEnable, 0)
 	ringoOut8(ringoUARTLine, bits8)
-	const fifo, dtrRTS = 7, 3
+	const fifo, dtrRTS, interrupts = 7, 3, 8
 	ringoOut8(ringoUARTFIFO, fifo)
-	ringoOut8(ringoUARTModem, dtrRTS)
+	ringoOut8(ringoUARTModem, dtrRTS|interrupts)
 	return true
 }
 

@@ -21,8 +21,9 @@ const (
 	ringoVectorDevice   = 0x31
 	ringoVectorWake     = 0x32
 	ringoVectorFlush    = 0x33
-	ringoVectorPower    = 0x35 // ACPI's events
 	ringoVectorXen      = 0x34 // event channels; not the local APIC's
+	ringoVectorPower    = 0x35 // ACPI's events
+	ringoVectorSerial   = 0x36 // the first serial port's input
 	ringoVectorSpurious = 0x3f // its low four bits must be set
 	ringoVectors        = 0x40
 )
@@ -178,6 +179,8 @@ func ringoMetalVector(f *ringoMetalFrame) {
 		ringoMetalAcknowledge()
 	case ringoVectorPower:
 		ringoPowerButton()
+	case ringoVectorSerial:
+		ringoSerialInterrupt()
 	case ringoVectorXen:
 		ringoXenEvents(p.ID)
 	}

@@ -50,6 +50,25 @@ func ringoXenConsoleSend(p unsafe.Pointer, n uint32) uint32 {
 	return k
 }
 
+// ringoXenConsoleRead takes what the console has, up to len(p) bytes.
+func ringoXenConsoleRead(p []byte) int {
+	c := ringoXen.console
+	size := uint32(len(c.in))
+	have := atomic.Load(&c.inProd) - c.inCons
+	if have > size {
+		return 0 // the other side is broken
+	}
+	n := min(have, uint32(len(p)))
+	for i := range n {
+		p[i] = c.in[(c.inCons+i)%size]
+	}
+	if n > 0 {
+		atomic.Store(&c.inCons, c.inCons+n)
+		ringoXenNotify(ringoXen.port)
+	}
+	return int(n)
+}
+
 // ringoXenConsoleFlush waits until the other side has all that was sent, but not
 // long: it may have gone, or never been there.
 func ringoXenConsoleFlush() {

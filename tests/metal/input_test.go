@@ -1,0 +1,90 @@
+package metal
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"ringo.dev/ringo/tests/harness"
+)
+
+// TestTyped types lines at the serial port, with Backspace, and the end.
+func TestTyped(t *testing.T) {
+	image, err := ringo.Program("tests/programs/input")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []string{"q35", "microvm"} {
+		t.Run(kind, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			cmd := machine{Type: kind, CPU: "max"}.command(ctx, t, image, "lines")
+			keys, err := cmd.StdinPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			g, err := harness.StartGuest(cmd)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer g.Stop()
+			for _, step := range []struct{ await, keys string }{
+				{"ready", "hello\r"},
+				{"hello\nline \"hello\"", "helpl\x7f\x7flo\r"},
+				{"helpl\b \b\b \blo\nline \"hello\"", strings.Repeat("x", 1000) + "\r"},
+				{strings.Repeat("x", 1000) + "\"", "\x04"},
+			} {
+				if err := g.Await(ctx, step.await); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := io.WriteString(keys, step.keys); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if r, err := g.Wait(ctx); err != nil || r.Status != exitStatus(0) || !strings.HasSuffix(r.Output, "end\n") {
+				t.Errorf("status %d, %v\n%s", r.Status, err, r.Output)
+			}
+		})
+	}
+}
+
+// TestRunInput gives ringo run --vmm qemu input of all kinds of bytes.
+func TestRunInput(t *testing.T) {
+	image, err := ringo.Program("tests/programs/input")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := make([]byte, 10_000)
+	rand.NewChaCha8([32]byte{}).Read(data)
+	for _, c := range []struct {
+		name, machine, boot string
+		input               []byte
+	}{
+		{"data", "q35", "multiboot", data},
+		{"microvm", "microvm", "pvh", data},
+		{"disk", "pc", "bios", data},
+		{"nothing", "q35", "multiboot", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			cmd := ringo.Command(ctx, "run", "--vmm", "qemu", "--machine", c.machine, "--boot", c.boot, "--net", "none", image, "--", "sum")
+			if c.input != nil { // else it is /dev/null
+				cmd.Stdin = bytes.NewReader(c.input)
+			}
+			g, err := harness.StartGuest(cmd)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := fmt.Sprintf("%d bytes, %x\n", len(c.input), sha256.Sum256(c.input))
+			if r, err := g.Wait(ctx); err != nil || r.Status != 0 || r.Output != want {
+				t.Errorf("status %d, %v, %q, want %q", r.Status, err, r.Output, want)
+			}
+		})
+	}
+}
