@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// JoinLine makes a command line of words, as package runtime takes it apart: see
+// JoinLine makes a command line of words, as package rt/line takes it apart: see
 // docs/hypervisors.md.
 func JoinLine(words []string) (string, error) {
 	quoted := make([]string, len(words))
