@@ -35,8 +35,10 @@ func (l *limits) init() {
 	}
 	l.table[rlimitStack].Cur = 8 << 20
 	l.table[rlimitCore] = syscall.Rlimit{}
-	l.table[rlimitNoFile] = syscall.Rlimit{Cur: 1024, Max: maxFiles}
-	l.noFiles.Store(1024)
+	// Package syscall raises this one as far when it is initialized, but that is
+	// before there is a kernel.
+	l.table[rlimitNoFile] = syscall.Rlimit{Cur: maxFiles - 1, Max: maxFiles}
+	l.noFiles.Store(maxFiles - 1)
 	l.table[rlimitMsgQueue] = syscall.Rlimit{Cur: 819200, Max: 819200}
 	l.table[rlimitNice] = syscall.Rlimit{}
 	l.table[rlimitRTPrio] = syscall.Rlimit{}

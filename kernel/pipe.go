@@ -13,8 +13,12 @@ const (
 	pipeMost     = 1 << 20 // /proc/sys/fs/pipe-max-size
 )
 
-// lastAnon numbers the files that have no file system.
+// lastAnon is the number of the last file made that has no file system.
 var lastAnon atomic.Uint64
+
+// NextInode returns the inode number for a pipe, a socket or another file that
+// has no file system. Each is given once.
+func NextInode() uint64 { return lastAnon.Add(1) }
 
 // pipe is a ring of bytes between readers and writers. Both ends share one
 // queue; what a waiter's mask asks for tells the ends apart.
@@ -32,7 +36,7 @@ type pipe struct {
 }
 
 func newPipe() *pipe {
-	return &pipe{ino: lastAnon.Add(1), made: time.Now(), limit: pipeCapacity}
+	return &pipe{ino: NextInode(), made: time.Now(), limit: pipeCapacity}
 }
 
 // pipeEnd is a File on a pipe.

@@ -323,6 +323,24 @@ func (k *Kernel) EachDescriptor(f func(fd int, d *Description)) {
 	}
 }
 
+// EachSocket calls f for every socket that the program has a descriptor of.
+func EachSocket(f func(Socket)) {
+	if k := current.Load(); k != nil {
+		k.EachSocket(f)
+	}
+}
+
+// EachSocket calls f for every socket that the program has a descriptor of, once.
+func (k *Kernel) EachSocket(f func(Socket)) {
+	seen := map[Socket]bool{}
+	k.EachDescriptor(func(_ int, d *Description) {
+		if s, ok := d.File.(Socket); ok && !seen[s] {
+			seen[s] = true
+			f(s)
+		}
+	})
+}
+
 // TableSize returns the number of descriptors for which there is room at present.
 func (k *Kernel) TableSize() int { return len(*k.files.view.Load()) }
 

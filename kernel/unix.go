@@ -51,7 +51,7 @@ func (k *Kernel) newUnixSocket(typ, protocol int) (Socket, Errno) {
 }
 
 func (k *Kernel) makeUnixSocket(typ int) *unixSocket {
-	s := &unixSocket{kernel: k, typ: typ, ino: lastAnon.Add(1)}
+	s := &unixSocket{kernel: k, typ: typ, ino: NextInode()}
 	s.in = &inbox{stream: typ == syscall.SOCK_STREAM, limit: inboxLimit, owner: s}
 	return s
 }

@@ -144,3 +144,25 @@ func (k *Kernel) findUnix(addr []byte) (*unixSocket, string, Errno) {
 	}
 	return s, name, 0
 }
+
+// UnixSocket describes a socket of AF_UNIX.
+type UnixSocket struct {
+	Type      int    // SOCK_STREAM, SOCK_DGRAM or SOCK_SEQPACKET
+	Inode     uint64 // as fstat(2) says
+	Name      string // a path, or NUL and an abstract name; empty: it has none
+	Listening bool
+	Connected bool
+}
+
+// EachUnixSocket calls f for every socket of AF_UNIX that the program has a
+// descriptor of.
+func (k *Kernel) EachUnixSocket(f func(UnixSocket)) {
+	k.EachSocket(func(socket Socket) {
+		if s, ok := socket.(*unixSocket); ok {
+			s.mu.Lock()
+			u := UnixSocket{s.typ, s.ino, s.name, s.listening, s.out != nil}
+			s.mu.Unlock()
+			f(u)
+		}
+	})
+}

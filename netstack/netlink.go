@@ -45,7 +45,7 @@ func (n *Stack) Netlink(typ, protocol int) (kernel.Socket, kernel.Errno) {
 	if protocol != syscall.NETLINK_ROUTE {
 		return nil, syscall.EPROTONOSUPPORT
 	}
-	return &routeSocket{net: n, typ: typ, inode: inodes.Add(1)}, 0
+	return &routeSocket{net: n, typ: typ, inode: kernel.NextInode()}, 0
 }
 
 // bindLocked gives the socket a port if it has none.

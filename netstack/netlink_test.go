@@ -264,15 +264,19 @@ func TestProcFiles(t *testing.T) {
 	defer u.close()
 	files := a.procFiles()
 	for name, want := range map[string]string{
-		"net/dev":      "  eth0: ",
-		"net/igmp":     "010000E0",
-		"net/igmp6":    "2    eth0            ff020000000000000000000000000001",
-		"net/if_inet6": "fd010000000000000000000000000001 02 40 00 80     eth0",
-		"net/route":    "eth0\t0000010A\t00000000\t0001\t0\t0\t0\t00FFFFFF",
-		"net/tcp":      " 0100010A:1234 00000000:0000 0A ",
-		"net/tcp6":     " 00000000000000000000000000000000:1235 00000000000000000000000000000000:0000 0A ",
-		"net/udp":      " 0100010A:1236 00000000:0000 07 ",
-		"net/pnp":      "",
+		"net/dev":       "  eth0: ",
+		"net/igmp":      "010000E0",
+		"net/igmp6":     "2    eth0            ff020000000000000000000000000001",
+		"net/if_inet6":  "fd010000000000000000000000000001 02 40 00 80     eth0",
+		"net/route":     "eth0\t0000010A\t00000000\t0001\t0\t0\t0\t00FFFFFF",
+		"net/tcp":       " 0100010A:1234 00000000:0000 0A ",
+		"net/tcp6":      " 00000000000000000000000000000000:1235 00000000000000000000000000000000:0000 0A ",
+		"net/udp":       " 0100010A:1236 00000000:0000 07 ",
+		"net/pnp":       "",
+		"net/snmp":      "Udp: InDatagrams NoPorts ",
+		"net/netstat":   "IpExt: InOctets OutOctets\n",
+		"net/sockstat":  "TCP: inuse 1\nUDP: inuse 1\n",
+		"net/sockstat6": "TCP6: inuse 1\nUDP6: inuse 0\n",
 	} {
 		if got := string(files[name]()); !strings.Contains(got, want) {
 			t.Errorf("%s: %s", name, got)

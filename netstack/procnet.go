@@ -10,21 +10,27 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
+
+	"ringo.dev/ringo/kernel"
 )
 
 // procFiles are the files of /proc/net (proc_pid_net(5)).
 func (n *Stack) procFiles() map[string]func() []byte {
 	return map[string]func() []byte{
-		"net/dev":      n.procDev,
-		"net/igmp":     n.procIGMP,
-		"net/igmp6":    n.procIGMP6,
-		"net/if_inet6": n.procIfInet6,
-		"net/route":    n.procRoute,
-		"net/pnp":      n.procPnp,
-		"net/tcp":      func() []byte { return n.procSockets(tcp.ProtocolNumber, header.IPv4ProtocolNumber) },
-		"net/tcp6":     func() []byte { return n.procSockets(tcp.ProtocolNumber, header.IPv6ProtocolNumber) },
-		"net/udp":      func() []byte { return n.procSockets(udp.ProtocolNumber, header.IPv4ProtocolNumber) },
-		"net/udp6":     func() []byte { return n.procSockets(udp.ProtocolNumber, header.IPv6ProtocolNumber) },
+		"net/dev":       n.procDev,
+		"net/igmp":      n.procIGMP,
+		"net/igmp6":     n.procIGMP6,
+		"net/if_inet6":  n.procIfInet6,
+		"net/route":     n.procRoute,
+		"net/pnp":       n.procPnp,
+		"net/snmp":      n.procSNMP,
+		"net/netstat":   n.procNetstat,
+		"net/sockstat":  n.procSockstat,
+		"net/sockstat6": n.procSockstat6,
+		"net/tcp":       func() []byte { return n.procSockets(tcp.ProtocolNumber, header.IPv4ProtocolNumber) },
+		"net/tcp6":      func() []byte { return n.procSockets(tcp.ProtocolNumber, header.IPv6ProtocolNumber) },
+		"net/udp":       func() []byte { return n.procSockets(udp.ProtocolNumber, header.IPv4ProtocolNumber) },
+		"net/udp6":      func() []byte { return n.procSockets(udp.ProtocolNumber, header.IPv6ProtocolNumber) },
 	}
 }
 
@@ -122,23 +128,40 @@ func word4(a tcpip.Address) uint32 { return binary.NativeEndian.Uint32(a.AsSlice
 // procSockets lists the sockets of a protocol and of an address family.
 func (n *Stack) procSockets(proto tcpip.TransportProtocolNumber, family tcpip.NetworkProtocolNumber) []byte {
 	b := []byte("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n")
+	inodes := map[tcpip.Endpoint]uint64{} // of those that the program has descriptors of
+	kernel.EachSocket(func(s kernel.Socket) {
+		if s, ok := s.(*socket); ok {
+			inodes[s.ep] = s.inode
+		}
+	})
 	sl := 0
-	for _, te := range n.ip.RegisteredEndpoints() {
-		ep, ok := te.(tcpip.Endpoint)
-		if !ok {
-			continue
+	n.eachEndpoint(family, func(ep tcpip.Endpoint, info *stack.TransportEndpointInfo) {
+		if info.TransProto != proto {
+			return
 		}
-		info, ok := ep.Info().(*stack.TransportEndpointInfo)
-		if !ok || info.TransProto != proto || info.NetProto != family {
-			continue
-		}
-		b = fmt.Appendf(b, "%4d: %s %s %02X %08X:%08X 00:00000000 00000000     0        0 0\n", sl,
+		b = fmt.Appendf(b, "%4d: %s %s %02X %08X:%08X 00:00000000 00000000     0        0 %d\n", sl,
 			procAddr(info.ID.LocalAddress, info.ID.LocalPort, family),
 			procAddr(info.ID.RemoteAddress, info.ID.RemotePort, family),
-			procState(proto, ep), queueSize(ep, tcpip.SendQueueSizeOption), queueSize(ep, tcpip.ReceiveQueueSizeOption))
+			procState(proto, ep), queueSize(ep, tcpip.SendQueueSizeOption), queueSize(ep, tcpip.ReceiveQueueSizeOption), inodes[ep])
 		sl++
-	}
+	})
 	return b
+}
+
+// eachEndpoint calls f for every endpoint of an address family, once: those of
+// IPv6 that take IPv4, too, are registered with both.
+func (n *Stack) eachEndpoint(family tcpip.NetworkProtocolNumber, f func(tcpip.Endpoint, *stack.TransportEndpointInfo)) {
+	seen := map[tcpip.Endpoint]bool{}
+	for _, te := range n.ip.RegisteredEndpoints() {
+		ep, ok := te.(tcpip.Endpoint)
+		if !ok || seen[ep] {
+			continue
+		}
+		seen[ep] = true
+		if info, ok := ep.Info().(*stack.TransportEndpointInfo); ok && info.NetProto == family {
+			f(ep, info)
+		}
+	}
 }
 
 // procAddr prints an address and port: its words in memory, in hexadecimal.

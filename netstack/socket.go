@@ -2,7 +2,6 @@ package netstack
 
 import (
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -42,9 +41,6 @@ type socket struct {
 }
 
 var _ kernel.Socket = (*socket)(nil)
-
-// inodes numbers sockets.
-var inodes atomic.Uint64
 
 // watched is what the program may wait for, and connection progress.
 const watched = waiter.EventIn | waiter.EventPri | waiter.EventOut | waiter.EventErr | waiter.EventHUp | waiter.EventRdHUp
@@ -112,7 +108,7 @@ func protocolFor(family, typ, protocol int) (tcpip.TransportProtocolNumber, kern
 
 // wrap makes the socket for an endpoint.
 func (n *Stack) wrap(ep tcpip.Endpoint, wq *waiter.Queue, family, typ, protocol int) *socket {
-	s := &socket{net: n, ep: ep, wq: wq, family: family, typ: typ, protocol: protocol, inode: inodes.Add(1)}
+	s := &socket{net: n, ep: ep, wq: wq, family: family, typ: typ, protocol: protocol, inode: kernel.NextInode()}
 	s.entry.Init(s, watched)
 	wq.EventRegister(&s.entry)
 	return s

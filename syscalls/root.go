@@ -107,17 +107,40 @@ func fillSys(d *tmpfs.Dir) {
 	d.AddDir("kernel", 0o755).AddDir("mm", 0o755).AddDir("transparent_hugepage", 0o755).
 		AddFile("hpage_pmd_size", "2097152\n", 0o444)
 	d.AddDir("fs", 0o755).AddDir("cgroup", 0o755)
-	cpu := d.AddDir("devices", 0o755).AddDir("system", 0o755).AddDir("cpu", 0o755)
-	for _, name := range []string{"online", "possible", "present"} {
-		cpu.AddFile(name, cpuList(), 0o444)
-	}
+	fillCPUs(d.AddDir("devices", 0o755).AddDir("system", 0o755).AddDir("cpu", 0o755))
 	d.AddDir("class", 0o755).AddDir("net", 0o755)
 }
 
-// cpuList returns the numbers of the processors as a line, such as "0-3".
+// fillCPUs makes what programs read of the processors, each a core of one package
+// (Documentation/admin-guide/cputopology.rst of Linux).
+func fillCPUs(d *tmpfs.Dir) {
+	all := cpuList()
+	for _, name := range []string{"online", "possible", "present"} {
+		d.AddFile(name, all+"\n", 0o444)
+	}
+	for _, name := range []string{"isolated", "offline"} {
+		d.AddFile(name, "\n", 0o444)
+	}
+	for i := range rt.CPUs() {
+		number := strconv.Itoa(i)
+		topology := d.AddDir("cpu"+number, 0o755).AddDir("topology", 0o755)
+		for _, f := range []struct{ name, content string }{
+			{"core_cpus_list", number},
+			{"core_id", number},
+			{"core_siblings_list", all},
+			{"package_cpus_list", all},
+			{"physical_package_id", "0"},
+			{"thread_siblings_list", number},
+		} {
+			topology.AddFile(f.name, f.content+"\n", 0o444)
+		}
+	}
+}
+
+// cpuList returns the numbers of the processors such as "0-3".
 func cpuList() string {
 	if n := rt.CPUs(); n > 1 {
-		return "0-" + strconv.Itoa(n-1) + "\n"
+		return "0-" + strconv.Itoa(n-1)
 	}
-	return "0\n"
+	return "0"
 }

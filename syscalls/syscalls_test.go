@@ -104,7 +104,7 @@ func TestFilesOfStd(t *testing.T) {
 		"/proc/self/stat":                " R 0 ",
 		"/proc/self/statm":               " 0\n",
 		"/proc/self/status":              "VmRSS:",
-		"/proc/self/limits":              "Max open files            1024                 1048576              files",
+		"/proc/self/limits":              "Max open files            1048575              1048576              files",
 		"/proc/self/maps":                "",
 		"/proc/self/comm":                "syscalls.test",
 		"/proc/self/cmdline":             "syscalls.test\x00",

@@ -7,6 +7,7 @@ import (
 
 	"ringo.dev/ringo/kernel"
 	"ringo.dev/ringo/rt"
+	"ringo.dev/ringo/vmm/abi"
 )
 
 // tick is the length of a USER_HZ clock tick in nanoseconds.
@@ -26,6 +27,7 @@ func (fs *FS) rootEntries() []entry {
 		{name: "stat", content: fs.machineStat},
 		{name: "sys", children: fs.sysEntries},
 		{name: "uptime", content: fs.uptime},
+		{name: "vmstat", content: vmstat},
 		{name: "version", content: literal(kernel.SystemName + " version " + kernel.SystemRelease + " " + kernel.SystemVersion + "\n")},
 	}
 	return append(list, fs.registered("")...)
@@ -79,7 +81,8 @@ func (fs *FS) sysEntries() []entry {
 					}
 				}},
 				{name: "threads-max", content: literal("65536\n")},
-				{name: "version", content: literal(kernel.SystemVersion + "\n")},
+				{name: "vmstat", content: vmstat},
+		{name: "version", content: literal(kernel.SystemVersion + "\n")},
 			}
 		}},
 		{name: "net", children: func() []entry {
@@ -176,6 +179,39 @@ func (fs *FS) machineStat() []byte {
 		t.add("cpu", i, " ", busy/tick/int64(cpus), " 0 0 ", idle/tick/int64(cpus), " 0 0 0 0 0 0\n")
 	}
 	t.add("ctxt 0\nbtime ", fs.kernel.Started().Unix(), "\nprocesses 1\nprocs_running 1\nprocs_blocked 0\n")
+	return t
+}
+
+// vmstat has those of the counters that are known.
+func vmstat() []byte {
+	_, free := rt.Memory()
+	var t text
+	return *t.add("nr_free_pages ", free/abi.PageSize, "\npswpin 0\npswpout 0\n") // nothing is swapped
+}
+
+// unixSockets lists the sockets of AF_UNIX (unix(7)).
+func (fs *FS) unixSockets() []byte {
+	const (
+		accepting              = 1 << 16 // __SO_ACCEPTCON, of Flags
+		unconnected, connected = 1, 3    // SS_UNCONNECTED, SS_CONNECTED, of St
+	)
+	var t text
+	t.add("Num       RefCount Protocol Flags    Type St Inode Path\n")
+	fs.kernel.EachUnixSocket(func(s kernel.UnixSocket) {
+		flags, state := uint64(0), uint64(unconnected)
+		if s.Listening {
+			flags = accepting
+		}
+		if s.Connected {
+			state = connected
+		}
+		t.add("0000000000000000: 00000002 00000000 ").hex(flags, 8).add(" ").hex(uint64(s.Type), 4)
+		t.add(" ").hex(state, 2).add(" ", s.Inode)
+		if s.Name != "" {
+			t.add(" ", strings.ReplaceAll(s.Name, "\x00", "@"))
+		}
+		t.add("\n")
+	})
 	return t
 }
 

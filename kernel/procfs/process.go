@@ -3,6 +3,7 @@ package procfs
 import (
 	"strconv"
 	"strings"
+	"syscall"
 
 	"ringo.dev/ringo/kernel"
 	"ringo.dev/ringo/rt"
@@ -130,7 +131,10 @@ func (fs *FS) stat() []byte {
 	_, _, comm := fs.kernel.Program()
 	busy, _ := rt.CPUTime()
 	all, _ := memory()
+	pid := uint64(syscall.Getpid())
 	fields := [52]uint64{ // by their number less one
+		4:  pid, // its group and session
+		5:  pid,
 		13: uint64(busy / tick),
 		17: 20, // priority
 		19: uint64(rt.Threads()),

@@ -25,6 +25,7 @@ type FS struct {
 func New(k *kernel.Kernel) *FS {
 	fs := &FS{kernel: k, pid: strconv.Itoa(syscall.Getpid())}
 	fs.root = fs.newDir(nil, "", fs.rootEntries)
+	k.RegisterProc("net/unix", fs.unixSockets)
 	return fs
 }
 

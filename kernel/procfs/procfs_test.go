@@ -3,6 +3,7 @@ package procfs
 import (
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"ringo.dev/ringo/kernel"
@@ -53,6 +54,34 @@ func TestStatus(t *testing.T) {
 				t.Errorf("line %q", line)
 			}
 		}
+	}
+}
+
+// TestUnixSockets lists a pair, which has no names, and a socket that has one.
+func TestUnixSockets(t *testing.T) {
+	fs := newFS()
+	k := fs.kernel
+	if _, err := k.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0); err != 0 {
+		t.Fatal(err)
+	}
+	fd, err := k.Socket(syscall.AF_UNIX, syscall.SOCK_DGRAM, 0)
+	if err != 0 {
+		t.Fatal(err)
+	}
+	if err := k.Bind(fd, []byte("\x01\x00\x00name")); err != 0 {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(fs.unixSockets())), "\n")
+	if len(lines) != 4 {
+		t.Fatalf("%q", lines)
+	}
+	for i, want := range []string{" 00000000 0001 03 ", " 00000000 0001 03 ", " 00000000 0002 01 "} {
+		if !strings.Contains(lines[i+1], want) {
+			t.Errorf("%q is without %q", lines[i+1], want)
+		}
+	}
+	if !strings.HasSuffix(lines[3], " @name") {
+		t.Errorf("%q", lines[3])
 	}
 }
 

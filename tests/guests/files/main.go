@@ -42,6 +42,7 @@ func main() {
 		"recordlocks": inTemp(recordLocks),
 		"devices":     devices,
 		"proc":        proc,
+		"sys":         sys,
 		"etc":         etc,
 		"executable":  executable,
 		"standard":    standard,
@@ -606,6 +607,7 @@ func proc() error {
 		"/proc/stat":           "cpu0 ",
 		"/proc/uptime":         ".",
 		"/proc/loadavg":        "/",
+		"/proc/vmstat":         "\npswpin ",
 	} {
 		b, err := os.ReadFile(name)
 		if err != nil {
@@ -621,6 +623,27 @@ func proc() error {
 	}
 	if n := bytes.Count(b, []byte("processor\t:")); n < runtime.NumCPU() {
 		return fmt.Errorf("%d processors in /proc/cpuinfo, %d CPUs", n, runtime.NumCPU())
+	}
+	return nil
+}
+
+// sys looks for what programs read of the processors in /sys.
+func sys() error {
+	dirs, err := filepath.Glob("/sys/devices/system/cpu/cpu[0-9]*")
+	if err != nil {
+		return err
+	}
+	if len(dirs) < runtime.NumCPU() {
+		return fmt.Errorf("%d processors in /sys, %d CPUs", len(dirs), runtime.NumCPU())
+	}
+	for _, name := range []string{"cpu0/topology/core_id", "cpu0/topology/physical_package_id", "offline", "online"} {
+		b, err := os.ReadFile(filepath.Join("/sys/devices/system/cpu", name))
+		if err != nil {
+			return err
+		}
+		if !bytes.HasSuffix(b, []byte("\n")) {
+			return fmt.Errorf("%s is %q", name, b)
+		}
 	}
 	return nil
 }

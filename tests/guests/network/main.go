@@ -41,6 +41,7 @@ func main() {
 		"udpshort":    truncated,
 		"localhost":   localhost,
 		"roots":       roots,
+		"proc":        proc,
 		"rawcalls":    rawCalls,
 		"dial":        dial("ECHO"),
 		"dial6":       dial("ECHO6"),
@@ -587,6 +588,51 @@ func truncated() error {
 		}
 		if err := check.Equal("datagram", string(b[:n]), want); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// proc looks for what programs that watch a system read in /proc/net, and for a
+// socket of this program, which they find by the number of its descriptor's link.
+func proc() error {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	f, err := l.(*net.TCPListener).File()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	link, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
+	if err != nil {
+		return err
+	}
+	inode := strings.TrimSuffix(strings.TrimPrefix(link, "socket:["), "]")
+	for name, want := range map[string]string{
+		"tcp":      fmt.Sprintf(" 0100007F:%04X 00000000:0000 0A ", l.Addr().(*net.TCPAddr).Port),
+		"unix":     "Num       RefCount Protocol Flags    Type St Inode Path\n",
+		"snmp":     "\nTcp: RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens ",
+		"netstat":  "\nIpExt: ",
+		"sockstat": "sockets: used ",
+		"dev":      " lo:",
+	} {
+		b, err := os.ReadFile("/proc/net/" + name)
+		if err != nil {
+			return err
+		}
+		at := strings.Index(string(b), want)
+		if at < 0 {
+			return fmt.Errorf("no %q in /proc/net/%s:\n%s", want, name, b)
+		}
+		if name == "tcp" {
+			line, _, _ := strings.Cut(string(b[at:]), "\n")
+			const inodeField = 8 // without the first
+			if err := check.Equal("inode in "+line, strings.Fields(line)[inodeField], inode); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -216,8 +216,8 @@ func limits() error {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil {
 		return err
 	}
-	if l.Cur < 1024 {
-		return fmt.Errorf("only %d descriptors", l.Cur)
+	if l.Cur < l.Max-1 { // to which package syscall raises it
+		return fmt.Errorf("only %d of %d descriptors", l.Cur, l.Max)
 	}
 	var info unix.Sysinfo_t
 	if err := unix.Sysinfo(&info); err != nil {
