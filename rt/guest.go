@@ -99,6 +99,13 @@ func Store32(addr uintptr, v uint32)
 //go:linkname StoreSoon runtime.ringoStoreSoon
 func StoreSoon(addr uintptr, v uint32)
 
+// ServeDevices has the machine carry out, on this CPU, what stands in the queues of
+// its devices without their doorbells having been rung, as far as that does not take
+// long. It reports false if the machine does no such thing.
+//
+//go:linkname ServeDevices runtime.ringoServeDevices
+func ServeDevices() bool
+
 // WaitIndex parks the goroutine until the 16-bit word at idx (a used ring's
 // index, written by a device) differs from seen. slot, 0…15, belongs to one
 // goroutine.

@@ -86,6 +86,7 @@ func Madvise(addr, n uintptr, advice int) syscall.Errno {
 }
 
 func linked(name string) uintptr { return 0 }
+func ServeDevices() bool         { return false }
 func AtExit(do func())           {}
 func FatalSignal() *uint16       { return new(uint16) }
 

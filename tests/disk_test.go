@@ -141,6 +141,9 @@ func TestVolume(t *testing.T) {
 	showDisk(t, append(args, "--smp", "2"), "found")
 	showDisk(t, []string{"--disk", disk + ":/data:ro"}, "found")
 
+	showDisk(t, args, "crowded")
+	showDisk(t, append(args, "--smp", "2"), "crowded")
+
 	checkEnds(t)
 
 	b, err := os.ReadFile(disk)

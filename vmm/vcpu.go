@@ -345,8 +345,12 @@ func (v *vcpu) wake() {
 // wait sleeps until the deadline (ns of CLOCK_MONOTONIC; negative: none) or
 // until woken.
 func (v *vcpu) wait(deadline int64) {
-	v.waits.Add(1)
 	v.polled = v.vm.pollDevices(v.polled[:0])
+	if deadline >= 0 && deadline <= monotonic() {
+		v.vm.endPoll(v.polled)
+		return
+	}
+	v.waits.Add(1)
 	v.state.Store(stateWaiting)
 	defer func() {
 		v.state.Store(stateHost)

@@ -8,6 +8,7 @@ import (
 
 	"ringo.dev/ringo/drivers/virtio/spec"
 	"ringo.dev/ringo/kernel/block"
+	"ringo.dev/ringo/rt"
 )
 
 // Block is a virtio disk. It implements block.Device.
@@ -19,30 +20,41 @@ import (
 // A doorbell costs as much as a small request, and a machine that goes to sleep
 // has the device look at the ring anyway. So it is put off until the goroutines
 // that are ready to run have run, and may have made requests too; but if that
-// takes them longer than patience, it is rung.
+// takes them longer than patience, it is rung. With a single CPU there is nobody
+// left then to whom waiting would be of use, and the machine is asked to serve the
+// device at once. It is asked before the others run, too, for some requests after
+// they took longer than most requests do (longTurn): the CPU is crowded.
 type Block struct {
 	size     int64
 	sector   int
 	features uint64
 	chunk    int  // the most bytes of a request's data
 	ordered  bool // a flush covers writes that are under way
+	alone    bool // the machine has one CPU
 
-	// Of requests without data on the disk: limits in bytes; 0: not possible.
-	maxDiscard, maxZero int64
+	maxDiscard int64 // bytes of one request; 0: not possible
 
-	mu      sync.Mutex // guards what follows, but for what reap's goroutine waits for
-	q       *queue
-	owners  []*blockOp // by head of the chain
-	reaping bool       // a goroutine waits for the device
-	asleep  []*blockOp // others that wait
+	mu       sync.Mutex // guards what follows, but for what reap's goroutine waits for
+	q        *queue
+	requests []blockRequest // by head of the chain
+	reaping  bool           // a goroutine waits for the device
+	asleep   []*blockOp     // others that wait
+	crowded  int            // requests that will not wait for other goroutines
 }
 
-var _ block.Committer = (*Block)(nil)
+var _ block.Batcher = (*Block)(nil)
 
-// blockOp is a call of one of Block's methods: a few requests. While the device
-// has one of them, it is reachable through owners, and with it the memory.
+// blockRequest is a request of the device.
+type blockRequest struct {
+	kind uint32
+	off  int64 // of the n bytes of the disk that it is about
+	n    int64
+	data []byte // memory that the device uses, reachable as long as it does
+	op   *blockOp
+}
+
+// blockOp is a call of one of Block's methods: a few requests.
 type blockOp struct {
-	data    []byte        // memory that the device uses
 	pending int           // requests that the device has
 	err     error         // of one of them
 	room    bool          // it waits for free descriptors, too
@@ -61,13 +73,18 @@ const (
 	// their requests is rung.
 	patience = 20 * time.Microsecond
 
+	// longTurn is how long they may run before the next crowdedRequests requests
+	// do not wait for them.
+	longTurn        = 2 * time.Millisecond
+	crowdedRequests = 16
+
 	// maxBlockSize is the size of the largest disk that is believed in: offsets
 	// in bytes are 63 bits wide.
 	maxBlockSize = 1 << 62
 
 	blockWanted = spec.FeatureVersion1 | spec.FeatureEventIdx | spec.FeatureIndirect |
 		spec.BlockSegMax | spec.BlockReadOnly | spec.BlockSize | spec.BlockFlush |
-		spec.BlockDiscard | spec.BlockWriteZeroes
+		spec.BlockDiscard
 )
 
 // OpenBlock starts the disk behind t.
@@ -83,7 +100,7 @@ func OpenBlock(t Transport) (*Block, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Block{features: f, sector: spec.BlockSector}
+	b := &Block{features: f, sector: spec.BlockSector, alone: rt.CPUs() == 1}
 	if err := b.configure(t); err != nil {
 		return nil, err
 	}
@@ -96,7 +113,7 @@ func OpenBlock(t Transport) (*Block, error) {
 	if v, ok := t.(vendored); ok {
 		b.ordered = v.vendor() == spec.MMIOVendorRingo
 	}
-	b.owners = make([]*blockOp, b.q.size)
+	b.requests = make([]blockRequest, b.q.size)
 	ready(t)
 	return b, nil
 }
@@ -119,11 +136,7 @@ func (b *Block) configure(t Transport) error {
 	if b.features&spec.BlockDiscard != 0 {
 		b.maxDiscard = int64(t.Config(spec.BlockConfigMaxDiscard, 4)) * spec.BlockSector
 	}
-	if b.features&spec.BlockWriteZeroes != 0 {
-		b.maxZero = int64(t.Config(spec.BlockConfigMaxZeroes, 4)) * spec.BlockSector
-	}
 	b.maxDiscard -= b.maxDiscard % int64(b.sector)
-	b.maxZero -= b.maxZero % int64(b.sector)
 	return nil
 }
 
@@ -155,12 +168,40 @@ func (b *Block) ReadOnly() bool { return b.features&spec.BlockReadOnly != 0 }
 
 // ReadAt implements block.Device.
 func (b *Block) ReadAt(p []byte, off int64) error {
-	return b.transfer(spec.BlockTypeRead, p, off)
+	if err := b.check(spec.BlockTypeRead, off, int64(len(p))); err != nil {
+		return err
+	}
+	op := b.begin()
+	b.transfer(op, spec.BlockTypeRead, p, off)
+	return b.end(op)
 }
 
 // WriteAt implements block.Device.
 func (b *Block) WriteAt(p []byte, off int64) error {
-	return b.transfer(spec.BlockTypeWrite, p, off)
+	return b.WriteAll([]block.Write{{Data: p, Off: off}}, false)
+}
+
+// WriteAll implements block.Batcher. The device gets all requests before the first
+// answer is waited for. If it is known to do them in order, the flush is among them.
+func (b *Block) WriteAll(list []block.Write, flush bool) error {
+	for _, w := range list {
+		if err := b.check(spec.BlockTypeWrite, w.Off, int64(len(w.Data))); err != nil {
+			return err
+		}
+	}
+	op := b.begin()
+	for _, w := range list {
+		b.transfer(op, spec.BlockTypeWrite, w.Data, w.Off)
+	}
+	flush = flush && b.features&spec.BlockFlush != 0
+	if flush && b.ordered && op.err == nil {
+		b.request(blockRequest{kind: spec.BlockTypeFlush, op: op})
+		flush = false
+	}
+	if err := b.end(op); err != nil || !flush {
+		return err
+	}
+	return b.Flush()
 }
 
 // Flush implements block.Device. A device without a cache has nothing to flush.
@@ -168,9 +209,9 @@ func (b *Block) Flush() error {
 	if b.features&spec.BlockFlush == 0 {
 		return nil
 	}
-	op := b.begin(nil)
-	b.request(op, spec.BlockTypeFlush, 0, nil)
-	return b.end(op, spec.BlockTypeFlush, 0, 0)
+	op := b.begin()
+	b.request(blockRequest{kind: spec.BlockTypeFlush, op: op})
+	return b.end(op)
 }
 
 // Discard implements block.Device.
@@ -178,63 +219,28 @@ func (b *Block) Discard(off, n int64) error {
 	if b.maxDiscard == 0 {
 		return nil
 	}
-	return b.ranges(spec.BlockTypeDiscard, off, n, b.maxDiscard)
-}
-
-// Commit implements block.Committer. Both are made known to the device at the
-// same time, if it is known to do them in order.
-func (b *Block) Commit(p []byte, off int64) error {
-	if !b.ordered || b.features&spec.BlockFlush == 0 {
-		if err := b.WriteAt(p, off); err != nil {
-			return err
-		}
-		return b.Flush()
-	}
-	if err := b.check(spec.BlockTypeWrite, off, int64(len(p))); err != nil {
+	if err := b.check(spec.BlockTypeDiscard, off, n); err != nil {
 		return err
 	}
-	op := b.begin(p)
-	b.requests(op, spec.BlockTypeWrite, p, off)
-	if op.err == nil {
-		b.request(op, spec.BlockTypeFlush, 0, nil)
+	op := b.begin()
+	for n > 0 && op.err == nil {
+		step := min(n, b.maxDiscard)
+		r := spec.BlockRange{Sector: uint64(off) / spec.BlockSector, Sectors: uint32(step / spec.BlockSector)}
+		data := make([]byte, spec.BlockRangeLen)
+		r.Encode(data)
+		b.request(blockRequest{spec.BlockTypeDiscard, off, step, data, op})
+		off, n = off+step, n-step
 	}
-	return b.end(op, spec.BlockTypeWrite, off, int64(len(p)))
+	return b.end(op)
 }
 
-// transfer reads or writes p.
-func (b *Block) transfer(kind uint32, p []byte, off int64) error {
-	if err := b.check(kind, off, int64(len(p))); err != nil {
-		return err
-	}
-	op := b.begin(p)
-	b.requests(op, kind, p, off)
-	return b.end(op, kind, off, int64(len(p)))
-}
-
-// requests makes as many requests as it takes to transfer p.
-func (b *Block) requests(op *blockOp, kind uint32, p []byte, off int64) {
+// transfer makes as many requests as it takes to transfer p.
+func (b *Block) transfer(op *blockOp, kind uint32, p []byte, off int64) {
 	for len(p) > 0 && op.err == nil {
 		n := min(len(p), b.chunk)
-		b.request(op, kind, off, p[:n])
+		b.request(blockRequest{kind, off, int64(n), p[:n], op})
 		off, p = off+int64(n), p[n:]
 	}
-}
-
-// ranges makes requests about the n bytes at off, each of at most limit bytes.
-func (b *Block) ranges(kind uint32, off, n, limit int64) error {
-	if err := b.check(kind, off, n); err != nil {
-		return err
-	}
-	data := make([]byte, (n+limit-1)/limit*spec.BlockRangeLen)
-	op := b.begin(data)
-	for at, rest := off, n; rest > 0 && op.err == nil; {
-		step := min(rest, limit)
-		r := spec.BlockRange{Sector: uint64(at) / spec.BlockSector, Sectors: uint32(step / spec.BlockSector)}
-		r.Encode(data)
-		b.request(op, kind, 0, data[:spec.BlockRangeLen])
-		at, rest, data = at+step, rest-step, data[spec.BlockRangeLen:]
-	}
-	return b.end(op, kind, off, n)
 }
 
 // check refuses what is not on the disk, or not in whole sectors.
@@ -250,30 +256,30 @@ func (b *Block) check(kind uint32, off, n int64) error {
 	return nil
 }
 
-// begin starts an operation, with memory that is the device's until end returns.
-// Its requests are made by request, and end waits until all were answered.
-func (b *Block) begin(data []byte) *blockOp {
+// begin starts an operation. Its requests are made by request, and end waits until
+// all were answered. b.mu is held in between.
+func (b *Block) begin() *blockOp {
 	b.mu.Lock()
-	return &blockOp{data: data, wake: make(chan struct{}, 1)}
+	return &blockOp{wake: make(chan struct{}, 1)}
 }
 
-// request gives the device a request of the operation; data is of its memory.
-func (b *Block) request(op *blockOp, kind uint32, off int64, data []byte) {
-	q := b.q
+// request gives the device a request, or notes why not in its operation.
+func (b *Block) request(r blockRequest) {
+	q, op := b.q, r.op
 	for {
 		if q.err != nil {
-			op.err = q.err
+			op.fail(&r, q.err)
 			return
 		}
 		if len(q.free) > 0 {
 			slot := b.slot(q.head())
 			flags := uint16(0)
-			if kind == spec.BlockTypeRead {
+			if r.kind == spec.BlockTypeRead {
 				flags = spec.DescWrite
 			}
 			q.begin()
 			q.append(slot[:spec.BlockRequestLen], 0)
-			q.append(data, flags)
+			q.append(r.data, flags)
 			q.append(slot[blockStatus:blockStatus+1], spec.DescWrite)
 			if q.room() <= len(q.free) {
 				break
@@ -285,10 +291,13 @@ func (b *Block) request(op *blockOp, kind uint32, off int64, data []byte) {
 	}
 	head := q.head()
 	slot := b.slot(head)
-	r := spec.BlockRequest{Type: kind, Sector: uint64(off) / spec.BlockSector}
-	r.Encode(slot)
+	header := spec.BlockRequest{Type: r.kind}
+	if r.kind == spec.BlockTypeRead || r.kind == spec.BlockTypeWrite {
+		header.Sector = uint64(r.off) / spec.BlockSector
+	}
+	header.Encode(slot)
 	slot[blockStatus] = noStatus
-	b.owners[head] = op
+	b.requests[head] = r
 	op.pending++
 	q.submit()
 }
@@ -299,13 +308,12 @@ const noStatus = 0xff
 // slot returns the memory of descriptor i.
 func (b *Block) slot(i uint16) []byte { return b.q.extra[int(i)*blockSlot:][:blockSlot] }
 
-// end waits for the operation's requests and returns its error. The arguments
-// after op describe it.
-func (b *Block) end(op *blockOp, kind uint32, off, n int64) error {
+// end waits for the operation's requests and returns its error.
+func (b *Block) end(op *blockOp) error {
 	for op.pending > 0 && b.q.err == nil {
 		b.reap(op)
 	}
-	if b.q.err != nil {
+	if op.pending > 0 {
 		op.err = b.q.err
 	}
 	// Somebody has to go on waiting for the device.
@@ -313,50 +321,75 @@ func (b *Block) end(op *blockOp, kind uint32, off, n int64) error {
 		b.rouse(0)
 	}
 	b.mu.Unlock()
-	if op.err != nil {
-		return &BlockError{kind, off, n, op.err}
-	}
-	return nil
+	return op.err
 }
 
 // reap waits until the device has news, or another goroutine that did so says
 // that op can go on. b.mu is held before and after.
 func (b *Block) reap(op *blockOp) {
+	b.ring()
+	if b.collect() || b.q.pending == 0 || op.pending == 0 && !op.room {
+		return
+	}
 	if b.reaping {
 		b.asleep = append(b.asleep, op)
-		if late := b.ring(); late && len(op.wake) == 0 {
-			b.q.t.Notify(b.q.index)
-		}
+		b.mu.Unlock()
 		<-op.wake
 		b.mu.Lock()
 		return
 	}
-	if b.collect() {
-		return
-	}
 	b.reaping = true
-	if late := b.ring(); late && b.q.idle() {
-		b.q.t.Notify(b.q.index)
-	}
-	b.q.wait(1)
+	seen := b.q.seen
+	b.mu.Unlock()
+	b.q.wait(seen, 1)
 	b.mu.Lock()
 	b.reaping = false
 	b.collect()
 }
 
-// ring tells the device of new requests, soon, and reports whether that has
-// become late. It unlocks b.mu.
-func (b *Block) ring() (late bool) {
-	wanted := b.q.wantsKick()
-	b.q.notified = b.q.added
-	b.mu.Unlock()
-	if !wanted {
-		return false
+// ring makes new requests known to the device: after others had their turn, who
+// may make some, too, or if that is how the CPU is used best, at once. b.mu is held
+// before and after, but not meanwhile.
+func (b *Block) ring() {
+	q := b.q
+	wanted, crowded := q.wantsKick(), b.crowded > 0
+	if q.notified = q.added; !wanted {
+		return
 	}
-	b.q.t.NotifySoon(b.q.index)
+	if crowded {
+		b.crowded--
+	}
+	seen := q.seen
+	b.mu.Unlock()
+	took := b.notify(seen, crowded)
+	b.mu.Lock()
+	if took > longTurn {
+		b.crowded = crowdedRequests
+	}
+}
+
+// notify tells the device that there are requests, and returns for how long others
+// ran meanwhile. seen is the queue's.
+func (b *Block) notify(seen uint16, crowded bool) (took time.Duration) {
+	t, index := b.q.t, b.q.index
+	if crowded {
+		if rt.ServeDevices() {
+			return 0
+		}
+		t.Notify(index)
+	} else {
+		t.NotifySoon(index)
+	}
 	start := time.Now()
 	runtime.Gosched()
-	return time.Since(start) > patience
+	took = time.Since(start)
+	switch {
+	case crowded || b.q.usedIndex() != seen: // the device knows
+	case b.alone && rt.ServeDevices():
+	case took > patience:
+		t.Notify(index)
+	}
+	return took
 }
 
 // collect takes the answers of the device, and wakes who waits for them. It
@@ -369,12 +402,12 @@ func (b *Block) collect() bool {
 			break
 		}
 		any = true
-		op := b.owners[head]
-		b.owners[head] = nil
-		op.pending--
+		r := &b.requests[head]
+		r.op.pending--
 		if status := b.slot(head)[blockStatus]; status != spec.BlockOK {
-			op.err = statusError(status)
+			r.op.fail(r, statusError(status))
 		}
+		*r = blockRequest{}
 	}
 	any = any || b.q.err != nil
 	for i := 0; any && i < len(b.asleep); {
@@ -385,6 +418,11 @@ func (b *Block) collect() bool {
 		}
 	}
 	return any
+}
+
+// fail notes that one of the operation's requests failed.
+func (op *blockOp) fail(r *blockRequest, err error) {
+	op.err = &BlockError{r.kind, r.off, r.n, err}
 }
 
 // rouse wakes the operation that is asleep at i.

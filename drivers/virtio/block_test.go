@@ -28,12 +28,12 @@ func FuzzBlock(f *testing.F) {
 			t.Fatalf("a disk of %d bytes, in sectors of %d, by %d", b.Size(), b.SectorSize(), b.chunk)
 		}
 		for round := range 20 {
-			op := b.begin(make([]byte, 4096))
+			op := b.begin()
 			asked := 0
 			for _, kind := range []uint32{spec.BlockTypeRead, spec.BlockTypeWrite, spec.BlockTypeFlush} {
 				if len(b.q.free) >= 4 && b.q.err == nil { // otherwise request waits for the device
 					asked++
-					b.request(op, kind, 0, op.data)
+					b.request(blockRequest{kind, 0, 4096, make([]byte, 4096), op})
 				}
 			}
 			writeUsed(h.used[0], h.size, used, round)

@@ -255,7 +255,7 @@ func (t *TxQueue) waitRoom(n int) error {
 		t.kick()
 		if t.reclaim(); len(q.free) < n {
 			// Sleep until much is free, not to be woken for every packet.
-			q.wait(max(1, q.pending/2))
+			q.wait(q.seen, max(1, q.pending/2))
 		}
 	}
 	return q.err
@@ -308,7 +308,7 @@ func (r *RxQueue) Serve(h RxHandler) error {
 		r.refill(h)
 		r.tx.tryReclaim()
 		for r.q.idle() && r.q.err == nil {
-			r.q.wait(1)
+			r.q.wait(r.q.seen, 1)
 		}
 		for {
 			got, err := r.packet(h)

@@ -97,7 +97,7 @@ func newQueue(t Transport, index int, features uint64, extra, each int) (*queue,
 	for i := size - 1; i >= 0; i-- {
 		q.free = append(q.free, uint16(i))
 	}
-	q.muffle()
+	q.muffle(q.seen)
 	t.EnableQueue(index, size, rt.DeviceAddr(q.desc), rt.DeviceAddr(q.avail), rt.DeviceAddr(q.used))
 	return q, nil
 }
@@ -284,7 +284,7 @@ func (q *queue) await() (n uint32, err error) {
 		if _, n, ok := q.next(); ok || q.err != nil {
 			return n, q.err
 		}
-		q.wait(1)
+		q.wait(q.seen, 1)
 	}
 }
 
@@ -297,27 +297,29 @@ func (q *queue) fail(reason string) (uint16, uint32, bool) {
 // idle reports that next has nothing to return, the device's fault included.
 func (q *queue) idle() bool { return q.err != nil || q.usedIndex() == q.seen }
 
-// wait sleeps until the device has used n more chains than were taken back (it
-// may return earlier), after giving others a chance to run meanwhile.
-func (q *queue) wait(n uint16) {
-	if runtime.Gosched(); !q.idle() || q.err != nil {
+// wait sleeps until the device has used n more chains than seen, those that were taken
+// back (it may return earlier), after giving others a chance to run meanwhile. They
+// may use the queue.
+func (q *queue) wait(seen, n uint16) {
+	if runtime.Gosched(); q.usedIndex() != seen {
 		return
 	}
 	if q.eventIdx {
-		spec.Store16(unsafe.Add(q.avail, spec.UsedEvent(int(q.size))), q.seen+n-1)
+		spec.Store16(unsafe.Add(q.avail, spec.UsedEvent(int(q.size))), seen+n-1)
 	} else {
 		spec.Store16(q.avail, 0)
 	}
-	if q.idle() {
-		WaitIndex((*uint16)(unsafe.Add(q.used, 2)), q.seen)
+	if q.usedIndex() == seen {
+		WaitIndex((*uint16)(unsafe.Add(q.used, 2)), seen)
 	}
-	q.muffle()
+	q.muffle(seen)
 }
 
-// muffle tells the device not to notify the driver of used chains.
-func (q *queue) muffle() {
+// muffle tells the device not to notify the driver of used chains, of which it has
+// seen so many.
+func (q *queue) muffle(seen uint16) {
 	if q.eventIdx {
-		spec.Store16(unsafe.Add(q.avail, spec.UsedEvent(int(q.size))), q.seen-1)
+		spec.Store16(unsafe.Add(q.avail, spec.UsedEvent(int(q.size))), seen-1)
 	} else {
 		spec.Store16(q.avail, 1)
 	}

@@ -37,22 +37,34 @@ type Device interface {
 	Discard(off, n int64) error
 }
 
-// A Committer is a Device that writes and flushes in one step, which takes less
-// time than the two.
-type Committer interface {
-	Device
-	// Commit is WriteAt and then Flush.
-	Commit(p []byte, off int64) error
+// Write is a write of some data.
+type Write struct {
+	Data []byte
+	Off  int64
 }
 
-// Commit writes p to d at off, and makes that and every write that returned
-// before durable.
-func Commit(d Device, p []byte, off int64) error {
-	if c, ok := d.(Committer); ok {
-		return c.Commit(p, off)
+// A Batcher is a Device that takes several writes at once, which is less work than
+// one after the other.
+type Batcher interface {
+	Device
+	// WriteAll is WriteAt for each of list, in any order, and then, if flush is set,
+	// Flush.
+	WriteAll(list []Write, flush bool) error
+}
+
+// WriteAll writes everything of list to d. With flush it makes that, and every write that
+// returned before, durable.
+func WriteAll(d Device, list []Write, flush bool) error {
+	if b, ok := d.(Batcher); ok {
+		return b.WriteAll(list, flush)
 	}
-	if err := d.WriteAt(p, off); err != nil {
-		return err
+	for _, w := range list {
+		if err := d.WriteAt(w.Data, w.Off); err != nil {
+			return err
+		}
 	}
-	return d.Flush()
+	if flush {
+		return d.Flush()
+	}
+	return nil
 }

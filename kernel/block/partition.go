@@ -245,12 +245,16 @@ func (s *section) WriteAt(p []byte, off int64) error {
 	return s.Device.WriteAt(p, s.p.Start+off)
 }
 
-// Commit implements Committer.
-func (s *section) Commit(p []byte, off int64) error {
-	if err := s.check(off, int64(len(p))); err != nil {
-		return err
+// WriteAll implements Batcher.
+func (s *section) WriteAll(list []Write, flush bool) error {
+	moved := make([]Write, len(list))
+	for i, w := range list {
+		if err := s.check(w.Off, int64(len(w.Data))); err != nil {
+			return err
+		}
+		moved[i] = Write{w.Data, s.p.Start + w.Off}
 	}
-	return Commit(s.Device, p, s.p.Start+off)
+	return WriteAll(s.Device, moved, flush)
 }
 
 // Discard implements Device.

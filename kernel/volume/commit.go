@@ -2,6 +2,7 @@ package volume
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"syscall"
 )
@@ -203,20 +204,17 @@ func (v *Volume) writeState() (superblock, error) {
 	if err != nil {
 		return superblock{}, err
 	}
-	blocks := make([]uint64, 0, len(v.deferred))
-	for addr := range v.deferred {
-		blocks = append(blocks, addr)
-	}
-	if err := v.writeDeferred(blocks); err != nil {
+	w := batch{v: v}
+	if err := v.addDeferred(&w, slices.Collect(maps.Keys(v.deferred))); err != nil {
 		return superblock{}, err
 	}
-	if err := v.writeNodes(); err != nil {
+	if err := v.addNodes(&w); err != nil {
 		return superblock{}, err
 	}
-	if err := v.space.write(); err != nil {
+	if err := v.space.write(&w); err != nil {
 		return superblock{}, err
 	}
-	if err := v.flush(); err != nil {
+	if err := w.write(true); err != nil {
 		return superblock{}, err
 	}
 	next := v.super
@@ -224,28 +222,20 @@ func (v *Volume) writeState() (superblock, error) {
 	next.files, next.meta, next.space = v.files.root, v.meta.root, v.space.top
 	b := next.encode()
 	for _, at := range superPlaces(next.generation, next.blocks) {
-		if err := v.writeBlocks(b, at, "superblock"); err != nil {
+		if err := w.add(at, b); err != nil {
 			return superblock{}, err
 		}
 	}
-	return next, v.flush()
+	return next, w.write(true)
 }
 
-// writeNodes writes the nodes of the generation in progress.
-func (v *Volume) writeNodes() error {
-	nodes := make([]*node, 0, len(v.dirty))
-	for _, n := range v.dirty {
-		nodes = append(nodes, n)
-	}
-	slices.SortFunc(nodes, func(a, b *node) int { return cmp.Compare(a.addr(), b.addr()) })
-	return writeNeighbours(nodes, (*node).addr,
-		func(n *node) []byte { return n.data[:] },
-		func(b []byte, addr uint64) error { return v.writeBlocks(b, addr, "tree nodes") })
-}
-
-func (v *Volume) flush() error {
-	if err := v.dev.Flush(); err != nil {
-		return v.deviceError("flushing after the write", v.super.generation, err)
+// addNodes adds the nodes of the generation in progress to what is to be written.
+func (v *Volume) addNodes(w *batch) error {
+	nodes := slices.SortedFunc(maps.Values(v.dirty), func(a, b *node) int { return cmp.Compare(a.addr(), b.addr()) })
+	for _, n := range nodes {
+		if err := w.add(n.addr(), n.data[:]); err != nil {
+			return err
+		}
 	}
 	return nil
 }

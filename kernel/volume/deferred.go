@@ -41,30 +41,18 @@ func (d deferred) put(addr uint64, data []byte) {
 	}
 }
 
-// writeDeferred writes some of the deferred data to its place, neighbours together.
-func (v *Volume) writeDeferred(blocks []uint64) error {
-	slices.Sort(blocks)
-	return writeNeighbours(blocks,
-		func(addr uint64) uint64 { return addr },
-		func(addr uint64) []byte { return v.deferred[addr][:] },
-		func(b []byte, addr uint64) error { return v.writeBlocks(b, addr, "data") })
+// drop forgets the data of n blocks from addr on, which nobody needs any more.
+func (d deferred) drop(addr, n uint64) {
+	for i := uint64(0); i < n && len(d) > 0; i++ {
+		delete(d, addr+i)
+	}
 }
 
-// writeNeighbours writes blocks, which are in the order of their addresses, with as few
-// calls of write as possible.
-func writeNeighbours[T any](list []T, addr func(T) uint64, data func(T) []byte,
-	write func(b []byte, addr uint64) error,
-) error {
-	const most = 64 // in one write
-	buf := make([]byte, 0, min(len(list), most)*BlockSize)
-	for i := 0; i < len(list); {
-		buf = buf[:0]
-		first := addr(list[i])
-		for i < len(list) && len(buf) < most*BlockSize && addr(list[i]) == first+uint64(len(buf)/BlockSize) {
-			buf = append(buf, data(list[i])...)
-			i++
-		}
-		if err := write(buf, first); err != nil {
+// addDeferred adds deferred data to what is to be written.
+func (v *Volume) addDeferred(w *batch, blocks []uint64) error {
+	slices.Sort(blocks)
+	for _, addr := range blocks {
+		if err := w.add(addr, v.deferred[addr][:]); err != nil {
 			return err
 		}
 	}
@@ -85,7 +73,11 @@ func (v *Volume) fitDeferred() error {
 	if len(fresh) <= deferredInSync {
 		return nil
 	}
-	if err := v.writeDeferred(fresh); err != nil {
+	w := batch{v: v}
+	if err := v.addDeferred(&w, fresh); err != nil {
+		return err
+	}
+	if err := w.write(false); err != nil {
 		return err
 	}
 	v.mu.Lock()

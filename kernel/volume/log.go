@@ -1,10 +1,6 @@
 package volume
 
-import (
-	"slices"
-
-	"ringo.dev/ringo/kernel/block"
-)
+import "ringo.dev/ringo/kernel/block"
 
 // intentLog collects what has changed since the last commit or record of the log,
 // and knows where the next record goes. A record is one write to the disk, with one flush:
@@ -32,6 +28,7 @@ type intentLog struct {
 
 	next   uint64 // block of the log for the next record
 	number uint32
+	buf    record // memory of the last record; guarded by Volume.syncing
 }
 
 // logRow is a row of blocks of data, and what happened to it.
@@ -62,7 +59,7 @@ const (
 )
 
 // reset empties the log after a commit.
-func (l *intentLog) reset() { *l = intentLog{keys: map[key]struct{}{}} }
+func (l *intentLog) reset() { *l = intentLog{keys: map[key]struct{}{}, buf: l.buf} }
 
 // note says that an item of the files' tree has changed.
 func (l *intentLog) note(k key) {
@@ -128,7 +125,7 @@ func (v *Volume) Sync() error {
 		return v.commit()
 	}
 	at := v.super.logStart + v.log.next
-	if err = block.Commit(v.dev, rec, int64(at)*BlockSize); err != nil {
+	if err = block.WriteAll(v.dev, []block.Write{{Data: rec, Off: int64(at) * BlockSize}}, true); err != nil {
 		err = v.deviceError("writing the log", at, err)
 		v.fail(err)
 		return err
@@ -147,7 +144,11 @@ func (v *Volume) logRecord() ([]byte, error) {
 	if l.full || logHead+len(l.rows)*logRowSize+len(l.keys)*logItemHead > room {
 		return nil, nil
 	}
-	r := make(record, logHead, 2*BlockSize)
+	const keep = 64 << 10
+	if l.buf == nil || cap(l.buf) > keep {
+		l.buf = make(record, 4*BlockSize)
+	}
+	r := l.buf[:logHead]
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	rows, data := v.rowsWithData()
@@ -179,7 +180,11 @@ func (v *Volume) logRecord() ([]byte, error) {
 		u32(uint32(len(rows))).u32(uint32(len(l.keys))).u64(v.super.nextInode)
 	put32(r[8:], checksum(r[12:]))
 	l.keys, l.rows = map[key]struct{}{}, nil
-	return slices.Grow(r, BlockSize)[:(size+BlockSize-1)/BlockSize*BlockSize], nil
+	for len(r)%BlockSize != 0 {
+		r = append(r, 0)
+	}
+	l.buf = r
+	return r, nil
 }
 
 // rowsWithData returns the rows for a record, and the deferred blocks that it is to have.

@@ -48,6 +48,7 @@ func (s *Snapshot) encode() []byte {
 
 // bury gives back blocks that the files do not need any more.
 func (v *Volume) bury(start, n, birth uint64) error {
+	v.deferred.drop(start, n)
 	if birth > v.super.lastSnap {
 		return v.space.give(start, n)
 	}

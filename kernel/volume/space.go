@@ -394,9 +394,9 @@ func (m *bitmap) row(from, least, most int) (start, n int) {
 	return 0, 0
 }
 
-// write writes what changed to the places that the last commit does not need.
+// write adds what changed to w, for the places that the last commit does not need.
 // The top's entry is then what the superblock has to hold.
-func (s *spaceMap) write() error {
+func (s *spaceMap) write(w *batch) error {
 	for region, m := range s.leaves {
 		if !m.dirty {
 			continue
@@ -405,7 +405,7 @@ func (s *spaceMap) write() error {
 		for _, word := range m.bits {
 			b = b.u64(word)
 		}
-		if err := s.writeBlock(0, region, b); err != nil {
+		if err := s.writeBlock(w, 0, region, b); err != nil {
 			return err
 		}
 		m.dirty = false
@@ -420,7 +420,7 @@ func (s *spaceMap) write() error {
 			for _, e := range n.entries {
 				b = b.mapEntry(e)
 			}
-			if err := s.writeBlock(i+1, number, b); err != nil {
+			if err := s.writeBlock(w, i+1, number, b); err != nil {
 				return err
 			}
 			n.dirty = false
@@ -429,7 +429,7 @@ func (s *spaceMap) write() error {
 	return nil
 }
 
-func (s *spaceMap) writeBlock(level int, number uint64, b []byte) error {
+func (s *spaceMap) writeBlock(w *batch, level int, number uint64, b []byte) error {
 	e, holder, err := s.entry(level, number)
 	if err != nil {
 		return err
@@ -439,7 +439,7 @@ func (s *spaceMap) writeBlock(level int, number uint64, b []byte) error {
 	if holder != nil {
 		holder.dirty = true
 	}
-	return s.v.writeBlocks(b, s.place(level, number, e.place), "space map")
+	return w.add(s.place(level, number, e.place), b)
 }
 
 // Bitmaps take 4 KiB of memory each, and as much again if blocks of theirs are held.

@@ -50,7 +50,7 @@ const (
 	PortMap     = 0x41  // RDI: address, RSI: length, R10: Prot. Zero pages, given when first touched. Replaces what was mapped there, except that a region with another protection keeps its contents (mprotect).
 	PortUnmap   = 0x42  // RDI: address, RSI: length. Contents and region are gone.
 	PortDiscard = 0x43  // RDI: address, RSI: length. Contents go back to the host, the region stays and reads as zeroes.
-	PortWait    = 0x44  // RDI: absolute time on the clock of Clock.Mono, in ns, or -1. Sleeps until then, or until woken (doorbell, device, signal, kick), and may return early. Before, the VMM serves what stands in the transmit queues: going to sleep is a doorbell for all of them.
+	PortWait    = 0x44  // RDI: absolute time on the clock of Clock.Mono, in ns, or -1. Sleeps until then, or until woken (doorbell, device, signal, kick), and may return early. Before, the VMM serves what stands in the queues: going to sleep is a doorbell for all of them. With a time that has passed it does no more than that.
 	PortKick    = 0x45  // RDI: vCPU. An upcall is made there if it runs; it is woken if it waits.
 	PortStart   = 0x46  // RDI: vCPU, RSI: RIP, R10: RSP. Starts a vCPU whose GS base is its own page.
 	PortClock   = 0x47  // Refreshes Boot.Clock.

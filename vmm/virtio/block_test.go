@@ -14,6 +14,7 @@ import (
 
 	driver "ringo.dev/ringo/drivers/virtio"
 	"ringo.dev/ringo/drivers/virtio/spec"
+	"ringo.dev/ringo/kernel/block"
 	"ringo.dev/ringo/vmm/abi"
 	"ringo.dev/ringo/vmm/disk"
 )
@@ -146,9 +147,9 @@ func (s *slowWrites) Flush() error {
 	return nil
 }
 
-// TestBlockCommit checks that a flush waits for the writes before it, carried
-// out by the vCPU or by workers.
-func TestBlockCommit(t *testing.T) {
+// TestBlockBatch checks that everything of a batch is written, and that its flush waits
+// for the writes before it, carried out by the vCPU or by workers.
+func TestBlockBatch(t *testing.T) {
 	s := &slowWrites{Disk: newDisk(t, 1<<20)}
 	b, _ := openBlock(t, s)
 	p := make([]byte, 1<<20) // several requests
@@ -158,15 +159,29 @@ func TestBlockCommit(t *testing.T) {
 	requests := s.done.Load()
 	for range 30 {
 		s.want = s.done.Load() + requests
-		if err := b.Commit(p, 0); err != nil {
+		if err := b.WriteAll([]block.Write{{Data: p[:1<<19], Off: 1 << 19}, {Data: p[1<<19:], Off: 0}}, true); err != nil {
 			t.Fatal(err)
 		}
+	}
+	for i := range p {
+		p[i] = byte(rand.Int())
+	}
+	var list []block.Write // more than the ring takes
+	for at := 0; at < len(p); at += 2048 {
+		list = append(list, block.Write{Data: p[at:][:2048], Off: int64(at)})
+	}
+	if err := b.WriteAll(list, false); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, len(p))
+	if err := b.ReadAt(got, 0); err != nil || !bytes.Equal(got, p) {
+		t.Errorf("after a batch of %d writes the disk holds something else, or: %v", len(list), err)
 	}
 	if s.late.Load() > 0 || requests < 2 {
 		t.Errorf("%d flushes of 30 did not wait for all of %d writes", s.late.Load(), requests)
 	}
-	if err := b.Commit(p[:512], 1<<20); err == nil {
-		t.Error("a commit beyond the end: accepted")
+	if err := b.WriteAll([]block.Write{{Data: p[:512], Off: 0}, {Data: p[:512], Off: 1 << 20}}, true); err == nil {
+		t.Error("a write beyond the end: accepted")
 	}
 }
 

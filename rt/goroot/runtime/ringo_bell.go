@@ -53,6 +53,18 @@ func ringoRing() {
 	}
 }
 
+// ringoServeDevices is rt.ServeDevices. Before it waits, and be it for a time that has
+// passed, the machine serves what it has not been told of.
+//
+//go:linkname ringoServeDevices
+func ringoServeDevices() bool {
+	if ringoMetal != 0 {
+		return false
+	}
+	ringoPlatWait(0)
+	return true
+}
+
 // ringoBellsSeen takes back what is due, for a machine that looks by itself.
 func ringoBellsSeen() {
 	for i := range ringoBells {

@@ -1,7 +1,7 @@
 // Command disk uses /dev/vda as a program would that keeps its data on a raw
 // disk. Its properties want a disk of at least 16 MB; "kept" wants what "raw" has
-// left there. "stored", "found" and "damaged" want a volume in /data. The others
-// say what they want.
+// left there. "stored", "found", "damaged" and "crowded" want a volume in /data. The
+// others say what they want.
 package main
 
 import (
@@ -10,9 +10,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"ringo.dev/ringo/tests/guests/check"
@@ -35,6 +39,7 @@ func main() {
 		"terminated": func() error { return storedUntil(terminate) },
 		"found":      found,
 		"damaged":    damaged,
+		"crowded":    crowded,
 	})
 }
 
@@ -326,4 +331,60 @@ func damaged() error {
 		return fmt.Errorf("%s: %d bytes, %v", whole, len(b), err)
 	}
 	return os.WriteFile("/data/dir/new", []byte("x"), 0o600)
+}
+
+// crowded wants fsync not to wait for goroutines that compute, one for each CPU: it
+// may take a few times as long as without them, or a turn of theirs at most, as on a
+// host that is busy itself.
+func crowded() error {
+	f, err := os.Create("/data/crowded")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	save := func() error {
+		if _, err := f.Write([]byte("a few bytes more\n")); err != nil {
+			return err
+		}
+		return f.Sync()
+	}
+	idle, err := median(save)
+	if err != nil {
+		return err
+	}
+	var stop atomic.Bool
+	defer stop.Store(true)
+	for range runtime.GOMAXPROCS(0) {
+		go func() {
+			for !stop.Load() {
+			}
+		}()
+	}
+	const attempts, times = 3, 8
+	for range attempts {
+		busy, err := median(save)
+		if err != nil {
+			return err
+		}
+		turn, _ := median(func() error { runtime.Gosched(); return nil })
+		fmt.Printf("fsync takes %v, beside goroutines that compute %v; they take turns of %v\n", idle, busy, turn)
+		if busy < max(times*idle, turn) {
+			return nil
+		}
+	}
+	return errors.New("that is too long")
+}
+
+// median returns how long do takes.
+func median(do func() error) (time.Duration, error) {
+	var took [51]time.Duration
+	for i := range took {
+		start := time.Now()
+		if err := do(); err != nil {
+			return 0, err
+		}
+		took[i] = time.Since(start)
+	}
+	slices.Sort(took[:])
+	return took[len(took)/2], nil
 }
