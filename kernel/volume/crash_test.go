@@ -55,7 +55,7 @@ func (r *recorder) Flush() error {
 }
 
 // cut returns what a power cut now may leave: any of the sectors written since the
-// last flush.
+// last flush, and perhaps garbage in the blocks that were just being written.
 func (r *recorder) cut(rnd *rand.Rand) *blocktest.Disk {
 	const sector = 512
 	d := r.stable.Clone()
@@ -74,6 +74,10 @@ func (r *recorder) cut(rnd *rand.Rand) *blocktest.Disk {
 				}
 			}
 		}
+	}
+	const atOnce = 4
+	for _, w := range r.cached[max(0, len(r.cached)-rnd.IntN(1+atOnce)):] {
+		d.WriteAt(bytes.Repeat([]byte{0xaa}, BlockSize), w.off+int64(rnd.IntN(len(w.data)/BlockSize)*BlockSize))
 	}
 	return d
 }

@@ -797,14 +797,73 @@ func TestSyncCost(t *testing.T) {
 	m.unmount()
 }
 
+// TestRewriteCost wants data that was replaced before it came to its place not to be
+// written there.
+func TestRewriteCost(t *testing.T) {
+	disk := &counter{Disk: format(t, 256<<20)}
+	m := mount(t, disk)
+	f, err := m.create("file")
+	if err != 0 {
+		t.Fatal(err)
+	}
+	for i := range uint64(100) {
+		writeAll(f, pattern(BlockSize, i), 0)
+		if err := f.(kernel.Syncer).Sync(); err != 0 {
+			t.Fatal(err)
+		}
+	}
+	f.Close()
+	disk.bytes = 0
+	m.unmount()
+	const most = 10 // the block, nodes up to the root, the space map, and superblocks
+	if disk.bytes > most*BlockSize {
+		t.Errorf("%d blocks are written for one", disk.bytes/BlockSize)
+	}
+	m = mount(t, disk)
+	if got, err := m.read("file"); err != 0 || !bytes.Equal(got, pattern(BlockSize, 99)) {
+		t.Errorf("what is read is not what was written last, or: %v", err)
+	}
+	m.unmount()
+	checkClean(t, disk)
+}
+
+// TestSuperblocks destroys superblocks. One is enough to find the last state, and those
+// of one place have their copies at the other.
+func TestSuperblocks(t *testing.T) {
+	disk := format(t, 2<<20)
+	v := open(t, disk)
+	for i := range 5 {
+		if _, err := v.create(RootInode, fmt.Sprint(i), syscall.S_IFREG|0o644, 0, ""); err != nil {
+			t.Fatal(err)
+		}
+		if err := v.Commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := v.super.generation
+	end := v.super.blocks
+	state := load(t, v, &v.files).digest()
+	for _, blocks := range [][]uint64{{0}, {1}, {end - 2}, {end - 1}, {0, 1}, {end - 2, end - 1}} {
+		bad := disk.Clone()
+		for _, b := range blocks {
+			bad.WriteAt(bytes.Repeat([]byte{0xaa}, BlockSize), int64(b)*BlockSize)
+		}
+		w := open(t, bad)
+		if got := load(t, w, &w.files).digest(); w.super.generation != last || got != state {
+			t.Errorf("without the superblocks %v: generation %d of %d\n%s", blocks, w.super.generation, last, got)
+		}
+	}
+}
+
 // counter is a disk that counts.
 type counter struct {
 	*blocktest.Disk
-	writes, flushes int
+	writes, flushes, bytes int
 }
 
 func (c *counter) WriteAt(p []byte, off int64) error {
 	c.writes++
+	c.bytes += len(p)
 	return c.Disk.WriteAt(p, off)
 }
 
