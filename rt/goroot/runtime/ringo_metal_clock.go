@@ -38,6 +38,7 @@ func ringoMetalClockInit() {
 	if tsc == 0 {
 		ringoFatal("the machine has nothing to measure the processor's clock with")
 	}
+	ringoAPICWrite(ringoAPICInitial, 0)
 	ringoMetalBoot.TSCHz = tsc
 	t.mult = (1e9<<32 + tsc/2) / tsc
 	t.mode = ringoVectorTimer

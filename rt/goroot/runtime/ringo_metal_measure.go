@@ -2,6 +2,8 @@
 
 package runtime
 
+import "ringo.dev/ringo/rt/calibrate"
+
 // Frequencies that nobody tells are measured against a timer whose frequency is
 // known: ACPI's, the HPET, or the PC's interval timer, whichever is there.
 
@@ -91,25 +93,17 @@ func (r *ringoReference) read() uint32 {
 	return v & r.mask
 }
 
-// ringoReading is what the timers show at one time.
-type ringoReading struct {
-	tsc   uint64 // in the middle of the reading
-	width uint64 // how long it took
-	apic  uint32 // counts down
-	ref   uint32
-}
-
 // reading returns the shortest of a few readings: in a long one the hypervisor
 // gave the processor to somebody else.
-func (r *ringoReference) reading() (best ringoReading) {
+func (r *ringoReference) reading() (best calibrate.Reading) {
 	for i := 0; i < 8; i++ {
-		var now ringoReading
+		var now calibrate.Reading
 		before := ringoRDTSC()
-		now.ref = r.read()
-		now.apic = ringoAPICRead(ringoAPICCurrent)
-		now.width = ringoRDTSC() - before
-		now.tsc = before + now.width/2
-		if i == 0 || now.width < best.width {
+		now.Ref = r.read()
+		now.APIC = ringoAPICRead(ringoAPICCurrent)
+		now.Width = ringoRDTSC() - before
+		now.TSC = before + now.Width/2
+		if i == 0 || now.Width < best.Width {
 			best = now
 		}
 	}
@@ -123,35 +117,48 @@ func (r *ringoReference) measure() (tsc, apic uint64) {
 		return 0, 0
 	}
 	ringoAPICWrite(ringoAPICInitial, ^uint32(0))
+	enough := uint32(r.hz / 500) // 2 ms
+	var spans calibrate.Spans
 	first := r.reading()
-	enough := uint32(r.hz / 250) // 4 ms
-	for (r.read()-first.ref)&r.mask < enough {
-		ringoPause()
+	for {
+		for (r.read()-first.Ref)&r.mask < enough {
+			ringoPause()
+		}
+		last := r.reading()
+		s, done := spans.Add(calibrate.Between(&first, &last, r.mask))
+		if done {
+			return calibrate.Frequency(s.TSC, r.hz, s.Ref), calibrate.Frequency(s.APIC, r.hz, s.Ref)
+		}
+		first = last
 	}
-	last := r.reading()
-	ringoAPICWrite(ringoAPICInitial, 0)
-	gone := uint64((last.ref - first.ref) & r.mask)
-	return (last.tsc - first.tsc) * r.hz / gone, uint64(first.apic-last.apic) * r.hz / gone
+}
+
+// ringoAPICStarted is a reading at the time when the local APIC's timer was started.
+var ringoAPICStarted calibrate.Reading
+
+// ringoAPICTimerStart starts the local APIC's timer, to measure by it or to measure
+// it. The sooner, the less has to be waited for later.
+func ringoAPICTimerStart() {
+	var none ringoReference
+	ringoAPICWrite(ringoAPICInitial, ^uint32(0))
+	ringoAPICStarted = none.reading()
 }
 
 // ringoMeasureByAPIC measures one of the time stamp counter and the local APIC's
-// timer by the other, whose frequency is known: tsc or apic is not 0.
+// timer by the other, whose frequency is known: tsc or apic is not 0. It measures since
+// ringoAPICTimerStart.
 func ringoMeasureByAPIC(tsc, apic uint64) (uint64, uint64) {
 	var none ringoReference
-	ringoAPICWrite(ringoAPICInitial, ^uint32(0))
-	first := none.reading()
-	last := first
 	for {
-		last = none.reading()
-		if tsc != 0 && last.tsc-first.tsc >= tsc/500 || apic != 0 && uint64(first.apic-last.apic) >= apic/500 { // 2 ms
-			break
+		last := none.reading()
+		s := calibrate.Between(&ringoAPICStarted, &last, 0)
+		switch {
+		case last.APIC == 0: // it has run out, and stands
+			ringoAPICTimerStart()
+		case tsc != 0 && s.TSC >= tsc/500: // 2 ms
+			return tsc, calibrate.Frequency(s.APIC, tsc, s.TSC)
+		case apic != 0 && s.APIC >= apic/500:
+			return calibrate.Frequency(s.TSC, apic, s.APIC), apic
 		}
 	}
-	ringoAPICWrite(ringoAPICInitial, 0)
-	const k = 1000 // of the frequency, so that the product fits
-	counts, cycles := uint64(first.apic-last.apic), last.tsc-first.tsc
-	if tsc != 0 {
-		return tsc, counts * (tsc / k) / cycles * k
-	}
-	return cycles * (apic / k) / counts * k, apic
 }
