@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
 	"ringo.dev/ringo/kernel"
@@ -671,4 +672,29 @@ func TestTimeWaitIsSilent(t *testing.T) {
 	if n := packets.Load() - before; n > 0 {
 		t.Errorf("%d packets after the end of the connection", n)
 	}
+}
+
+// TestLossRecovery wants most of what a link loses to be repeated without waiting
+// for a timeout, and hardly anything of what it only reorders.
+func TestLossRecovery(t *testing.T) {
+	if os.Getenv(patchedEnv) == "" {
+		t.Skip("for the stack that guests have, on which package rt/overlay runs it")
+	}
+	const size = 4 << 20 // some 3000 packets, of which 150 are hit
+	send := func(t *testing.T, f faults) tcpip.TCPStats {
+		a, b := newPair(t, false, f)
+		transfer(t, a.Stack, b.Stack, b.ip4, size)
+		return a.ip.Stats().TCP
+	}
+	t.Run("loss", func(t *testing.T) {
+		// An acknowledgement of a whole window is lost now and then.
+		if n := send(t, faults{loss: 0.05}).Timeouts.Value(); n > 12 {
+			t.Errorf("%d timeouts", n)
+		}
+	})
+	t.Run("reordering", func(t *testing.T) {
+		if n := send(t, faults{reorder: 0.05}).Retransmits.Value(); n > 60 {
+			t.Errorf("%d packets sent again", n)
+		}
+	})
 }

@@ -97,6 +97,58 @@ var netstackRules = []Rule{
 		Count:   1,
 		Why:     rackWhy,
 	}, {
+		// And that holds in every state. What is received out of order is
+		// otherwise in flight for as long as no loss is known, and even when it
+		// has been acknowledged; so nothing new is sent by which RACK would see
+		// a loss.
+		File:    gvisor + "/tcpip/transport/tcp/snd.go",
+		Match:   `(?m)^\tif !s\.ep\.SACKPermitted \|\| !s\.FastRecovery\.Active \{$`,
+		Replace: "\tif !s.ep.SACKPermitted || !s.FastRecovery.Active && !s.countsFlight() {",
+		Count:   1,
+		Why:     rackWhy,
+	}, {
+		// After a timeout all is lost that was in flight.
+		File:    gvisor + "/tcpip/transport/tcp/snd.go",
+		Match:   `(?m)^\ts\.ep\.scoreboard\.Reset\(\)$`,
+		Replace: "$0\n\ts.loseFlight()",
+		Count:   1,
+		Why:     rackWhy,
+	}, {
+		// What RACK finds lost then is repeated, but is no reason to make the
+		// congestion window smaller again.
+		File:    gvisor + "/tcpip/transport/tcp/snd.go",
+		Match:   `(?m)(numLost > 0 && !s\.FastRecovery\.Active) \{$`,
+		Replace: "$1 && s.state != tcpip.RTORecovery {",
+		Count:   1,
+		Why:     rackWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/tcp/snd.go",
+		Match:   `(?m)^(\t\tif s\.FastRecovery\.Active) (\{\n\t\t\ts\.rc\.DoRecovery)`,
+		Replace: "$1 || s.state == tcpip.RTORecovery $2",
+		Count:   1,
+		Why:     rackWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/tcp/rack.go",
+		Match:   `(?m)^(\tif !rc\.snd\.FastRecovery\.Active) \{$`,
+		Replace: "$1 && rc.snd.state != tcpip.RTORecovery {",
+		Count:   1,
+		Why:     rackWhy,
+	}, {
+		// Also when it is a timer that finds the loss there may be room for
+		// new data.
+		File:    gvisor + "/tcpip/transport/tcp/rack.go",
+		Match:   `(?m)^\trc\.DoRecovery\(nil, fastRetransmit\)$`,
+		Replace: "$0\n\trc.snd.sendData()",
+		Count:   1,
+		Why:     rackWhy,
+	}, {
+		// The loop that follows goes upwards.
+		File:    gvisor + "/tcpip/transport/tcp/snd.go",
+		Match:   `sackBlocks\[j\]\.Start\.LessThan\(sackBlocks\[i\]\.Start\)`,
+		Replace: "sackBlocks[i].Start.LessThan(sackBlocks[j].Start)",
+		Count:   1,
+		Why:     "see all that was received out of order",
+	}, {
 		File:    gvisor + "/tcpip/transport/tcp/snd.go",
 		Match:   `(?m)^\tnSeg := seg\.clone\(\)$`,
 		Replace: "$0\n\tnSeg.lost = seg.lost",
@@ -122,6 +174,26 @@ var netstackRules = []Rule{
 		Replace: "\t\trc.snd.reorderTimer.enable(timeout + 4*time.Millisecond)",
 		Count:   1,
 		Why:     rackWhy,
+	}, {
+		// What arrives out of order is acknowledged with the time stamp of what
+		// came before the gap (RFC 7323, 4.3). That says nothing.
+		File:    gvisor + "/tcpip/transport/tcp/rack.go",
+		Match:   `(?m)^\t\t\tif (ackSeg\.parsedOptions\.TSEcr < rc\.snd\.ep\.tsVal\(seg\.xmitTime\)) \{$`,
+		Replace: "\t\t\tif seg.sequenceNumber.LessThan(ackSeg.ackNumber) && $1 {",
+		Count:   1,
+		Why:     rackWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/tcp/cubic.go",
+		Match:   `(?m)^\tnumCongestionEvents int$`,
+		Replace: "$0\n\n\tgrowth cubicGrowth",
+		Count:   1,
+		Why:     cubicWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/tcp/cubic.go",
+		Match:   `\bc\.getCwnd\(packetsAcked, c\.s\.SndCwnd, srtt\)`,
+		Replace: "c.grow(packetsAcked, c.s.SndCwnd, srtt)",
+		Count:   1,
+		Why:     cubicWhy,
 	}, {
 		// The time without progress, not since the sender was last idle.
 		File:    gvisor + "/tcpip/transport/tcp/snd.go",
@@ -170,6 +242,7 @@ const (
 	delayedACKWhy = "acknowledge data together with the answer to it"
 	rackWhy       = "repeat at once what RACK knows to be lost"
 	synTimeWhy    = "measure round trips by the SYN that was answered"
+	cubicWhy      = "let a small congestion window grow"
 	patienceWhy   = "not give a connection up that is making progress"
 )
 
