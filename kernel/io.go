@@ -13,10 +13,7 @@ func (k *Kernel) Read(fd int, p []byte) (int, Errno) {
 		return -1, syscall.EBADF
 	}
 	n, err := d.read(p)
-	if n > 0 {
-		k.tellFile(d, syscall.IN_ACCESS)
-	}
-	return n, err
+	return k.tellTransfer(d, syscall.IN_ACCESS, n, err)
 }
 
 // Write is write(2).
@@ -26,8 +23,14 @@ func (k *Kernel) Write(fd int, p []byte) (int, Errno) {
 		return -1, syscall.EBADF
 	}
 	n, err := d.write(p)
+	return k.tellTransfer(d, syscall.IN_MODIFY, n, err)
+}
+
+// tellTransfer tells that n bytes of a file were transferred, and returns that and the
+// transfer's error.
+func (k *Kernel) tellTransfer(d *Description, mask uint32, n int, err Errno) (int, Errno) {
 	if n > 0 {
-		k.tellFile(d, syscall.IN_MODIFY)
+		k.tellFile(d, mask)
 	}
 	return n, err
 }
@@ -39,10 +42,7 @@ func (k *Kernel) Readv(fd int, bufs [][]byte) (int, Errno) {
 		return 0, err
 	}
 	n, err := vector(bufs, d.read)
-	if n > 0 {
-		k.tellFile(d, syscall.IN_ACCESS)
-	}
-	return n, err
+	return k.tellTransfer(d, syscall.IN_ACCESS, n, err)
 }
 
 // Writev is writev(2).
@@ -55,10 +55,7 @@ func (k *Kernel) Writev(fd int, bufs [][]byte) (int, Errno) {
 		return k.send(d, s, &Message{Data: bufs}, 0)
 	}
 	n, err := vector(bufs, d.write)
-	if n > 0 {
-		k.tellFile(d, syscall.IN_MODIFY)
-	}
-	return n, err
+	return k.tellTransfer(d, syscall.IN_MODIFY, n, err)
 }
 
 // vector transfers buffers in order until one is not filled. Once something
@@ -88,10 +85,7 @@ func (k *Kernel) Pread(fd int, p []byte, off int64) (int, Errno) {
 		return -1, err
 	}
 	n, err := r.ReadAt(p, off)
-	if n > 0 {
-		k.tellFile(d, syscall.IN_ACCESS)
-	}
-	return n, err
+	return k.tellTransfer(d, syscall.IN_ACCESS, n, err)
 }
 
 // Pwrite is pwrite64(2).
@@ -101,10 +95,7 @@ func (k *Kernel) Pwrite(fd int, p []byte, off int64) (int, Errno) {
 		return -1, err
 	}
 	n, err := w.WriteAt(p, off)
-	if n > 0 {
-		k.tellFile(d, syscall.IN_MODIFY)
-	}
-	return n, err
+	return k.tellTransfer(d, syscall.IN_MODIFY, n, err)
 }
 
 // positioned returns what fd stands for if it is open in a mode that allows the

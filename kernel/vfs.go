@@ -54,6 +54,26 @@ const (
 	SetMtime
 )
 
+// Change makes the changes but that of the size, in the attributes of an inode: its mode
+// with its type, its owners, and times in nanoseconds since 1970.
+func (a *Attr) Change(mode, uid, gid *uint32, atime, mtime *int64) {
+	if a.Set&SetMode != 0 {
+		*mode = *mode&syscall.S_IFMT | a.Mode&0o7777
+	}
+	if a.Set&SetUID != 0 {
+		*uid = a.UID
+	}
+	if a.Set&SetGID != 0 {
+		*gid = a.GID
+	}
+	if a.Set&SetAtime != 0 {
+		*atime = a.Atime.Nano()
+	}
+	if a.Set&SetMtime != 0 {
+		*mtime = a.Mtime.Nano()
+	}
+}
+
 // Regular is the inode of a regular file, or of anything else that opens itself.
 type Regular interface {
 	Inode

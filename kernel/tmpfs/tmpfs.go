@@ -136,21 +136,7 @@ func (n *inode) SetAttr(a *kernel.Attr) kernel.Errno {
 
 // setAttr is SetAttr with n.mu held.
 func (n *inode) setAttr(a *kernel.Attr) {
-	if a.Set&kernel.SetMode != 0 {
-		n.mode = n.mode&syscall.S_IFMT | a.Mode&0o7777
-	}
-	if a.Set&kernel.SetUID != 0 {
-		n.uid = a.UID
-	}
-	if a.Set&kernel.SetGID != 0 {
-		n.gid = a.GID
-	}
-	if a.Set&kernel.SetAtime != 0 {
-		n.atime = a.Atime.Nano()
-	}
-	if a.Set&kernel.SetMtime != 0 {
-		n.mtime = a.Mtime.Nano()
-	}
+	a.Change(&n.mode, &n.uid, &n.gid, &n.atime, &n.mtime)
 	n.ctime = time.Now().UnixNano()
 }
 

@@ -202,21 +202,7 @@ func (o object) SetAttr(a *kernel.Attr) kernel.Errno {
 
 // set changes everything but the size.
 func (in *inode) set(a *kernel.Attr) {
-	if a.Set&kernel.SetMode != 0 {
-		in.mode = in.kind() | a.Mode&0o7777
-	}
-	if a.Set&kernel.SetUID != 0 {
-		in.uid = a.UID
-	}
-	if a.Set&kernel.SetGID != 0 {
-		in.gid = a.GID
-	}
-	if a.Set&kernel.SetAtime != 0 {
-		in.atime = a.Atime.Nano()
-	}
-	if a.Set&kernel.SetMtime != 0 {
-		in.mtime = a.Mtime.Nano()
-	}
+	a.Change(&in.mode, &in.uid, &in.gid, &in.atime, &in.mtime)
 	in.ctime = time.Now().UnixNano()
 }
 

@@ -116,8 +116,16 @@ type target interface {
 	Truncate(size int64) error
 }
 
-// copyData copies what is in from. Rows of zeroes become holes.
+// copyData copies what is in from, and closes to. Rows of zeroes become holes.
 func copyData(to target, from io.Reader) error {
+	if err := copySparse(to, from); err != nil {
+		to.Close()
+		return err
+	}
+	return to.Close()
+}
+
+func copySparse(to target, from io.Reader) error {
 	buf := make([]byte, 64<<10)
 	size := int64(0)
 	for {
@@ -198,11 +206,7 @@ func (v *Volume) copyFileOut(i Info, from, to string) error {
 	if err != nil {
 		return err
 	}
-	if err := copyData(dst, src); err != nil {
-		dst.Close()
-		return err
-	}
-	return dst.Close()
+	return copyData(dst, src)
 }
 
 // CopyIn is CopyOut in the other direction.
@@ -280,9 +284,5 @@ func (v *Volume) copyFileIn(st fs.FileInfo, from, to string) error {
 	if err != nil {
 		return err
 	}
-	if err := copyData(dst, src); err != nil {
-		dst.Close()
-		return err
-	}
-	return dst.Close()
+	return copyData(dst, src)
 }

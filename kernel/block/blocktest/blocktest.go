@@ -63,44 +63,42 @@ func (d *Disk) check(n int, off int64) error {
 	return nil
 }
 
-// ReadAt fills p.
-func (d *Disk) ReadAt(p []byte, off int64) error {
+// pieces calls do for each piece of p: what of it is in one page, which page that is,
+// and where in it the piece begins. d.mu is held meanwhile.
+func (d *Disk) pieces(p []byte, off int64, do func(piece []byte, page, at int64)) error {
 	if err := d.check(len(p), off); err != nil {
 		return err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for n := 0; n < len(p); {
-		at := off + int64(n)
-		in := at % pageSize
-		m := min(len(p)-n, int(pageSize-in))
-		if b := d.pages[at/pageSize]; b != nil {
-			copy(p[n:n+m], b[in:])
-		} else {
-			clear(p[n : n+m])
-		}
-		n += m
+	for len(p) > 0 {
+		at := off % pageSize
+		n := min(len(p), int(pageSize-at))
+		do(p[:n], off/pageSize, at)
+		p, off = p[n:], off+int64(n)
 	}
 	return nil
 }
 
+// ReadAt fills p.
+func (d *Disk) ReadAt(p []byte, off int64) error {
+	return d.pieces(p, off, func(piece []byte, page, at int64) {
+		if b := d.pages[page]; b != nil {
+			copy(piece, b[at:])
+		} else {
+			clear(piece)
+		}
+	})
+}
+
 // WriteAt writes p.
 func (d *Disk) WriteAt(p []byte, off int64) error {
-	if err := d.check(len(p), off); err != nil {
-		return err
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for n := 0; n < len(p); {
-		at := off + int64(n)
-		b := d.pages[at/pageSize]
-		if b == nil {
-			b = new([pageSize]byte)
-			d.pages[at/pageSize] = b
+	return d.pieces(p, off, func(piece []byte, page, at int64) {
+		if d.pages[page] == nil {
+			d.pages[page] = new([pageSize]byte)
 		}
-		n += copy(b[at%pageSize:], p[n:])
-	}
-	return nil
+		copy(d.pages[page][at:], piece)
+	})
 }
 
 // Flush has nothing to do.

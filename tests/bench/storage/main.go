@@ -12,7 +12,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"flag"
 	"fmt"
 	"log"
@@ -24,9 +23,8 @@ import (
 	"strings"
 	"time"
 
-	"ringo.dev/ringo/kernel/volume"
 	"ringo.dev/ringo/tests/harness"
-	"ringo.dev/ringo/vmm/disk"
+	"ringo.dev/ringo/tools/volumes"
 )
 
 func main() {
@@ -196,15 +194,5 @@ func makeVolume(name string, fresh bool) error {
 	if err != nil {
 		return err
 	}
-	d, err := disk.Open(name, false)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	var id [16]byte
-	rand.Read(id[:])
-	if err := volume.Format(d, id); err != nil {
-		return err
-	}
-	return d.Flush()
+	return volumes.Create(name, 0)
 }
