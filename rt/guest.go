@@ -219,6 +219,11 @@ func Files() []byte
 //go:linkname Exit runtime.ringoExit
 func Exit(status int)
 
+// Restart starts the machine anew; where nobody does that, it ends with status 0.
+//
+//go:linkname Restart runtime.ringoRestart
+func Restart()
+
 // HasPorts reports whether the machine is a PC of somebody else's making: with
 // I/O ports, and perhaps a PCI bus. What follows is for such machines.
 //

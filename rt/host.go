@@ -35,6 +35,7 @@ func CPUTime() (busy, idle int64)                { return 0, 0 }
 func Threads() int                               { return 1 }
 func EachMapping(f func(s, e uintptr, prot int)) {}
 func Exit(status int)                            { os.Exit(status) }
+func Restart()                                   { os.Exit(0) }
 func DeviceAddr(p unsafe.Pointer) uint64         { return uint64(uintptr(p)) }
 func Load32(addr uintptr) uint32                 { return *(*uint32)(Pointer(addr)) }
 func Store32(addr uintptr, v uint32)             { *(*uint32)(Pointer(addr)) = v }

@@ -304,7 +304,10 @@ func sysReboot(t *task) (uintptr, Errno) {
 		return 0, syscall.EINVAL
 	}
 	switch t.uint32(2) {
-	case restart, halt, off:
+	case restart:
+		t.k.Sync()
+		rt.Restart()
+	case halt, off:
 		t.k.Sync()
 		rt.Exit(0)
 	case cadOn, cadOff:

@@ -222,7 +222,7 @@ var calls = [...]call{
 	{166, "umount2", args{path, hex}, byKernel, sysUmount2, full, ""},
 	{167, "swapon", args{hex, hex, hex}, byKernel, sysNotRoot, refused, "EPERM"},
 	{168, "swapoff", args{hex, hex, hex}, byKernel, sysNotRoot, refused, "EPERM"},
-	{169, "reboot", args{hex, hex, hex, ptr}, byKernel, sysReboot, partial, "every command powers off"},
+	{169, "reboot", args{hex, hex, hex, ptr}, byKernel, sysReboot, partial, "ringo's monitor does not restart the machine; halting powers it off"},
 	{170, "sethostname", args{ptr, size}, byKernel, sysSethostname, full, ""},
 	{171, "setdomainname", args{ptr, size}, byKernel, sysSetdomainname, full, ""},
 	{172, "iopl", args{hex, hex, hex}, byKernel, sysNotRoot, refused, "EPERM"},

@@ -104,7 +104,7 @@ func (q *QEMU) Run(ctx context.Context, o Options) (status int, err error) {
 	case err != nil:
 		return 0, fmt.Errorf("%s: %w", qemuCommand, err)
 	}
-	return 0, errors.New("the machine was switched off before the program ended")
+	return 0, errors.New("the machine was switched off, or reset, before the program ended")
 }
 
 // giveInput gives QEMU's serial port the program's input.

@@ -200,6 +200,11 @@ func ringoExit(status int) {
 	linux.Syscall6(ringoSysExitGroup, uintptr(status), 0, 0, 0, 0, 0)
 }
 
+// ringoRestart is rt.Restart.
+//
+//go:linkname ringoRestart
+func ringoRestart() { linux.Syscall6(ringoSysRestart, 0, 0, 0, 0, 0, 0) }
+
 // ringoMemoryLimit is the collector's soft limit when GOMEMLIMIT does not say:
 // what the machine has, less the image and an eighth for what is not the heap.
 func ringoMemoryLimit() int64 {

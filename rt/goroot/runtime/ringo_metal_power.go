@@ -30,6 +30,33 @@ func ringoMetalExit(status uintptr) {
 	}
 }
 
+// ringoMetalRestart is ringoPlatRestart: it resets the machine, by what the
+// machine has for that.
+func ringoMetalRestart() {
+	ringoMetalConsoleBusy = 0 // whoever was sending does not come back
+	ringoMetalConsoleFlush()
+	if ringoXen.present {
+		ringoXenConsoleFlush()
+		ringoXenShutdown(xenReboot)
+	}
+	const (
+		patience                = 100_000 // µs
+		keyboard, keyboardReset = 0x64, 0xfe
+		control, warm, start    = 0xcf9, 1 << 1, 1 << 2 // the reset control register of chipsets
+	)
+	f := &ringoACPI.Fixed
+	ringoStoreRegister(f.Reset, f.ResetValue)
+	ringoDelay(patience)
+	ringoOut8(keyboard, keyboardReset)
+	ringoDelay(patience)
+	ringoOut8(control, warm)
+	ringoOut8(control, warm|start)
+	ringoDelay(patience)
+	// An exception for which there is no handler resets every PC.
+	var none ringoTablePointer
+	ringoLoadTables(&none, &none, ringoSelectorTask)
+}
+
 // Bits of ACPI's fixed events (ACPI 6.4, 4.8.3), and of PM1 control.
 const (
 	ringoPowerButtonEvent = 1 << 8

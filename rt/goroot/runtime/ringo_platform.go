@@ -121,6 +121,15 @@ func ringoPlatExit(status uintptr) {
 	}
 }
 
+// ringoPlatRestart starts the machine anew. Ringo's VMM ends with the machine, so
+// there it is the end.
+func ringoPlatRestart() {
+	if ringoMetal != 0 {
+		ringoMetalRestart()
+	}
+	ringoPlatExit(0)
+}
+
 // ringoPlatClock returns the machine's monotonic and real time in ns.
 func ringoPlatClock() (mono, real int64) {
 	if ringoMetal != 0 {

@@ -75,6 +75,7 @@ const (
 	ringoSysMapFile       = ringoSysOwn + 7
 	ringoSysAlias         = ringoSysOwn + 8
 	ringoSysMapDevice     = ringoSysOwn + 9
+	ringoSysRestart       = ringoSysOwn + 10
 )
 
 // ringoIsOwn reports whether rt answers system call num; all others are the
@@ -235,6 +236,8 @@ func ringoAnswer(t *ringoThread, f *ringoFrame, num, a1, a2, a3, a4, a5 uintptr)
 		return ringoAliasPages(a1, (*uintptr)(unsafe.Pointer(a2)), a3, int(a4))
 	case ringoSysMapDevice:
 		return int64(ringoMetalMapDevice(a1, a2))
+	case ringoSysRestart:
+		ringoPlatRestart()
 	case ringoSysRegion:
 		return ringoRegionAfter(a1, (*region.Region)(unsafe.Pointer(a2)))
 	}

@@ -170,13 +170,20 @@ func ringoXenNotify(port uint32) {
 // ringoXenExit ends the domain. A status other than 0 is a crash to Xen, for
 // its setting on_crash, but not the end by a signal that asks for it.
 func ringoXenExit(status uintptr) {
-	const (
-		poweroff, crash         = 0, 3              // SHUTDOWN_poweroff and so on
-		interrupted, terminated = 128 + 2, 128 + 15 // by SIGINT and SIGTERM
-	)
-	reason := uint32(crash)
+	const interrupted, terminated = 128 + 2, 128 + 15 // by SIGINT and SIGTERM
 	if status == 0 || status == interrupted || status == terminated {
-		reason = poweroff
+		ringoXenShutdown(xenPowerOff)
 	}
+	ringoXenShutdown(xenCrash)
+}
+
+// Reasons for a domain to end (SHUTDOWN_poweroff and so on).
+const (
+	xenPowerOff = 0
+	xenReboot   = 1
+	xenCrash    = 3
+)
+
+func ringoXenShutdown(reason uint32) {
 	ringoXenCall(ringoXenSched, xenShutdown, unsafe.Pointer(&reason), 0)
 }
