@@ -78,7 +78,7 @@ func finish(data []byte) (finished []byte, warnings []string, err error) {
 	return img.data, warnings, nil
 }
 
-//go:embed *.go stub.bin
+//go:embed *.go *.bin
 var sources embed.FS
 
 // Version identifies what Finish does: it changes with this package's source.

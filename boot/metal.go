@@ -13,14 +13,16 @@ import (
 // What that needs is put between the ELF headers and the first section, in the
 // image's first page: headers for multiboot 1 and 2, and code that goes on to the
 // 64-bit entry point in package runtime (stub_386.s). A note tells loaders that
-// know PVH where the code is.
+// know PVH where the code is. The ELF entry point is there as well, for loaders
+// of Linux (linux_amd64.s).
 
 // Where in the image's first page these things are.
 const (
 	multibootAt  = 0x800
 	paramsAt     = 0x820
-	messageAt    = 0x860
+	messageAt    = 0x870
 	stubAt       = 0x900
+	linuxAt      = 0xb80
 	multiboot2At = 0xc00
 	metalEnd     = 0xf00
 
@@ -32,6 +34,9 @@ const (
 
 	// multibootEntry is the offset in the stub for multiboot loaders.
 	multibootEntry = 5
+
+	// linuxEntry is that for linux_amd64.s.
+	linuxEntry = 0x139
 )
 
 // Multiboot Specification 0.6.96, 3.1.
@@ -123,10 +128,14 @@ type stubParams struct {
 	// The argument of LGDT: the table's size less one, and its address.
 	_, Limit uint16
 	GDT      uint32
-	Table    [3]uint64
+	Table    [4]uint64
 
 	Last  uint32 // address of the last word that the image needs from the start
 	Small uint32 // what to print when it is not memory
+
+	// For linux_amd64.s.
+	Process   uint32 // where a process begins
+	Protected uint32 // linuxEntry's address
 }
 
 // What the stub prints; it does nothing more then.
@@ -139,6 +148,11 @@ const (
 //
 //go:embed stub.bin
 var stub []byte
+
+// linux is linux_amd64.s, assembled.
+//
+//go:embed linux.bin
+var linux []byte
 
 // metal returns what package runtime has for booting without ringo's VMM, or
 // nil if the image cannot be booted so.
@@ -165,10 +179,10 @@ func (img *image) addMetal(m *metalMarker) error {
 	if err != nil {
 		return err
 	}
-	if m.Tables > 1<<32-1 || m.Stack > 1<<32-1 || m.Entry > 1<<32-1 {
-		return errors.New("its entry point for boot loaders is not below 4 GiB")
+	if m.Tables > 1<<32-1 || m.Stack > 1<<32-1 || m.Entry > 1<<32-1 || img.Entry > 1<<32-1 {
+		return errors.New("its entry points are not below 4 GiB")
 	}
-	if img.firstByte() < metalEnd || stubAt+len(stub) > multiboot2At {
+	if img.firstByte() < metalEnd {
 		return errors.New("there is no room for the boot code in the first page")
 	}
 	put(img.data[multibootAt:], h)
@@ -178,17 +192,23 @@ func (img *image) addMetal(m *metalMarker) error {
 		Stack:   uint32(m.Stack) &^ 15,
 		Entry:   uint32(m.Entry),
 		Message: imageBase + messageAt,
-		Limit:   3*8 - 1,
+		Limit:   4*8 - 1,
 		GDT:     imageBase + paramsAt + 24,
-		Table: [3]uint64{
+		Table: [4]uint64{
 			1: 0x00af9b000000ffff, // 64-bit code
 			2: 0x00cf93000000ffff, // data
+			3: 0x00cf9b000000ffff, // 32-bit code
 		},
-		Last:  h.MemoryEnd&^3 - 4,
-		Small: imageBase + messageAt + uint32(len(stubMessage)),
+		Last:      h.MemoryEnd&^3 - 4,
+		Small:     imageBase + messageAt + uint32(len(stubMessage)),
+		Process:   uint32(img.Entry),
+		Protected: imageBase + stubAt + linuxEntry,
 	})
 	copy(img.data[messageAt:], stubMessage+stubSmall)
 	copy(img.data[stubAt:], stub)
+	copy(img.data[linuxAt:], linux)
+	const entryAt = 24 // in the ELF header
+	le.PutUint64(img.data[entryAt:], imageBase+linuxAt)
 	return nil
 }
 

@@ -12,7 +12,10 @@ import (
 // TestStub checks that stub.bin is stub_386.s as the Go assembler has it.
 func TestStub(t *testing.T) { asmtest.Check(t, "386", "stub_386.s", "stub.bin") }
 
-// TestStubEntries checks the stub's two entry points, and that it is made of
+// TestLinux does the same with linux.bin.
+func TestLinux(t *testing.T) { asmtest.Check(t, "amd64", "linux_amd64.s", "linux.bin") }
+
+// TestStubEntries checks the stub's entry points, and that it is made of
 // known instructions up to its last.
 func TestStubEntries(t *testing.T) {
 	var ops []x86asm.Op
@@ -32,10 +35,13 @@ func TestStubEntries(t *testing.T) {
 	if second, ok := offsets[multibootEntry]; !ok || second.Op != x86asm.CLI {
 		t.Errorf("the multiboot entry begins with %v", second)
 	}
+	if third, ok := offsets[linuxEntry]; !ok || third.Op != x86asm.MOV || third.Args[1] != x86asm.Imm(0x10) || offsets[linuxEntry-2].Op != x86asm.JMP {
+		t.Errorf("Linux's entry begins with %v", third)
+	}
 	if last := ops[len(ops)-1]; last != x86asm.JMP {
 		t.Errorf("the stub runs on after its end, %v", last)
 	}
-	if stubAt+len(stub) > multiboot2At || multiboot2At+binary.Size(multiboot2Header{}) > metalEnd || messageAt+len(stubMessage+stubSmall) > stubAt || paramsAt+binary.Size(stubParams{}) > messageAt {
+	if stubAt+len(stub) > linuxAt || linuxAt+len(linux) > multiboot2At || multiboot2At+binary.Size(multiboot2Header{}) > metalEnd || messageAt+len(stubMessage+stubSmall) > stubAt || paramsAt+binary.Size(stubParams{}) > messageAt {
 		t.Errorf("the parts of the first page overlap")
 	}
 }

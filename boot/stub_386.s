@@ -1,6 +1,7 @@
 // The way from where a boot loader leaves the processor, 32-bit protected mode
-// without paging, to the 64-bit entry point in package runtime. Both multiboot
-// 1 and PVH begin here, with EBX pointing to what the loader has to say.
+// without paging, to the 64-bit entry point in package runtime. Multiboot 1 and 2
+// and PVH begin here, with EBX pointing to what the loader has to say, and Linux's
+// 64-bit boot protocol at the end, from linux_amd64.s.
 //
 // stub.bin is this file assembled; TestStub makes it and checks it. The code
 // has no references of its own, so that it works where Finish puts it: at a
@@ -12,8 +13,8 @@
 #define P_ENTRY		8(SI)
 #define P_MESSAGE	12(SI)
 #define P_GDTR		18(SI)
-#define P_LAST		48(SI)
-#define P_SMALL		52(SI)
+#define P_LAST		56(SI)
+#define P_SMALL		60(SI)
 
 #define PAGE_PRESENT	1
 #define PAGE_WRITE	2
@@ -35,6 +36,7 @@ TEXT stub(SB), 4, $0 // NOSPLIT
 	MOVL	$0x336ec578, AX
 
 	// The multiboot entry, 5 bytes on: EAX is multiboot's own magic number.
+magic:
 	CLI
 	CLD
 	MOVL	$PARAMS, SI
@@ -147,3 +149,18 @@ send:
 stop:
 	HLT
 	JMP	stop
+
+	// The entry from linux_amd64.s: 32-bit code in long mode, which this leaves.
+	MOVL	$0x10, AX
+	MOVW	AX, DS
+	MOVW	AX, ES
+	MOVW	AX, SS
+	MOVL	CR0, AX
+	ANDL	$0x7fffffff, AX // PG
+	MOVL	AX, CR0
+	MOVL	$MSR_EFER, CX
+	RDMSR
+	ANDL	$~EFER_LME, AX
+	WRMSR
+	MOVL	$0x53726448, AX // "HdrS", the magic number of what EBX points to
+	JMP	magic

@@ -19,7 +19,7 @@ type Boot struct {
 
 // What Read returns if it cannot go on.
 const (
-	UnknownLoader  = "the boot loader speaks neither multiboot nor PVH"
+	UnknownLoader  = "the boot loader speaks neither multiboot nor PVH nor Linux's boot protocol"
 	NoMemoryMap    = "the boot loader gave no memory map"
 	LongLine       = "the command line is longer than 4095 bytes"
 	MisplacedFile  = "the boot loader has put a module where there cannot be any"
@@ -43,6 +43,8 @@ func (b *Boot) Read(m Memory, loader uint32, info uint64, image Range) (problem 
 		problem = b.readMultiboot2(m, info)
 	case loader == PVH && m.Uint32(info) == PVH:
 		problem = b.readPVH(m, info)
+	case loader == Linux && m.Uint32(info+linuxMagic) == Linux:
+		problem = b.readLinux(m, info)
 	default:
 		problem = UnknownLoader
 	}

@@ -137,6 +137,32 @@ func TestPVH(t *testing.T) {
 	}
 }
 
+// zeroPage is memory with the boot parameters of a loader of Linux, at 0x40.
+func zeroPage() Memory {
+	m := make(Memory, 4096)
+	put(m, 0x40+linuxMagic, uint32(Linux))
+	put(m, 0x40+linuxRSDP, uint64(0x8000))
+	put(m, 0x40+linuxLine, uint32(0xf00))
+	copy(m[0xf00:], "one two")
+	put(m, 0x40+linuxModule, uint32(7*mib), page+1)
+	put(m, 0x40+linuxMapEntries, uint8(len(entries)))
+	at := 0x40 + linuxMap
+	for _, e := range entries {
+		at = put(m, at, e[0], e[1])
+		at = put(m, at, uint32(e[2]))
+	}
+	return m
+}
+
+func TestLinux(t *testing.T) {
+	var b Boot
+	problem := b.Read(zeroPage(), Linux, 0x40, testImage)
+	wantBoot(t, &b, problem)
+	if b.RSDP != 0x8000 {
+		t.Errorf("root pointer at %#x", b.RSDP)
+	}
+}
+
 func TestBootProblems(t *testing.T) {
 	long := multiboot1()
 	long = append(long, strings.Repeat("x", 8192)...)
@@ -159,6 +185,7 @@ func TestBootProblems(t *testing.T) {
 		want   string
 	}{
 		{"another loader", multiboot1(), 1, 0, UnknownLoader},
+		{"Linux without its magic number", multiboot1(), Linux, 0, UnknownLoader},
 		{"PVH without its magic number", multiboot1(), PVH, 0, UnknownLoader},
 		{"no memory", nil, Multiboot, 0, NoMemoryMap},
 		{"information outside", multiboot1(), Multiboot, 1 << 40, NoMemoryMap},
@@ -177,7 +204,7 @@ func TestBootProblems(t *testing.T) {
 // TestNothingAllocated reads all that can be read, since package runtime has no
 // heap when it does.
 func TestNothingAllocated(t *testing.T) {
-	m1, m2, m3, tables := multiboot1(), multiboot2(), pvh(), pcTables(inBIOS)
+	m1, m2, m3, m4, tables := multiboot1(), multiboot2(), pvh(), zeroPage(), pcTables(inBIOS)
 	var b Boot
 	var a ACPI
 	if n := testing.AllocsPerRun(10, func() {
@@ -187,6 +214,8 @@ func TestNothingAllocated(t *testing.T) {
 		b.Read(m2, Multiboot2, 0x100, testImage)
 		b = Boot{}
 		b.Read(m3, PVH, 0x80, testImage)
+		b = Boot{}
+		b.Read(m4, Linux, 0x40, testImage)
 		a = ACPI{}
 		a.Read(tables, 0)
 	}); n != 0 {
@@ -200,6 +229,7 @@ func FuzzBoot(f *testing.F) {
 	f.Add([]byte(multiboot1()), uint32(Multiboot), uint64(0))
 	f.Add([]byte(multiboot2()), uint32(Multiboot2), uint64(0x100))
 	f.Add([]byte(pvh()), uint32(PVH), uint64(0x80))
+	f.Add([]byte(zeroPage()), uint32(Linux), uint64(0x40))
 	f.Fuzz(func(t *testing.T, data []byte, loader uint32, info uint64) {
 		var b Boot
 		if b.Read(data, loader, info, testImage) != "" {

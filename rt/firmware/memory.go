@@ -1,6 +1,6 @@
 // Package firmware reads what a machine's firmware and its boot loader leave in
 // memory for an operating system: ACPI's tables, and the boot information of
-// multiboot 1 and 2 and of PVH.
+// multiboot 1 and 2, of PVH and of Linux's boot protocol.
 //
 // Package runtime's additions use it before there is a heap, so nothing here
 // allocates, and results are in arrays of fixed size. What is read may be
