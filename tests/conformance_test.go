@@ -14,7 +14,7 @@ func TestConformance(t *testing.T) {
 	needKVM(t)
 	r := &suites.Runner{Ringo: ringo, Dir: t.TempDir(), Go: "conformance/modules", Short: true}
 	for _, s := range suites.All {
-		if !slices.Contains([]string{"io/fs", "path/filepath", "os"}, s.Name) {
+		if !slices.Contains([]string{"io/fs", "path/filepath", "os", "net", "net/http"}, s.Name) {
 			continue
 		}
 		t.Run(s.Name, func(t *testing.T) {

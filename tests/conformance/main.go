@@ -1,5 +1,5 @@
 // Command conformance runs the tests of others inside guests and says which of them
-// fail: those of Go's os, io/fs, path/filepath and os/signal, bbolt and sqlite.
+// fail: those of packages of Go's standard library, bbolt and sqlite.
 //
 //	go run ./tests/conformance [-short] [-disk] [-o DIR] [PACKAGE...]
 package main

@@ -24,7 +24,9 @@ import (
 type Suite struct {
 	Name    string // its import path
 	Root    string // what the tests read, from the package's directory on; empty is that itself
+	Also    string // a directory beside it that they read, too
 	Memory  string
+	Short   bool // leave out what wants the Internet
 	Skip    []Skip
 	Timeout time.Duration
 }
@@ -52,6 +54,11 @@ var All = []Suite{
 		{"TestFileChdirTestlog|TestStdPipe|TestReadNonblockingFd|TestProcessWithHandleLinux|TestKillFindProcess|TestGetppid|TestKillStartProcess|TestStatStdin|TestStartProcess|TestPidfdLeak", noProcesses},
 		{"TestChdirAndGetwd|TestReaddirnamesOneAtATime", "needs /usr/bin"},
 	}},
+	{Name: "net", Also: "../testdata", Memory: "512M", Timeout: 5 * time.Minute, Short: true, Skip: []Skip{
+		{"TestSplice$", noProcesses},
+		{"TestTCPReadWriteAllocs|TestAllocs$", "counts allocations: here the network stack is in the program, and allocates"},
+	}},
+	{Name: "net/http", Memory: "1G", Timeout: 10 * time.Minute, Short: true},
 	// One test of bbolt puts a value of 2 GiB.
 	{Name: "go.etcd.io/bbolt", Memory: "4G", Timeout: 20 * time.Minute},
 	{Name: "modernc.org/sqlite", Memory: "2G", Timeout: 40 * time.Minute, Skip: []Skip{
@@ -101,7 +108,7 @@ func (r *Runner) Run(ctx context.Context, s *Suite) (*Result, error) {
 	if skip := s.skip(); skip != "" {
 		args = append(args, "-test.skip="+skip)
 	}
-	if r.Short {
+	if r.Short || s.Short {
 		args = append(args, "-test.short")
 	}
 	start := time.Now()
@@ -183,5 +190,9 @@ func (r *Runner) build(ctx context.Context, s *Suite) (string, error) {
 	if err != nil {
 		return "", errors.Join(errors.New("the package's source"), err)
 	}
-	return file, files.Add(file, []files.Mount{{Dir: dir, Path: "/src"}})
+	mounts := []files.Mount{{Dir: dir, Path: "/src"}}
+	if s.Also != "" {
+		mounts = append(mounts, files.Mount{Dir: filepath.Join(dir, s.Also), Path: path.Join("/src", s.Also)})
+	}
+	return file, files.Add(file, mounts)
 }
