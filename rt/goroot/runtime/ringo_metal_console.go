@@ -65,13 +65,34 @@ func ringoMetalConsoleDrain() bool {
 // ringoMetalConsoleFlush sends all that is in the ring.
 func ringoMetalConsoleFlush() {
 	ring := &ringoMetalConsole
+	tail, still := ring.Tail, 0
 	for ringoMetalConsoleDrain(); atomic.Load(&ring.Head) != atomic.Load(&ring.Tail); ringoMetalConsoleDrain() {
 		if ringoXen.console != nil {
 			ringoXenYield()
 		}
 		ringoPause()
+		if t := atomic.Load(&ring.Tail); t != tail {
+			tail, still = t, 0
+		} else if still++; still == ringoConsolePatience && atomic.Load(&ringoMetalEnder) != 0 {
+			atomic.Store(&ringoMetalConsoleBusy, 0)
+		}
 	}
 	if ringoUARTPresent {
 		ringoUARTFlush()
 	}
+}
+
+// ringoConsolePatience is how many pauses the CPU that ends the machine waits for
+// another one that has the console and does nothing with it. After that it is
+// rather this CPU that has it, and was interrupted by a fault. To wait too long costs
+// time in that case, to wait too short garbles the last lines.
+const ringoConsolePatience = 1 << 22
+
+// ringoConsoleSeize gives this CPU, which ends the machine, the right to write to
+// the console's ring, if need be without the consent of the one that has it.
+func ringoConsoleSeize() {
+	for n := 1; n < ringoConsolePatience && atomic.Load(&ringoConsoleLock.v) != 0; n++ {
+		ringoSpinPause(n)
+	}
+	ringoConsoleLock.v = 0
 }

@@ -7,12 +7,23 @@ import (
 	"ringo.dev/ringo/rt/firmware"
 )
 
+// ringoMetalEnder is the CPU that ends the machine, counted from 1, or 0.
+var ringoMetalEnder uint32
+
 // ringoMetalExit is ringoPlatExit: it ends the machine with a status, by what
 // the machine has for that. Where nothing takes the status it is printed.
+//
+// The other CPUs go on until the machine is off, and one of them may want to end it
+// too: the first does. A CPU comes here twice if there is a fault on the way.
 func ringoMetalExit(status uintptr) {
+	me := ringoThisCPU().ID + 1
+	if !atomic.Cas(&ringoMetalEnder, 0, me) && atomic.Load(&ringoMetalEnder) != me {
+		for {
+			ringoMetalStop()
+		}
+	}
 	status &= 0xff
 	ringoMetalLastWords(status)
-	ringoMetalConsoleBusy = 0 // whoever was sending does not come back
 	ringoMetalConsoleFlush()
 	if ringoXen.present {
 		ringoXenConsoleFlush()
@@ -128,7 +139,7 @@ func ringoMetalLastWords(status uintptr) {
 	if status == 0 {
 		return
 	}
-	ringoConsoleLock.v = 0
+	ringoConsoleSeize()
 	ringoConsolePut("ringo: exit status ")
 	ringoConsoleDecimal(status)
 	ringoConsolePut("\n")

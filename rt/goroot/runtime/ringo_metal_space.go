@@ -426,7 +426,7 @@ func ringoMetalFault(addr, code uintptr) bool {
 // there is. The status is that of a process that the kernel killed for it.
 func ringoMetalNoMemory() {
 	const killed = 128 + 9
-	ringoConsoleLock.v = 0 // whoever holds it does not come back
+	ringoConsoleSeize()
 	ringoConsolePut("ringo: out of memory: all ")
 	ringoConsoleDecimal(uintptr(ringoMetalBoot.MemBytes+(1<<20-1)) >> 20)
 	ringoConsolePut("M are in use; give the machine more, or set GOMEMLIMIT\n")

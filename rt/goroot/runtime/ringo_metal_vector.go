@@ -232,7 +232,7 @@ func ringoMetalException(p *ringoabi.VCPU, f *ringoMetalFrame, vector uintptr) {
 
 // ringoMetalDie reports an exception in rt itself, and ends the machine.
 func ringoMetalDie(f *ringoMetalFrame, vector, addr uintptr) {
-	ringoConsoleLock.v = 0 // whoever holds it does not come back
+	ringoConsoleSeize()
 	ringoConsolePut("ringo: fatal: exception ")
 	ringoConsoleNumber(vector)
 	ringoConsolePut(" in the kernel at ")
