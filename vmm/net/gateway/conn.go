@@ -53,6 +53,8 @@ func (c *guestConn) read(p []byte) (int, error) {
 			<-c.readable
 		case *tcpip.ErrClosedForReceive:
 			return 0, io.EOF
+		case *tcpip.ErrConnectionRefused:
+			return 0, errRefused
 		default:
 			return 0, stackError(err)
 		}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -242,30 +243,38 @@ func (f *udpForward) serve() {
 		if err != nil {
 			continue // an earlier packet was refused
 		}
-		if w, err := f.flow(client); err == nil {
+		if w, err := f.flow(client, b[:n]); err == nil {
 			w.toGuest(b[:n])
 		}
 	}
 }
 
-// flow returns the flow of a client, which it makes if there is none.
-func (f *udpForward) flow(client netip.AddrPort) (*udpFlow, error) {
+// flow returns the flow of a client that has sent a packet. If there is none it
+// makes one, over IPv4, or over IPv6 if nobody in the guest wants the packet there.
+func (f *udpForward) flow(client netip.AddrPort, packet []byte) (*udpFlow, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if w := f.flows[client]; w != nil {
 		return w, nil
 	}
-	guest, err := f.gateway.dialUDP(f.port)
+	guest, err := f.gateway.dialUDP(Router4, netip.AddrPortFrom(Guest4, f.port))
 	if err != nil {
 		return nil, err
 	}
-	w := &udpFlow{guest: guest, reply: func(b []byte) error {
+	w := newUDPFlow(guest, func(b []byte) error {
 		_, err := f.conn.WriteToUDPAddrPort(b, client)
 		return err
-	}}
+	})
 	f.flows[client] = w
+	first := bytes.Clone(packet)
 	go func() {
-		w.serve()
+		if w.serve() == errRefused {
+			if guest, err := f.gateway.dialUDP(Router6, netip.AddrPortFrom(Guest6, f.port)); err == nil {
+				w.guest.Store(guest)
+				w.toGuest(first)
+				w.serve() // nobody there either: the packet is lost
+			}
+		}
 		f.mu.Lock()
 		delete(f.flows, client)
 		f.mu.Unlock()

@@ -291,10 +291,9 @@ func TestForwardEarly(t *testing.T) {
 	}
 }
 
-// TestForwardIPv6 connects to a guest that listens for IPv6 only.
-func TestForwardIPv6(t *testing.T) {
-	g := newGateway(t, Forward{Guest: 7})
-	v := newGuest(t, g, true)
+// takeIPv6 gives the guest its address without waiting for a router's advertisement.
+func (v *guest) takeIPv6(t *testing.T) {
+	t.Helper()
 	err := v.AddProtocolAddress(nicID, tcpip.ProtocolAddress{
 		Protocol:          header.IPv6ProtocolNumber,
 		AddressWithPrefix: tcpip.AddressWithPrefix{Address: fromAddr(Guest6), PrefixLen: 64},
@@ -302,6 +301,13 @@ func TestForwardIPv6(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestForwardIPv6 connects to a guest that listens for IPv6 only.
+func TestForwardIPv6(t *testing.T) {
+	g := newGateway(t, Forward{Guest: 7})
+	v := newGuest(t, g, true)
+	v.takeIPv6(t)
 	v.serveEchoOn(t, 7, header.IPv6ProtocolNumber)
 	for range 2 { // the second time it is known to be up
 		c, err := net.Dial("tcp", local(t, g, 0))
@@ -357,7 +363,22 @@ func TestForwardMany(t *testing.T) {
 func TestForwardUDP(t *testing.T) {
 	g := newGateway(t, Forward{Guest: 9, UDP: true})
 	v := newGuest(t, g, true)
-	s, err := gonet.DialUDP(v.Stack, &tcpip.FullAddress{NIC: nicID, Port: 9}, nil, header.IPv4ProtocolNumber)
+	checkForwardUDP(t, g, v, header.IPv4ProtocolNumber)
+}
+
+// TestForwardUDPIPv6 sends to a guest that receives over IPv6 only.
+func TestForwardUDPIPv6(t *testing.T) {
+	g := newGateway(t, Forward{Guest: 9, UDP: true})
+	v := newGuest(t, g, true)
+	v.takeIPv6(t)
+	checkForwardUDP(t, g, v, header.IPv6ProtocolNumber)
+}
+
+// checkForwardUDP echoes datagrams in the guest, and wants those that clients send
+// to the forwarded port back.
+func checkForwardUDP(t *testing.T, g *Gateway, v *guest, family tcpip.NetworkProtocolNumber) {
+	t.Helper()
+	s, err := gonet.DialUDP(v.Stack, &tcpip.FullAddress{NIC: nicID, Port: 9}, nil, family)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -83,7 +83,7 @@ func (g *Gateway) outboundUDP(r *udp.ForwarderRequest) bool {
 		guest.close()
 		return true
 	}
-	w := &udpFlow{guest: guest, reply: func(b []byte) error { _, err := host.Write(b); return err }}
+	w := newUDPFlow(guest, func(b []byte) error { _, err := host.Write(b); return err })
 	go func() {
 		w.serve()
 		host.Close()

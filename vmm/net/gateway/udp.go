@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,23 +20,32 @@ const (
 // udpFlow carries the packets between one socket of the guest and one of the
 // host, until there were none for flowIdle.
 type udpFlow struct {
-	guest *guestConn
-	reply func(b []byte) error // sends a packet to the host's side
-	last  atomic.Int64         // time of the last packet, Unix seconds
+	writing sync.Mutex // held by who writes to guest
+	guest   atomic.Pointer[guestConn]
+	reply   func(b []byte) error // sends a packet to the host's side
+	last    atomic.Int64         // time of the last packet, Unix seconds
 }
 
-// dialUDP returns a socket of the router that is connected to the guest's port.
-func (g *Gateway) dialUDP(port uint16) (*guestConn, error) {
+// newUDPFlow returns a flow between guest, which it owns, and the host's side.
+func newUDPFlow(guest *guestConn, reply func(b []byte) error) *udpFlow {
+	f := &udpFlow{reply: reply}
+	f.guest.Store(guest)
+	return f
+}
+
+// dialUDP returns a socket at one of the router's addresses that is connected to
+// the guest.
+func (g *Gateway) dialUDP(from netip.Addr, to netip.AddrPort) (*guestConn, error) {
 	q := new(waiter.Queue)
-	ep, err := g.stack.NewEndpoint(udp.ProtocolNumber, protocolOf(Guest4), q)
+	ep, err := g.stack.NewEndpoint(udp.ProtocolNumber, protocolOf(from), q)
 	if err != nil {
 		return nil, stackError(err)
 	}
-	if err := g.bind(ep, Router4); err != nil {
+	if err := g.bind(ep, from); err != nil {
 		ep.Close()
 		return nil, err
 	}
-	if err := ep.Connect(fromAddrPort(netip.AddrPortFrom(Guest4, port))); err != nil {
+	if err := ep.Connect(fromAddrPort(to)); err != nil {
 		ep.Close()
 		return nil, stackError(err)
 	}
@@ -45,17 +55,20 @@ func (g *Gateway) dialUDP(port uint16) (*guestConn, error) {
 // toGuest sends a packet to the guest. Errors are like losses.
 func (f *udpFlow) toGuest(b []byte) {
 	f.touch()
-	f.guest.write(b)
+	f.writing.Lock()
+	defer f.writing.Unlock()
+	f.guest.Load().write(b)
 }
 
 func (f *udpFlow) touch() { f.last.Store(time.Now().Unix()) }
 
 // end ends the flow.
-func (f *udpFlow) end() { f.guest.close() }
+func (f *udpFlow) end() { f.guest.Load().close() }
 
 // serve sends the guest's packets to the host's side until the flow is idle, or
-// was ended.
-func (f *udpFlow) serve() {
+// was ended. It returns errRefused if the guest has no use for packets and never
+// sent one.
+func (f *udpFlow) serve() error {
 	f.touch()
 	var timer *time.Timer
 	timer = time.AfterFunc(flowIdle, func() {
@@ -67,17 +80,21 @@ func (f *udpFlow) serve() {
 	})
 	defer timer.Stop()
 	defer f.end()
-	for {
-		f.guest.awaitData()
+	guest := f.guest.Load()
+	for answered := false; ; answered = true {
+		guest.awaitData()
 		b := buffers.Get().(*[64 << 10]byte)
-		n, err := f.guest.read(b[:])
+		n, err := guest.read(b[:])
 		if err == nil {
 			f.touch()
 			f.reply(b[:n]) // errors are like losses
 		}
 		buffers.Put(b)
-		if err != nil {
-			return
+		switch {
+		case err == errRefused && !answered:
+			return err
+		case err != nil:
+			return nil
 		}
 	}
 }
