@@ -38,14 +38,25 @@ type program struct {
 	name string // of the file that go build makes, if it is not told another
 }
 
+const (
+	ourFlag  = "ringo uses that flag of go build itself"
+	needsCgo = "it needs cgo, and a guest has no C library; give it to go build, and run the program as a process"
+)
+
+// refused are flags of go build, and why no guest can be built with them.
+var refused = map[string]string{
+	"overlay": ourFlag, "toolexec": ourFlag,
+	"asan": needsCgo, "msan": needsCgo, "race": needsCgo,
+}
+
 // check looks at the arguments of a go build for what cannot become a guest,
 // and returns an error that says what to do about it. What it does not find out
 // is left to the go command. It returns the programs, as far as it knows them.
 func (t *Target) check(ctx context.Context, args []string) ([]program, error) {
 	for _, arg := range args {
 		name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
-		if strings.HasPrefix(arg, "-") && (name == "overlay" || name == "toolexec") {
-			return nil, fmt.Errorf("-%s cannot be given: ringo uses that flag of go build itself", name)
+		if why := refused[name]; strings.HasPrefix(arg, "-") && why != "" {
+			return nil, fmt.Errorf("-%s cannot be given: %s", name, why)
 		}
 	}
 	out, err := t.list(ctx, args, []string{"-e", "-find", "-f", "{{.Name}}\t{{.ImportPath}}\t{{.Dir}}\t{{.Target}}\t{{if .Error}}error{{end}}"})
