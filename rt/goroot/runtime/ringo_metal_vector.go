@@ -21,7 +21,7 @@ const (
 	ringoVectorDevice   = 0x31
 	ringoVectorWake     = 0x32
 	ringoVectorFlush    = 0x33
-	ringoVectorXen      = 0x34 // event channels; not the local APIC's
+	ringoVectorXen      = 0x34 // event channels
 	ringoVectorPower    = 0x35 // ACPI's events
 	ringoVectorSerial   = 0x36 // the first serial port's input
 	ringoVectorSpurious = 0x3f // its low four bits must be set
@@ -58,6 +58,9 @@ const (
 
 	ringoVectorStackSize = 16 << 10
 )
+
+// ringoInterruptFlag is the bit of RFLAGS that is set while interrupts are on.
+const ringoInterruptFlag = 1 << 9
 
 // ringoTablePointer is the operand of LGDT and LIDT.
 type ringoTablePointer [10]byte
@@ -166,6 +169,11 @@ func ringoMetalVector(f *ringoMetalFrame) {
 	if vector == ringoVectorSpurious || vector < ringoVectorTimer {
 		return
 	}
+	if f.rflags&ringoInterruptFlag == 0 {
+		// The frame has taken the place of the handler's that it interrupted.
+		ringoConsoleLock.v = 0 // whoever holds it does not come back
+		ringoFatal("the machine interrupts a processor that has interrupts off")
+	}
 	if vector == ringoVectorFlush {
 		ringoFlushHere(ringoMetalCPUOf(p))
 		ringoAPICEnd()
@@ -184,9 +192,7 @@ func ringoMetalVector(f *ringoMetalFrame) {
 	case ringoVectorXen:
 		ringoXenEvents(p.ID)
 	}
-	if vector != ringoVectorXen {
-		ringoAPICEnd()
-	}
+	ringoAPICEnd()
 	if p.Masked != 0 {
 		p.Pending = 1
 		return

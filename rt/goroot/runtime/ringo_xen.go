@@ -60,8 +60,9 @@ const (
 
 	xenEventSend = 4 // event_channel_op
 
-	xenSetParam = 0 // hvm_op
-	xenGetParam = 1
+	xenSetParam        = 0 // hvm_op
+	xenGetParam        = 1
+	xenSetUpcallVector = 23
 
 	xenSelf = 0x7ff0 // DOMID_SELF
 )
@@ -72,8 +73,6 @@ const (
 	xenParamStoreFrame   = 1
 	xenParamConsoleFrame = 17
 	xenParamConsolePort  = 18
-
-	xenCallbackVector = 2 << 56 // how to interrupt: by a vector, which follows
 )
 
 // Implemented in ringo_xen_amd64.s.
@@ -116,9 +115,24 @@ func ringoXenInit() {
 	}
 	ringoXenCache(ringoXenGetParam(xenParamConsoleFrame))
 	ringoXenCache(ringoXenGetParam(xenParamStoreFrame))
-	param := ringoXenParam{domain: xenSelf, index: xenParamCallback, value: xenCallbackVector | ringoVectorXen}
-	if ringoXenCall(ringoXenHVM, xenSetParam, unsafe.Pointer(&param), 0) != 0 {
-		ringoFatal("Xen does not take an interrupt's vector; it is older than 4.2")
+	ringoXenListen()
+}
+
+// ringoXenListen has event channels interrupt the first CPU, through its local
+// APIC, which must be on. (The older way, HVM_PARAM_CALLBACK_IRQ with a vector,
+// keeps interrupting until it is seen to. So Xen waits for the end of each
+// handler, and in a QEMU that emulates AMD-V that wait makes it deliver
+// interrupts twice at times.)
+func ringoXenListen() {
+	// Xen's tools take a domain that has set this for one that knows of Xen.
+	param := ringoXenParam{domain: xenSelf, index: xenParamCallback, value: 1}
+	ringoXenCall(ringoXenHVM, xenSetParam, unsafe.Pointer(&param), 0)
+	upcall := struct { // struct xen_hvm_evtchn_upcall_vector
+		vcpu   uint32
+		vector uint8
+	}{vector: ringoVectorXen}
+	if ringoXenCall(ringoXenHVM, xenSetUpcallVector, unsafe.Pointer(&upcall), 0) != 0 {
+		ringoFatal("Xen does not take an interrupt's vector; it is older than 4.6")
 	}
 }
 
