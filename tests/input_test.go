@@ -147,6 +147,34 @@ func TestInputWait(t *testing.T) {
 	})
 }
 
+// TestInputCompute wants a goroutine that computes to be interrupted, though nothing
+// has happened before for long but that a device had something to say: by then the
+// runtime's monitor sleeps.
+func TestInputCompute(t *testing.T) {
+	inEachWay(t, func(t *testing.T, ctx context.Context, command func(string) *exec.Cmd) {
+		cmd := command("compute")
+		keys, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := harness.StartGuest(cmd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer g.Stop()
+		if err := g.Await(ctx, "ready"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(200 * time.Millisecond)
+		io.WriteString(keys, "ab")
+		ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+		defer cancel()
+		if r, err := g.Wait(ctx); err != nil || r.Status != 0 {
+			t.Errorf("%v, %v", r, err)
+		}
+	})
+}
+
 // TestTerminal runs a program in a terminal: lines, the end by ^D, the size and
 // its changes, and Ctrl-C.
 func TestTerminal(t *testing.T) {

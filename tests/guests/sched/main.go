@@ -21,7 +21,6 @@ import (
 func main() {
 	check.Main(check.Properties{
 		"endless":    endless,
-		"late":       late,
 		"collect":    collectBesideEndless,
 		"locked":     locked,
 		"threads":    threads,
@@ -50,21 +49,6 @@ func endless() error {
 	for range 20 {
 		time.Sleep(time.Millisecond)
 		runtime.Gosched()
-	}
-	return nil
-}
-
-// late wants a goroutine to be interrupted that computes after all have slept for
-// long.
-func late() error {
-	time.Sleep(200 * time.Millisecond)
-	var due atomic.Bool
-	time.AfterFunc(10*time.Millisecond, func() { due.Store(true) })
-	start := time.Now()
-	for n := 1; !due.Load(); n++ {
-		if n%1_000_000 == 0 && time.Since(start) > 10*time.Second {
-			return errors.New("a timer's function did not run")
-		}
 	}
 	return nil
 }
