@@ -18,6 +18,8 @@ type ringoBell struct {
 	due  uint32
 }
 
+// ringoBells are the doorbells that have been rung so far: those without an address
+// come last.
 var ringoBells [16]ringoBell
 
 //go:linkname ringoStoreSoon
@@ -36,7 +38,11 @@ func ringoStoreSoon(addr uintptr, v uint32) {
 // ringoBellsDue reports whether a doorbell waits to be rung.
 func ringoBellsDue() bool {
 	for i := range ringoBells {
-		if atomic.Load(&ringoBells[i].due) != 0 {
+		b := &ringoBells[i]
+		if atomic.Loaduintptr(&b.addr) == 0 {
+			break
+		}
+		if atomic.Load(&b.due) != 0 {
 			return true
 		}
 	}
@@ -47,6 +53,9 @@ func ringoBellsDue() bool {
 func ringoRing() {
 	for i := range ringoBells {
 		b := &ringoBells[i]
+		if atomic.Loaduintptr(&b.addr) == 0 {
+			break
+		}
 		if atomic.Load(&b.due) != 0 && atomic.Xchg(&b.due, 0) != 0 {
 			*(*uint32)(unsafe.Pointer(b.addr)) = atomic.Load(&b.v)
 		}

@@ -26,7 +26,7 @@ const (
 	ringoAckPort8  = 1 // reading the byte at a port
 	ringoAckLoad8  = 2 // reading the byte at an address
 	ringoAckLoad32 = 3 // reading the word at an address
-	ringoAckMMIO   = 4 // writing what was read at an address to that after it
+	ringoAckMMIO   = 4 // writing what a virtio device may have to say to the word at an address
 )
 
 // ringoAcks are the devices with interrupt lines. Entries below n are complete.
@@ -46,9 +46,10 @@ func ringoMetalAcknowledge() {
 		case ringoAckLoad32:
 			ringoLoad32(a.addr)
 		case ringoAckMMIO:
-			if v := ringoLoad32(a.addr); v != 0 {
-				ringoStore32(a.addr+4, v)
-			}
+			// What it does have to say need not be asked: the rings are looked at
+			// after this, and nobody wants to know of changes of a configuration.
+			const usedBuffer, configuration = 1, 2
+			ringoStore32(a.addr, usedBuffer|configuration)
 		}
 	}
 }
@@ -77,14 +78,14 @@ func ringoAddMMIO(m firmware.MMIO) {
 			return
 		}
 	}
-	const deviceID, interruptStatus = 0x08, 0x60
+	const deviceID, interruptACK = 0x08, 0x64
 	id := ringoLoad32(at + deviceID)
 	if id == 0 {
 		return // an empty slot
 	}
 	b.Devices[b.NDevices] = ringoabi.Device{ID: uint64(id), Addr: uint64(at), Size: m.Size}
 	b.NDevices++
-	ringoAcks.list[ringoAcks.n] = ringoAck{ringoAckMMIO, at + interruptStatus}
+	ringoAcks.list[ringoAcks.n] = ringoAck{ringoAckMMIO, at + interruptACK}
 	ringoAcks.n++
 	mode := uint32(ringoIOAPICLevel)
 	if m.Edge {

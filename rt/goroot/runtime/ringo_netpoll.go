@@ -30,6 +30,10 @@ const (
 
 var ringoSlots [16]ringoSlot
 
+// ringoSlotsUsed is the number of slots, from the first on, of which some have been
+// in use: mostly two or three, and they are looked at all the time.
+var ringoSlotsUsed uint32
+
 // moved reports whether the goroutine in the slot has something to do.
 func (s *ringoSlot) moved() bool {
 	return atomic.Load(&s.state) == ringoSlotArmed && *(*uint16)(unsafe.Pointer(s.idx)) != s.seen
@@ -37,7 +41,7 @@ func (s *ringoSlot) moved() bool {
 
 // ringoDeviceReady reports whether netpoll would find a goroutine to wake.
 func ringoDeviceReady() bool {
-	for i := range ringoSlots {
+	for i := range ringoSlots[:atomic.Load(&ringoSlotsUsed)] {
 		if ringoSlots[i].moved() {
 			return true
 		}
@@ -51,6 +55,9 @@ func ringoDeviceReady() bool {
 func ringoWaitIndex(slot int, idx *uint16, seen uint16) {
 	netpollGenericInit()
 	s := &ringoSlots[slot]
+	for n := atomic.Load(&ringoSlotsUsed); n <= uint32(slot); n = atomic.Load(&ringoSlotsUsed) {
+		atomic.Cas(&ringoSlotsUsed, n, uint32(slot)+1)
+	}
 	s.idx = idx
 	s.seen = seen
 	netpollAdjustWaiters(1)
@@ -129,7 +136,7 @@ func netpoll(delay int64) (gList, int32) {
 	}
 	var list gList
 	delta := int32(0)
-	for i := range ringoSlots {
+	for i := range ringoSlots[:atomic.Load(&ringoSlotsUsed)] {
 		s := &ringoSlots[i]
 		if s.moved() && atomic.Cas(&s.state, ringoSlotArmed, ringoSlotTaken) {
 			list.push(s.gp.ptr())
