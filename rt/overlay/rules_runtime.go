@@ -34,6 +34,12 @@ var runtimeRules = []Rule{
 		Why:     "wake the runtime's monitor without system calls",
 	}, {
 		File:    "runtime/proc.go",
+		Match:   `(?m)^(\t+)delay = 20\b`,
+		Replace: "${1}delay = ringoSysmonDelay()",
+		Count:   2,
+		Why:     "let the runtime's monitor run less often, since no system call blocks a thread",
+	}, {
+		File:    "runtime/proc.go",
 		Match:   `\bstksize != uintptr\(startingStackSize\)`,
 		Replace: "!ringoKeepsStack(stksize)",
 		Count:   1,

@@ -65,6 +65,7 @@ func ringoRandomFill(p unsafe.Pointer, n uintptr) {
 	ringoRandomBlock(&out)
 	copy(ringoRand.key[:], out[:8])
 	have, used := unsafe.Pointer(&out[8]), uintptr(32)
+	more := n > used
 	for n > 0 {
 		if used == 0 {
 			ringoRandomBlock(&out)
@@ -77,8 +78,10 @@ func ringoRandomFill(p unsafe.Pointer, n uintptr) {
 		used -= k
 		n -= k
 	}
-	ringoRandomBlock(&out)
-	copy(ringoRand.key[:], out[:8])
+	if more { // than what came with the key, which was made of the key
+		ringoRandomBlock(&out)
+		copy(ringoRand.key[:], out[:8])
+	}
 	ringoRand.lock.unlock()
 	out = [16]uint32{}
 }

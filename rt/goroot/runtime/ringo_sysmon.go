@@ -25,6 +25,17 @@ func ringoSysmonSleep(ns int64) bool {
 	return atomic.Load(key) != 0
 }
 
+// ringoSysmonDelay is the shortest time, in µs, that the monitor sleeps while there is
+// something to run. On Linux it is short because a system call may block a thread,
+// and with it goroutines; here none does, and what is left to be done is in units of
+// 10 ms.
+func ringoSysmonDelay() uint32 {
+	if ringoBare == 0 {
+		return 20
+	}
+	return 1000
+}
+
 // ringoWakeSysmon ends the monitor's sleep if the calling CPU has been busy for a
 // tick. The scheduler's lock is held.
 func ringoWakeSysmon(c *ringoCPU) {
