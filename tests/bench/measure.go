@@ -228,15 +228,17 @@ func udpClient(s *subject) func() load.Client {
 }
 
 // firstAnswer waits for a server to answer a first request. It asks again and
-// again, since Linux repeats an unanswered attempt to connect only after 1 s.
+// again, since Linux repeats an unanswered attempt to connect only after 1 s; but
+// not more often than needed: attempts that are refused or given up take the
+// guest's time.
 func firstAnswer(addr string) error {
-	const patience, try = 20 * time.Second, 5 * time.Millisecond
+	const patience, try = 20 * time.Second, 50 * time.Millisecond
 	var last error
 	for start := time.Now(); time.Since(start) < patience; {
 		c, err := net.DialTimeout("tcp", addr, try)
 		if err != nil {
 			last = err
-			time.Sleep(200 * time.Microsecond)
+			time.Sleep(time.Millisecond)
 			continue
 		}
 		c.Close()
