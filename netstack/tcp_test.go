@@ -674,6 +674,44 @@ func TestTimeWaitIsSilent(t *testing.T) {
 	}
 }
 
+// TestLostFIN loses the end of the data in one direction, while the other side closes
+// the connection: what is acknowledged to it in the meantime comes from beyond that end,
+// but is no data that it has no use for, and no reason for a reset.
+func TestLostFIN(t *testing.T) {
+	if os.Getenv(patchedEnv) == "" {
+		t.Skip("for the stack that guests have, on which package rt/overlay runs it")
+	}
+	ca, cb := newWire(false, faults{})
+	lost := false
+	ca.faults.lose = func(f *frame) bool {
+		if header.Ethernet(f.data).Type() != header.IPv4ProtocolNumber || lost {
+			return false
+		}
+		segment := header.TCP(header.IPv4(f.data[header.EthernetMinimumSize:]).Payload())
+		lost = segment.Flags().Contains(header.TCPFlagFin)
+		return lost
+	}
+	a, b := newHost(t, ca, 1), newHost(t, cb, 2)
+	l := listen(t, b.Stack, netip.AddrPortFrom(b.ip4, 0))
+	c := dial(t, a.Stack, l.local())
+	s := l.accept()
+	if err := c.s.Shutdown(syscall.SHUT_WR); err != 0 {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(s, "bye"); err != nil {
+		t.Fatal(err)
+	}
+	s.close()
+	if got, err := io.ReadAll(c); string(got) != "bye" || err != nil {
+		t.Errorf("read %q, %v", got, err)
+	}
+	c.close()
+	time.Sleep(300 * time.Millisecond) // the FIN has been repeated
+	if n := b.ip.Stats().TCP.ResetsSent.Value(); n != 0 {
+		t.Errorf("%d resets", n)
+	}
+}
+
 // TestLossRecovery wants most of what a link loses to be repeated without waiting
 // for a timeout, and hardly anything of what it only reorders.
 func TestLossRecovery(t *testing.T) {

@@ -291,6 +291,14 @@ var netstackRules = []Rule{
 		Replace: "\tif e.route == nil || e.EndpointState() == StateTimeWait $1",
 		Count:   1,
 		Why:     "not ask whether a peer is alive that has closed the connection",
+	}, {
+		// Once the program has closed a connection, data is a reason for a reset,
+		// and an acknowledgement from beyond a lost FIN is not.
+		File:    gvisor + "/tcpip/transport/tcp/rcv.go",
+		Match:   `\brcvClosed && (r\.RcvNxt\.LessThan\(endDataSeq\)|!segEnd\.LessThanEq\(r\.RcvNxt\)) \{`,
+		Replace: "rcvClosed && s.payloadSize() > 0 && $1 {",
+		Count:   2,
+		Why:     "close connections in order where a FIN is lost",
 	},
 }
 
