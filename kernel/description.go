@@ -85,7 +85,7 @@ func (k *Kernel) release(d *Description) Errno {
 	for _, it := range items {
 		it.set.drop(it)
 	}
-	k.locks.release(d)
+	k.dropFlock(d)
 	switch {
 	case d.writable():
 		k.tellFile(d, syscall.IN_CLOSE_WRITE)

@@ -32,7 +32,7 @@ import (
 type Kernel struct {
 	files   table
 	vfs     namespace
-	locks   lockTable
+	flocks  lockTable[flocks]
 	records recordTable
 	watches watchTable
 	unix    unixNames

@@ -5,124 +5,86 @@ import (
 	"syscall"
 )
 
-// lockTable holds the locks of flock(2): an inode is locked by descriptions. Those
-// of fcntl(2) are in record.go.
-type lockTable struct {
-	mu    sync.Mutex
-	locks map[Inode]*fileLock
+// lockTable holds the locks of one kind, by inode: those of flock(2), or those of
+// fcntl(2) (record.go). L is what is held of one inode; its zero value is nothing.
+type lockTable[L interface{ none() bool }] struct {
+	mu    sync.Mutex // guards all but the queues
+	files map[Inode]*fileLocks[L]
 }
 
-// fileLock is the state of one inode's lock: some holders that share it, or
-// one that has it alone.
-type fileLock struct {
-	holders   map[*Description]struct{}
-	exclusive bool
-	queue     Queue // EventIn when the lock may be had
-	waiting   int
+// fileLocks are the locks of one inode. They stay in the table while any are held or
+// waited for.
+type fileLocks[L any] struct {
+	held    L
+	queue   Queue // EventIn when locks may be had that could not before
+	waiting int
 }
 
-// Flock is flock(2).
-func (k *Kernel) Flock(fd, how int) Errno {
-	d, err := k.file(fd)
-	if err != 0 {
-		return err
-	}
-	node := d.origin.Node
-	if node == nil || d.Flags()&oPath != 0 {
-		return syscall.EBADF
-	}
-	switch how &^ syscall.LOCK_NB {
-	case syscall.LOCK_UN:
-		k.locks.release(d)
-		return 0
-	case syscall.LOCK_SH, syscall.LOCK_EX:
-	default:
-		return syscall.EINVAL
-	}
-	exclusive := how&syscall.LOCK_EX != 0
-	l := k.locks.enter(node)
-	defer k.locks.leave(node, l)
-	if k.locks.try(l, d, exclusive) {
-		return 0
-	}
-	if how&syscall.LOCK_NB != 0 {
-		return syscall.EWOULDBLOCK
-	}
-	_, err = retry(&l.queue, EventIn, 0, func() (int, Errno) {
-		if k.locks.try(l, d, exclusive) {
-			return 0, 0
+// take calls try, with t.mu held, until that has taken a lock; without wait, once. gives
+// says that others may be able to take one now. It answers EAGAIN if the lock was not
+// taken, EINTR if a signal came.
+func (t *lockTable[L]) take(node Inode, wait bool, try func(*L) (ok, gives bool)) Errno {
+	f := t.enter(node)
+	defer t.leave(node, f)
+	attempt := func() (int, Errno) {
+		t.mu.Lock()
+		ok, gives := try(&f.held)
+		t.mu.Unlock()
+		if gives {
+			f.queue.Notify(EventIn)
 		}
-		return 0, syscall.EAGAIN
-	})
+		if !ok {
+			return 0, syscall.EAGAIN
+		}
+		return 0, 0
+	}
+	_, err := attempt()
+	if err != 0 && wait {
+		_, err = retry(&f.queue, EventIn, 0, attempt)
+	}
 	return err
 }
 
-// enter returns the lock of node, which stays until leave.
-func (t *lockTable) enter(node Inode) *fileLock {
+// give calls drop, with t.mu held, to give up locks of node, if there are any.
+func (t *lockTable[L]) give(node Inode, drop func(*L)) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	l := t.locks[node]
-	if l == nil {
-		l = &fileLock{holders: map[*Description]struct{}{}}
-		if t.locks == nil {
-			t.locks = map[Inode]*fileLock{}
-		}
-		t.locks[node] = l
-	}
-	l.waiting++
-	return l
-}
-
-func (t *lockTable) leave(node Inode, l *fileLock) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if l.waiting--; l.waiting == 0 && len(l.holders) == 0 {
-		delete(t.locks, node)
-	}
-}
-
-// try takes the lock for d if nobody is in the way. A lock that d has already
-// is converted.
-func (t *lockTable) try(l *fileLock, d *Description, exclusive bool) bool {
-	t.mu.Lock()
-	_, holds := l.holders[d]
-	others := len(l.holders)
-	if holds {
-		others--
-	}
-	if others > 0 && (exclusive || l.exclusive) {
-		t.mu.Unlock()
-		return false
-	}
-	weaker := holds && l.exclusive && !exclusive
-	l.holders[d] = struct{}{}
-	l.exclusive = exclusive
-	t.mu.Unlock()
-	if weaker {
-		l.queue.Notify(EventIn)
-	}
-	return true
-}
-
-// release gives up the lock of d, if it has one.
-func (t *lockTable) release(d *Description) {
-	node := d.origin.Node
-	if node == nil {
-		return
-	}
-	t.mu.Lock()
-	l := t.locks[node]
-	if l == nil {
-		t.mu.Unlock()
-		return
-	}
-	delete(l.holders, d)
-	if len(l.holders) == 0 {
-		l.exclusive = false
-		if l.waiting == 0 {
-			delete(t.locks, node)
-		}
+	f := t.files[node]
+	if f != nil {
+		drop(&f.held)
+		t.forget(node, f)
 	}
 	t.mu.Unlock()
-	l.queue.Notify(EventIn)
+	if f != nil {
+		f.queue.Notify(EventIn)
+	}
+}
+
+// enter returns the locks of node, which stay until leave.
+func (t *lockTable[L]) enter(node Inode) *fileLocks[L] {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f := t.files[node]
+	if f == nil {
+		f = &fileLocks[L]{}
+		if t.files == nil {
+			t.files = map[Inode]*fileLocks[L]{}
+		}
+		t.files[node] = f
+	}
+	f.waiting++
+	return f
+}
+
+func (t *lockTable[L]) leave(node Inode, f *fileLocks[L]) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f.waiting--
+	t.forget(node, f)
+}
+
+// forget takes locks out of the table that nobody holds or waits for. t.mu is held.
+func (t *lockTable[L]) forget(node Inode, f *fileLocks[L]) {
+	if f.waiting == 0 && f.held.none() {
+		delete(t.files, node)
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"syscall"
 )
@@ -18,18 +17,14 @@ const (
 
 // recordTable holds the locks of fcntl(2): ranges of files.
 type recordTable struct {
+	lockTable[records]
 	active atomic.Int32 // locks; while there are none, closing a file costs nothing
-
-	mu    sync.Mutex
-	files map[Inode]*fileRecords
 }
 
-// fileRecords are the locks of one file.
-type fileRecords struct {
-	locks   []record
-	queue   Queue // EventIn when locks were given up
-	waiting int
-}
+// records are the locks of one file, in the order of their first bytes.
+type records []record
+
+func (l records) none() bool { return len(l) == 0 }
 
 // record is a lock. Its owner is the description that took it, or nil for the
 // process (F_SETLK), which is the only one.
@@ -88,21 +83,8 @@ func (k *Kernel) RecordLock(fd, cmd int, l *syscall.Flock_t) Errno {
 		t.unlock(node, want)
 		return 0
 	}
-	r := t.enter(node)
-	defer t.leave(node, r)
-	if t.try(r, want) {
-		return 0
-	}
-	if cmd == syscall.F_SETLK || cmd == fOFDSetLock {
-		return syscall.EAGAIN
-	}
-	_, err = retry(&r.queue, EventIn, 0, func() (int, Errno) {
-		if t.try(r, want) {
-			return 0, 0
-		}
-		return 0, syscall.EAGAIN
-	})
-	return err
+	wait := cmd != syscall.F_SETLK && cmd != fOFDSetLock
+	return t.take(node, wait, func(l *records) (ok, gives bool) { return t.try(l, want) })
 }
 
 // recordRange returns the bytes that l names.
@@ -148,8 +130,8 @@ func (k *Kernel) recordRange(fd int, d *Description, l *syscall.Flock_t) (start,
 func (t *recordTable) query(node Inode, want *record, l *syscall.Flock_t) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if r := t.files[node]; r != nil {
-		for _, have := range r.locks {
+	if f := t.files[node]; f != nil {
+		for _, have := range f.held {
 			if !have.conflicts(want) {
 				continue
 			}
@@ -169,70 +151,26 @@ func (t *recordTable) query(node Inode, want *record, l *syscall.Flock_t) {
 	l.Type = syscall.F_UNLCK
 }
 
-// enter returns the locks of node, which stay until leave.
-func (t *recordTable) enter(node Inode) *fileRecords {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	r := t.files[node]
-	if r == nil {
-		r = &fileRecords{}
-		if t.files == nil {
-			t.files = map[Inode]*fileRecords{}
-		}
-		t.files[node] = r
+// try takes a lock if nobody is in the way. It replaces what its owner has there, which may
+// have been a stronger one.
+func (t *recordTable) try(l *records, want record) (ok, gives bool) {
+	if slices.ContainsFunc(*l, func(have record) bool { return have.conflicts(&want) }) {
+		return false, false
 	}
-	r.waiting++
-	return r
-}
-
-func (t *recordTable) leave(node Inode, r *fileRecords) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	r.waiting--
-	t.forget(node, r)
-}
-
-// forget drops the locks of node if there are none. t.mu is held.
-func (t *recordTable) forget(node Inode, r *fileRecords) {
-	if r.waiting == 0 && len(r.locks) == 0 {
-		delete(t.files, node)
-	}
-}
-
-// try takes a lock if nobody is in the way. It replaces what its owner has there.
-func (t *recordTable) try(r *fileRecords, want record) bool {
-	t.mu.Lock()
-	if slices.ContainsFunc(r.locks, func(have record) bool { return have.conflicts(&want) }) {
-		t.mu.Unlock()
-		return false
-	}
-	t.change(r, want.owner, want.start, want.end, &want)
-	t.mu.Unlock()
-	if !want.write { // it may have been a stronger one
-		r.queue.Notify(EventIn)
-	}
-	return true
+	t.change(l, want.owner, want.start, want.end, &want)
+	return true, !want.write
 }
 
 // unlock gives up the owner's locks in a range.
 func (t *recordTable) unlock(node Inode, what record) {
-	t.mu.Lock()
-	r := t.files[node]
-	if r != nil {
-		t.change(r, what.owner, what.start, what.end, nil)
-		t.forget(node, r)
-	}
-	t.mu.Unlock()
-	if r != nil {
-		r.queue.Notify(EventIn)
-	}
+	t.give(node, func(l *records) { t.change(l, what.owner, what.start, what.end, nil) })
 }
 
 // change takes the owner's locks out of a range and puts with there, if it is not
 // nil. t.mu is held.
-func (t *recordTable) change(r *fileRecords, owner *Description, start, end int64, with *record) {
-	var locks []record
-	for _, have := range r.locks {
+func (t *recordTable) change(l *records, owner *Description, start, end int64, with *record) {
+	var locks records
+	for _, have := range *l {
 		if with != nil && have.owner == owner && have.write == with.write && have.start-1 <= end && start-1 <= have.end {
 			with.start, with.end = min(with.start, have.start), max(with.end, have.end) // they become one
 			continue
@@ -253,8 +191,8 @@ func (t *recordTable) change(r *fileRecords, owner *Description, start, end int6
 	}
 	// F_GETLK tells of the first one.
 	slices.SortFunc(locks, func(a, b record) int { return cmp.Compare(a.start, b.start) })
-	t.active.Add(int32(len(locks) - len(r.locks)))
-	r.locks = locks
+	t.active.Add(int32(len(locks) - len(*l)))
+	*l = locks
 }
 
 // closed is called when a descriptor is closed: the process loses all its locks of
