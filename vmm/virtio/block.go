@@ -296,11 +296,12 @@ type pace struct{ average atomic.Int64 }
 
 func (p *pace) quick() bool { return time.Duration(p.average.Load()) < patience }
 
-// add counts d into the average. Two at the same time may lose one.
+// add counts d into the average. What took very long, as now and then on a host that is
+// busy, counts no more than a disk that is slow. Two at the same time may lose one.
 func (p *pace) add(d time.Duration) {
-	const weight = 8
+	const weight, most = 8, 2 * patience
 	old := p.average.Load()
-	p.average.Store(old + (int64(d)-old)/weight)
+	p.average.Store(old + (int64(min(d, most))-old)/weight)
 }
 
 // inFlight are the writes that workers have.
