@@ -37,7 +37,6 @@ type api interface {
 	readlink(path string, p []byte) (int, kernel.Errno)
 	stat(path string, flags int, st *syscall.Stat_t) kernel.Errno
 	truncate(path string, n int64) kernel.Errno
-	getdents(fd int, p []byte) (int, kernel.Errno)
 	fallocate(fd, mode int, off, n int64) kernel.Errno
 }
 
@@ -57,7 +56,6 @@ func (o ours) ftruncate(fd int, n int64) kernel.Errno              { return o.k.
 func (o ours) mkdir(path string) kernel.Errno                      { return o.k.Mkdir(o.base, path, 0o755) }
 func (o ours) unlink(path string, flags int) kernel.Errno          { return o.k.Unlink(o.base, path, flags) }
 func (o ours) symlink(target, path string) kernel.Errno            { return o.k.Symlink(target, o.base, path) }
-func (o ours) getdents(fd int, p []byte) (int, kernel.Errno)       { return o.k.Getdents(fd, p) }
 func (o ours) seek(fd int, off int64, w int) (int64, kernel.Errno) { return o.k.Seek(fd, off, w) }
 func (o ours) rename(a, b string, flags int) kernel.Errno {
 	return o.k.Rename(o.base, a, o.base, b, flags)
@@ -165,10 +163,6 @@ func (l linux) truncate(path string, n int64) kernel.Errno {
 	}
 	defer l.close(fd)
 	return l.ftruncate(fd, n)
-}
-func (l linux) getdents(fd int, p []byte) (int, kernel.Errno) {
-	n, err := syscall.Getdents(fd, p)
-	return n, errno(err)
 }
 func (l linux) fallocate(fd, mode int, off, n int64) kernel.Errno {
 	return errno(syscall.Fallocate(fd, uint32(mode), off, n))

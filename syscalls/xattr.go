@@ -31,22 +31,29 @@ func (t *task) target(how xattrTarget) (dirfd int, path string, flags int, err E
 // maxXattr is the most that a value or list takes (XATTR_SIZE_MAX).
 const maxXattr = 64 << 10
 
-// attrName reads the name of an attribute.
-func (t *task) attrName(i int) (string, Errno) {
+// xattr is an attribute, by what package kernel finds its inode, and its name.
+type xattr struct {
+	dirfd int
+	path  string
+	flags int
+	name  string
+}
+
+// xattr returns the attribute that arguments 0 and 1 name.
+func (t *task) xattr(how xattrTarget) (x xattr, err Errno) {
 	const longest = 256
-	name, err := kernel.UserString(t.a[i], longest)
-	if err == syscall.ENAMETOOLONG || err == 0 && name == "" {
+	if x.dirfd, x.path, x.flags, err = t.target(how); err != 0 {
+		return x, err
+	}
+	x.name, err = kernel.UserString(t.a[1], longest)
+	if err == syscall.ENAMETOOLONG || err == 0 && x.name == "" {
 		err = syscall.ERANGE
 	}
-	return name, err
+	return x, err
 }
 
 func (t *task) setxattr(how xattrTarget) (uintptr, Errno) {
-	dirfd, path, flags, err := t.target(how)
-	if err != 0 {
-		return 0, err
-	}
-	name, err := t.attrName(1)
+	x, err := t.xattr(how)
 	if err != 0 {
 		return 0, err
 	}
@@ -60,19 +67,15 @@ func (t *task) setxattr(how xattrTarget) (uintptr, Errno) {
 	if v == nil {
 		v = []byte{}
 	}
-	return done(t.k.SetXattr(dirfd, path, name, v, t.int(4), flags))
+	return done(t.k.SetXattr(x.dirfd, x.path, x.name, v, t.int(4), x.flags))
 }
 
 func (t *task) getxattr(how xattrTarget) (uintptr, Errno) {
-	dirfd, path, flags, err := t.target(how)
+	x, err := t.xattr(how)
 	if err != 0 {
 		return 0, err
 	}
-	name, err := t.attrName(1)
-	if err != 0 {
-		return 0, err
-	}
-	v, err := t.k.Xattr(dirfd, path, name, flags)
+	v, err := t.k.Xattr(x.dirfd, x.path, x.name, x.flags)
 	if err != 0 {
 		return 0, err
 	}
@@ -112,15 +115,11 @@ func (t *task) listxattr(how xattrTarget) (uintptr, Errno) {
 }
 
 func (t *task) removexattr(how xattrTarget) (uintptr, Errno) {
-	dirfd, path, flags, err := t.target(how)
+	x, err := t.xattr(how)
 	if err != 0 {
 		return 0, err
 	}
-	name, err := t.attrName(1)
-	if err != 0 {
-		return 0, err
-	}
-	return done(t.k.SetXattr(dirfd, path, name, nil, 0, flags))
+	return done(t.k.SetXattr(x.dirfd, x.path, x.name, nil, 0, x.flags))
 }
 
 func sysSetxattr(t *task) (uintptr, Errno)     { return t.setxattr(byPath) }

@@ -82,7 +82,7 @@ func (fs *FS) sysEntries() []entry {
 				}},
 				{name: "threads-max", content: literal("65536\n")},
 				{name: "vmstat", content: vmstat},
-		{name: "version", content: literal(kernel.SystemVersion + "\n")},
+				{name: "version", content: literal(kernel.SystemVersion + "\n")},
 			}
 		}},
 		{name: "net", children: func() []entry {

@@ -56,10 +56,8 @@ func run(o *options) error {
 	if o.relay != "" {
 		return relay(o.relay)
 	}
-	if dir, yes := harness.Isolated(); yes && o.metal != "" {
-		return measureMetal(ctx, harness.At(dir), o)
-	} else if yes {
-		return measureAll(ctx, harness.At(dir), o)
+	if dir, yes := harness.Isolated(); yes {
+		return runInside(ctx, harness.At(dir), o)
 	}
 	// Outside: build, and go on in a network of its own.
 	dir, err := os.MkdirTemp("", "ringo-bench-")
@@ -98,4 +96,24 @@ func imageSizes(ctx context.Context, r *harness.Ringo, dir string) (process, ima
 		process, image = image, st.Size()
 	}
 	return process, image, nil
+}
+
+// runInside measures in a network of its own.
+func runInside(ctx context.Context, r *harness.Ringo, o *options) error {
+	if err := makeTap(); err != nil {
+		return err
+	}
+	web, err := r.Program("examples/web")
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "ringo-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if o.metal != "" {
+		return measureMetal(ctx, web, dir, o)
+	}
+	return measureAll(ctx, r, web, dir, o)
 }

@@ -56,24 +56,13 @@ func median(values []float64) float64 {
 	return slices.Sorted(slices.Values(values))[len(values)/2]
 }
 
-// measureAll measures every subject some times, in turn, and prints the table.
-func measureAll(ctx context.Context, r *harness.Ringo, o *options) error {
-	if err := makeTap(); err != nil {
-		return err
-	}
-	web, err := r.Program("examples/web")
-	if err != nil {
-		return err
-	}
+// measureAll measures every subject some times, in turn, and prints the table. web
+// is the web server; files may be put into dir.
+func measureAll(ctx context.Context, r *harness.Ringo, web, dir string, o *options) error {
 	pipe, err := r.Program("tests/programs/pipe")
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "ringo-bench-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
 	processSize, imageSize, err := imageSizes(ctx, r, dir)
 	if err != nil {
 		return err

@@ -17,20 +17,9 @@ import (
 )
 
 // measureMetal measures the web server as it boots by itself on machines of
-// QEMU without KVM, each some times in turn, and prints the table.
-func measureMetal(ctx context.Context, r *harness.Ringo, o *options) error {
-	if err := makeTap(); err != nil {
-		return err
-	}
-	web, err := r.Program("examples/web")
-	if err != nil {
-		return err
-	}
-	dir, err := os.MkdirTemp("", "ringo-bench-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
+// QEMU without KVM, each some times in turn, and prints the table. web is the web
+// server; files may be put into dir.
+func measureMetal(ctx context.Context, web, dir string, o *options) error {
 	nothing := filepath.Join(dir, "nothing.elf")
 	if err := os.WriteFile(nothing, endsAtOnce(), 0o600); err != nil {
 		return err

@@ -214,12 +214,6 @@ func (c *VCPU) Enter() error {
 // Exit returns Run.Exit as T: IO, MMIO or Internal.
 func Exit[T IO | MMIO | Internal](r *Run) *T { return (*T)(unsafe.Pointer(&r.Exit)) }
 
-// IOData returns the n bytes of an ExitIO, of which the kernel guarantees Size*Count.
-func (c *VCPU) IOData() []byte {
-	io := Exit[IO](c.Run)
-	return c.mem[io.DataOffset:][:uint64(io.Size)*uint64(io.Count)]
-}
-
 // ReadSregs fetches the system registers.
 func (c *VCPU) ReadSregs() (s Sregs, err error) {
 	_, err = ioctlPtr(c.fd, "KVM_GET_SREGS", ioGetSregs, unsafe.Pointer(&s))

@@ -8,7 +8,6 @@ package runtime
 // Registers of the local APIC, by their offset in memory (Intel SDM 3A, 11.4).
 // As MSRs they are numbered from ringoX2APICBase by 16 bytes of offset.
 const (
-	ringoAPICID        = 0x20
 	ringoAPICEOI       = 0xb0
 	ringoAPICSpurious  = 0xf0
 	ringoAPICCommand   = 0x300
