@@ -1,6 +1,6 @@
 // Package rt is the door to the layer under the Go runtime: what the kernel
 // packages (kernel, syscalls, netstack, drivers) may ask of it, and the hooks
-// by which it calls them. The layer itself is in rt/runtime: files that the
+// by which it calls them. The layer itself is in rt/goroot/runtime: files that the
 // overlay adds to package runtime. The rules of that overlay are in rt/overlay.
 //
 // Files with the build tag ringo are compiled only into guests; their

@@ -4,12 +4,16 @@
 //
 //	guests/   programs that show one property at a time (guests_test.go)
 //	programs/ what else the tests boot
-//	metal/    the same properties without ringo's own VMM
+//	metal/    how they boot without ringo's own VMM
+//	matrix/   that, in all combinations, as a table
+//	xen/      domains of a real Xen
+//	rigs/     other hypervisors and kinds of KVM, in QEMU
 //	harness/  how ringo is built and run, and networks for it
 //	load/     a generator of HTTP and UDP load
 //	bench/    a table of figures, against the same programs as processes
 //	stress/   many runs of what must never hang
-//	rigs/     other kinds of KVM
+//	crash/    machines killed while they write to a disk
+//	conformance/ tests that others have written, in guests
 //
 // What boots guests needs /dev/kvm and fails without it.
 package tests

@@ -1,6 +1,6 @@
 // Package virtio holds the guest's drivers for virtio devices (virtio 1.x):
-// the network card, the disk, the entropy source and the console, over any
-// Transport.
+// the network card, the disk, the file system, the entropy source and the console,
+// over any Transport.
 //
 // A driver is built in three steps: a Transport finds the registers
 // (Find), negotiate agrees on features, and each virtqueue (queue) carries

@@ -1,5 +1,5 @@
-// Package virtio has the VMM's models of virtio devices: network card, entropy
-// source and console, behind virtio-mmio registers (virtio 1.x).
+// Package virtio has the VMM's models of virtio devices: network card, disk, file
+// system, entropy source and console, behind virtio-mmio registers (virtio 1.x).
 //
 // A Device is the transport; a model is what makes it one kind of device. The
 // model's goroutines take requests from virtqueues (queue), whose code alone
