@@ -55,6 +55,42 @@ func sysClockGetres(t *task) (uintptr, Errno) {
 	return 0, err
 }
 
+func sysAdjtimex(t *task) (uintptr, Errno) { return adjustTime(t, 0) }
+
+// sysClockAdjtime knows the real-time clock alone, as Linux does without others'
+// hardware.
+func sysClockAdjtime(t *task) (uintptr, Errno) {
+	const realtime = 0
+	if t.int(0) != realtime {
+		return 0, syscall.EOPNOTSUPP
+	}
+	return adjustTime(t, 1)
+}
+
+// adjustTime answers questions about the clock in the struct timex of argument i. To
+// set it is refused: it follows the host's. Nobody in the machine knows how right
+// that is, which is what Linux says, too, before a time service has set it.
+func adjustTime(t *task, i int) (uintptr, Errno) {
+	const (
+		unsynchronized = 0x40  // STA_UNSYNC
+		timeError      = 5     // TIME_ERROR, the state that goes with it
+		largest        = 16e6  // microseconds of error (NTP_PHASE_LIMIT)
+		tick           = 10000 // microseconds
+	)
+	x, err := need[syscall.Timex](t, i, true)
+	if err != 0 {
+		return 0, err
+	}
+	if x.Modes != 0 {
+		return 0, syscall.EPERM
+	}
+	*x = syscall.Timex{
+		Maxerror: largest, Esterror: largest, Status: unsynchronized, Precision: 1, Tick: tick,
+		Time: syscall.NsecToTimeval(time.Now().UnixNano()),
+	}
+	return timeError, 0
+}
+
 // sysNanosleep puts the goroutine to sleep. (The runtime's own calls, which come
 // from its system stacks, are rt's: they put the thread to sleep.)
 func sysNanosleep(t *task) (uintptr, Errno) {

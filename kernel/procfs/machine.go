@@ -63,6 +63,7 @@ func (fs *FS) sysEntries() []entry {
 		{name: "fs", children: func() []entry {
 			return []entry{
 				{name: "file-max", content: literal("1048576\n")},
+				{name: "file-nr", content: fs.openFiles},
 				{name: "nr_open", content: literal("1048576\n")},
 				{name: "pipe-max-size", content: literal("1048576\n")},
 			}
@@ -77,6 +78,9 @@ func (fs *FS) sysEntries() []entry {
 				{name: "random", children: func() []entry {
 					return []entry{
 						{name: "boot_id", content: fs.bootID},
+						// As Linux says it since its generator does not run out.
+						{name: "entropy_avail", content: literal("256\n")},
+						{name: "poolsize", content: literal("256\n")},
 						{name: "uuid", content: newUUID},
 					}
 				}},
@@ -180,6 +184,15 @@ func (fs *FS) machineStat() []byte {
 	}
 	t.add("ctxt 0\nbtime ", fs.kernel.Started().Unix(), "\nprocesses 1\nprocs_running 1\nprocs_blocked 0\n")
 	return t
+}
+
+// openFiles counts the open files: how many there are, could be had without making
+// new ones, and may be.
+func (fs *FS) openFiles() []byte {
+	files := map[*kernel.Description]bool{}
+	fs.kernel.EachDescriptor(func(_ int, d *kernel.Description) { files[d] = true })
+	var t text
+	return *t.add(len(files), "\t0\t1048576\n")
 }
 
 // vmstat has those of the counters that are known.

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"sync"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -27,6 +28,7 @@ func main() {
 		"badptr":   badPointers,
 		"badfd":    badDescriptors,
 		"limits":   limits,
+		"adjtimex": adjtimex,
 		"affinity": affinity,
 		"exec":     exec,
 	})
@@ -225,6 +227,23 @@ func limits() error {
 	}
 	if info.Totalram == 0 || info.Freeram > info.Totalram {
 		return fmt.Errorf("%d of %d bytes of memory free", info.Freeram, info.Totalram)
+	}
+	return nil
+}
+
+// adjtimex asks how right the clock is, which needs no privilege.
+func adjtimex() error {
+	var x unix.Timex
+	state, err := unix.Adjtimex(&x)
+	if err != nil {
+		return err
+	}
+	const ok, unknown = 0, 5
+	if state < ok || state > unknown || x.Tick <= 0 || x.Maxerror < 0 {
+		return fmt.Errorf("state %d, %+v", state, x)
+	}
+	if now := time.Now().Unix(); x.Time.Sec < now-1 || x.Time.Sec > now {
+		return fmt.Errorf("%d seconds, now it is %d", x.Time.Sec, now)
 	}
 	return nil
 }
