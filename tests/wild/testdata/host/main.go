@@ -4,10 +4,13 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/edsrzf/mmap-go"
@@ -23,16 +26,15 @@ import (
 	"go.uber.org/automaxprocs/maxprocs"
 )
 
-var failed int
+// report is what is served.
+var report strings.Builder
 
 func say(what string, v any, err error) {
 	if err != nil {
-		failed++
-		fmt.Printf("FAIL %s: %v\n", what, err)
+		fmt.Fprintf(&report, "%s: error: %v\n", what, err)
 		return
 	}
-	text := fmt.Sprintf("%+v", v)
-	fmt.Printf("ok   %s: %.160s\n", what, text)
+	fmt.Fprintf(&report, "%s: ok: %.160s\n", what, fmt.Sprintf("%+v", v))
 }
 
 func ask[T any](what string, f func() (T, error)) {
@@ -114,10 +116,10 @@ func main() {
 	say("maxprocs", runtime.GOMAXPROCS(0), err)
 	say("fsnotify", "", watch())
 	say("mmap", "", mapped())
-	fmt.Printf("questions without an answer: %d\n", failed)
-	http.ListenAndServe(":8080", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, "failed: %d", failed)
-	}))
+	fmt.Print(report.String())
+	log.Fatal(http.ListenAndServe(":8080", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, report.String())
+	})))
 }
 
 func watch() error {

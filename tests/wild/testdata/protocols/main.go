@@ -1,5 +1,6 @@
-// Command protocols serves SSH, FTP, SMTP, LDAP, Redis, DNS and
-// HTTP/3 by the libraries that are usual for them.
+// Command protocols serves SSH, SMTP, LDAP, Redis, DNS and
+// HTTP/3 by the libraries that are usual for them. With the arguments "probe" and
+// NAME=ADDRESS it is the client.
 package main
 
 import (
@@ -8,7 +9,6 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -17,19 +17,23 @@ import (
 	"os"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
 	"github.com/emersion/go-smtp"
-	ftp "github.com/fclairamb/ftpserverlib"
 	"github.com/gliderlabs/ssh"
 	"github.com/jimlambrt/gldap"
 	"github.com/miekg/dns"
 	"github.com/quic-go/quic-go/http3"
-	"github.com/spf13/afero"
-	"github.com/tidwall/redcon"
 )
 
 func main() {
+	if len(os.Args) > 2 && os.Args[1] == "probe" {
+		if err := probe(os.Args[2:]); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	for name, serve := range map[string]func() error{
-		"ssh": serveSSH, "ftp": serveFTP, "smtp": serveSMTP, "ldap": serveLDAP, "redis": serveRedis,
+		"ssh": serveSSH, "smtp": serveSMTP, "ldap": serveLDAP, "redis": serveRedis,
 		"dns": serveDNS, "http3": serveHTTP3,
 	} {
 		go func() { log.Fatal(name, ": ", serve()) }()
@@ -56,29 +60,6 @@ func serveSSH() error {
 	return ssh.ListenAndServe(":2222", func(s ssh.Session) {
 		fmt.Fprintf(s, "hello %s, you said %q\n", s.User(), s.Command())
 	})
-}
-
-// ftpDriver serves the directory /tmp/ftp to everybody.
-type ftpDriver struct{}
-
-func (ftpDriver) GetSettings() (*ftp.Settings, error) {
-	return &ftp.Settings{
-		ListenAddr: ":2121", PublicHost: "127.0.0.1",
-		PassiveTransferPortRange: ftp.PortRange{Start: 2122, End: 2123},
-	}, nil
-}
-func (ftpDriver) ClientConnected(ftp.ClientContext) (string, error) { return "welcome", nil }
-func (ftpDriver) ClientDisconnected(ftp.ClientContext)              {}
-func (ftpDriver) GetTLSConfig() (*tls.Config, error)                { return nil, errors.New("no TLS") }
-func (ftpDriver) AuthUser(_ ftp.ClientContext, user, pass string) (ftp.ClientDriver, error) {
-	return afero.NewBasePathFs(afero.NewOsFs(), "/tmp/ftp"), nil
-}
-
-func serveFTP() error {
-	if err := os.MkdirAll("/tmp/ftp", 0o755); err != nil {
-		return err
-	}
-	return ftp.NewFtpServer(ftpDriver{}).ListenAndServe()
 }
 
 type smtpBackend struct{}
@@ -125,9 +106,10 @@ func serveLDAP() error {
 }
 
 func serveRedis() error {
-	return redcon.ListenAndServe(":6379", func(c redcon.Conn, cmd redcon.Command) {
-		c.WriteBulkString(fmt.Sprintf("%q", cmd.Args))
-	}, nil, nil)
+	if err := miniredis.NewMiniRedis().StartAddr(":6379"); err != nil {
+		return err
+	}
+	select {}
 }
 
 func serveDNS() error {

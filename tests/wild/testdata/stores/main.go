@@ -10,12 +10,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/blevesearch/bleve/v2"
 	"github.com/cockroachdb/pebble"
 	"github.com/dgraph-io/badger/v4"
-	"github.com/dop251/goja"
 	"github.com/syndtr/goleveldb/leveldb"
-	"github.com/tidwall/buntdb"
 	"go.etcd.io/bbolt"
 	_ "modernc.org/sqlite"
 )
@@ -32,7 +29,7 @@ func main() {
 		try  func(dir string) error
 	}{
 		{"badger", tryBadger}, {"pebble", tryPebble}, {"bbolt", tryBolt}, {"goleveldb", tryLevel},
-		{"buntdb", tryBunt}, {"sqlite", trySQLite}, {"bleve", tryBleve}, {"goja", tryGoja},
+		{"sqlite", trySQLite},
 	} {
 		err := s.try(filepath.Join(dir, s.name))
 		fmt.Println(s.name, err)
@@ -170,36 +167,6 @@ func tryLevel(dir string) error {
 	return nil
 }
 
-func tryBunt(file string) error {
-	for range 2 {
-		db, err := buntdb.Open(file)
-		if err != nil {
-			return err
-		}
-		err = db.Update(func(tx *buntdb.Tx) error {
-			for i := range rows {
-				if _, _, err := tx.Set(string(key(i)), string(value(i)), nil); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		err = db.View(func(tx *buntdb.Tx) error {
-			return check(func(k []byte) ([]byte, error) {
-				v, err := tx.Get(string(k))
-				return []byte(v), err
-			})
-		})
-		if err := errors.Join(err, db.Close()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func trySQLite(file string) error {
 	for range 2 {
 		db, err := sql.Open("sqlite", file+"?_pragma=journal_mode(wal)")
@@ -228,45 +195,6 @@ func trySQLite(file string) error {
 		if err := errors.Join(err, db.Close()); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-func tryBleve(dir string) error {
-	index, err := bleve.New(dir, bleve.NewIndexMapping())
-	if err != nil {
-		return err
-	}
-	batch := index.NewBatch()
-	for i := range 100 {
-		text := "an ordinary text"
-		if i == 42 {
-			text = "the unikernel that is looked for"
-		}
-		if err := batch.Index(string(key(i)), map[string]string{"text": text}); err != nil {
-			return err
-		}
-	}
-	if err := index.Batch(batch); err != nil {
-		return err
-	}
-	res, err := index.Search(bleve.NewSearchRequest(bleve.NewMatchQuery("unikernel")))
-	if err != nil {
-		return err
-	}
-	if res.Total != 1 || res.Hits[0].ID != string(key(42)) {
-		return fmt.Errorf("found %v", res)
-	}
-	return index.Close()
-}
-
-func tryGoja(string) error {
-	v, err := goja.New().RunString("[1,2,3].map(x => x * x).reduce((a, b) => a + b)")
-	if err != nil {
-		return err
-	}
-	if v.ToInteger() != 14 {
-		return fmt.Errorf("the sum is %v", v)
 	}
 	return nil
 }

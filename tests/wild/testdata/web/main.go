@@ -1,5 +1,6 @@
 // Command web serves by several web frameworks at once, each at its own port, with
-// websockets, HTTP/2 and metrics.
+// websockets, HTTP/2 and metrics. With the arguments "probe" and ADDRESS it is the
+// client of the websockets.
 package main
 
 import (
@@ -14,6 +15,7 @@ import (
 	"math/big"
 	"net/http"
 	_ "net/http/pprof"
+	"os"
 	"time"
 
 	coder "github.com/coder/websocket"
@@ -29,6 +31,12 @@ import (
 )
 
 func main() {
+	if len(os.Args) > 2 && os.Args[1] == "probe" {
+		if err := probe(os.Args[2]); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	go serve("gin", ":8081", ginHandler())
 	go serve("echo", ":8082", echoHandler())
 	go fiberServer(":8083")
