@@ -6,6 +6,7 @@ package firmware
 // ACPI is that.
 type ACPI struct {
 	Fixed Fixed
+	Event EventDevice
 	HPET  uint64 // address of the high precision event timer; 0: none
 
 	cpus     [64]uint32
@@ -66,6 +67,17 @@ type MMIO struct {
 	Line       uint32
 	Edge       bool // the line's way to interrupt
 }
+
+// EventDevice is a generic event device (5.6.9), which machines without the fixed
+// events have, as QEMU makes it.
+type EventDevice struct {
+	Select uint64 // address of the 32-bit word that says what happened; 0: no device
+	Line   uint32
+	Edge   bool // the line's way to interrupt
+}
+
+// PowerButton is the bit of EventDevice.Select's word that is the power button.
+const PowerButton = 1 << 1
 
 // CPUs returns the APIC IDs of the processors that can run, none if there is no
 // table of them.
@@ -235,6 +247,7 @@ func (a *ACPI) readFADT(m, t Memory) {
 	}
 	code = code[tableHeader:]
 	a.findMMIO(code)
+	a.findEventDevice(code)
 	typeA, typeB, ok := findS5(code)
 	switch {
 	case !ok:

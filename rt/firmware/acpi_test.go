@@ -121,6 +121,8 @@ func TestACPIReduced(t *testing.T) {
 	put(fixed, 248-tableHeader, uint64(0xfea00200))
 	table(m, 0x2000, "FACP", fixed)
 	table(m, 0x3000, "DSDT", slices.Concat(device(0x10, 5, 0x01), device(0x12, 6, 0x03),
+		[]byte("\x08_HID\x0dACPI0013\x00\x08_UID\x0dGED\x00\x08_CRS\x11\x0e\x0a\x0b"),
+		[]byte{0x89, 6, 0, 3, 1, 9, 0, 0, 0, 0x79, 0}, []byte("\x5b\x80EREG\x00\x0c\x00\x00\xa0\xfe\x0a\x04"),
 		[]byte("\x08_S5_\x12\x06\x04\x0a\x05\x00\x00\x00")))
 
 	var a ACPI
@@ -128,6 +130,9 @@ func TestACPIReduced(t *testing.T) {
 	want := Fixed{HasOff: true, SleepControl: Register{InMemory, 0xfea00200}, SleepOff: 5<<2 | 1<<5, Reset: Register{Space: NoSpace}}
 	if a.Fixed != want {
 		t.Errorf("%+v, want %+v", a.Fixed, want)
+	}
+	if want := (EventDevice{Select: 0xfea00000, Line: 9, Edge: true}); a.Event != want {
+		t.Errorf("events %+v, want %+v", a.Event, want)
 	}
 	if got, want := a.MMIO(), []MMIO{{0xfebf1000, 512, 5, false}, {0xfebf1200, 512, 6, true}}; !slices.Equal(got, want) {
 		t.Errorf("devices %+v, want %+v", got, want)

@@ -37,16 +37,28 @@ func smallNumber(code Memory, at uint64) (v uint8, next uint64) {
 	return 0, at + 1
 }
 
+// The resources that devices have, by tag and length (6.4.3.4, 6.4.3.6), and a
+// flag of interrupts.
+const (
+	memory32Fixed     = 0x000986
+	extendedInterrupt = 0x000689
+	edge              = 1 << 1
+)
+
+// interrupt reads the interrupt resource at an offset of code, if it is one.
+func interrupt(code Memory, at uint64) (line uint32, isEdge, ok bool) {
+	if code.Uint32(at)&0xffffff != extendedInterrupt {
+		return 0, false, false
+	}
+	return code.Uint32(at + 5), code.Uint8(at+3)&edge != 0, true
+}
+
 // findMMIO finds virtio-mmio devices, as QEMU's microvm has them: after the name
-// LNRO0005 the resources of a piece of memory and of an interrupt (6.4.3.4,
-// 6.4.3.6).
+// LNRO0005 the resources of a piece of memory and of an interrupt.
 func (a *ACPI) findMMIO(code Memory) {
 	const (
-		id                = 'L' | 'N'<<8 | 'R'<<16 | 'O'<<24 | '0'<<32 | '0'<<40 | '0'<<48 | '5'<<56
-		reach             = 96       // bytes from the name to the resources, at most
-		memory32Fixed     = 0x000986 // tag and length
-		extendedInterrupt = 0x000689
-		edge              = 1 << 1
+		id    = 'L' | 'N'<<8 | 'R'<<16 | 'O'<<24 | '0'<<32 | '0'<<40 | '0'<<48 | '5'<<56
+		reach = 96 // bytes from the name to the resources, at most
 	)
 	for i, c := range code {
 		at := uint64(i)
@@ -54,15 +66,43 @@ func (a *ACPI) findMMIO(code Memory) {
 			continue
 		}
 		for r := at + 8; r < at+reach && a.nmmio < len(a.mmio); r++ {
-			if code.Uint32(r)&0xffffff != memory32Fixed || code.Uint32(r+12)&0xffffff != extendedInterrupt {
+			line, isEdge, ok := interrupt(code, r+12)
+			if !ok || code.Uint32(r)&0xffffff != memory32Fixed {
 				continue
 			}
-			a.mmio[a.nmmio] = MMIO{
-				Addr: code.addr32(r + 4), Size: code.addr32(r + 8),
-				Line: code.Uint32(r + 17), Edge: code.Uint8(r+15)&edge != 0,
-			}
+			a.mmio[a.nmmio] = MMIO{Addr: code.addr32(r + 4), Size: code.addr32(r + 8), Line: line, Edge: isEdge}
 			a.nmmio++
 			break
+		}
+	}
+}
+
+// findEventDevice finds the generic event device, as QEMU's microvm has it: after
+// the name ACPI0013 the resource of an interrupt, and the region EREG of memory.
+func (a *ACPI) findEventDevice(code Memory) {
+	const (
+		id        = 'A' | 'C'<<8 | 'P'<<16 | 'I'<<24 | '0'<<32 | '0'<<40 | '1'<<48 | '3'<<56
+		region    = 'E' | 'R'<<8 | 'E'<<16 | 'G'<<24
+		inMemory  = 0x0c00 // after the name: space 0, and a number of 32 bits
+		reach     = 96     // bytes from the name to all that
+		regionLen = 4
+	)
+	for i, c := range code {
+		at := uint64(i)
+		if c != 'A' || code.Uint64(at) != id {
+			continue
+		}
+		var d EventDevice
+		hasLine := false
+		for r := at + 8; r < at+reach; r++ {
+			if line, isEdge, ok := interrupt(code, r); ok && !hasLine {
+				d.Line, d.Edge, hasLine = line, isEdge, true
+			}
+			if code.Uint32(r) == region && code.Uint16(r+regionLen) == inMemory && hasLine {
+				d.Select = code.addr32(r + regionLen + 2)
+				a.Event = d
+				return
+			}
 		}
 	}
 }

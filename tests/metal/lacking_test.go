@@ -70,7 +70,7 @@ func TestPowerButton(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range []string{"q35", "pc"} {
+	for _, kind := range []string{"q35", "pc", "microvm"} {
 		t.Run(kind, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()

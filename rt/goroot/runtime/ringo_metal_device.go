@@ -87,11 +87,7 @@ func ringoAddMMIO(m firmware.MMIO) {
 	b.NDevices++
 	ringoAcks.list[ringoAcks.n] = ringoAck{ringoAckMMIO, at + interruptACK}
 	ringoAcks.n++
-	mode := uint32(ringoIOAPICLevel)
-	if m.Edge {
-		mode = 0
-	}
-	ringoIOAPICConnect(m.Line, ringoVectorDevice|mode)
+	ringoIOAPICConnect(m.Line, ringoVectorDevice|ringoIOAPICMode(m.Edge))
 }
 
 // The IOAPIC's registers (82093AA).
@@ -128,6 +124,15 @@ func ringoIOAPICConnect(line, mode uint32) {
 	ringoStore32(base+ringoIOAPICData, ringoMetalCPUAt(0).apic<<24)
 	ringoStore32(base+ringoIOAPICSelect, reg)
 	ringoStore32(base+ringoIOAPICData, mode)
+}
+
+// ringoIOAPICMode returns the mode bits of a line that interrupts by edges, or by
+// its level.
+func ringoIOAPICMode(edge bool) uint32 {
+	if edge {
+		return 0
+	}
+	return ringoIOAPICLevel
 }
 
 // ringoHasPorts is rt.HasPorts.

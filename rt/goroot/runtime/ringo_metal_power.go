@@ -74,8 +74,20 @@ const (
 	ringoEventsInterrupt  = 1 << 0
 )
 
+// ringoEventSelect is the register of a machine with a device for events that says
+// what happened, 0 on others.
+var ringoEventSelect uintptr
+
 // ringoPowerButtonInit makes the power button interrupt.
 func ringoPowerButtonInit() {
+	if d := &ringoACPI.Event; d.Select != 0 {
+		ringoEventSelect = ringoDeviceRegister(d.Select, 4)
+		if ringoEventSelect != 0 {
+			ringoLoad32(ringoEventSelect) // what happened before is not for us
+			ringoIOAPICConnect(d.Line, ringoVectorPower|ringoIOAPICMode(d.Edge))
+		}
+		return
+	}
 	f := &ringoACPI.Fixed
 	if f.Event == 0 || f.EventLen < 4 || f.PM1aControl == 0 || f.Line == 0 {
 		return
@@ -99,10 +111,15 @@ func ringoPowerButtonInit() {
 
 // ringoPowerButton sends SIGTERM to the program if the power button was pressed.
 func ringoPowerButton() {
-	const terminate = 1 << (15 - 1) // SIGTERM
-	event := ringoACPI.Fixed.Event
-	if ringoIn16(event)&ringoPowerButtonEvent != 0 {
+	pressed := false
+	if ringoEventSelect != 0 {
+		pressed = ringoLoad32(ringoEventSelect)&firmware.PowerButton != 0 // reading clears it
+	} else if event := ringoACPI.Fixed.Event; ringoIn16(event)&ringoPowerButtonEvent != 0 {
+		pressed = true
 		ringoOut16(event, ringoPowerButtonEvent)
+	}
+	if pressed {
+		const terminate = 1 << (15 - 1) // SIGTERM
 		atomic.Or64(&ringoMetalSignals, terminate)
 	}
 }
