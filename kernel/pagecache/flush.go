@@ -151,8 +151,14 @@ func (f *File) Truncate(size int64) Errno {
 	return f.resize(size)
 }
 
-// resize is Truncate with f.writing held.
+// resize is Truncate with f.writing held. The data before the new end is written first:
+// else a commit, of another file perhaps, could make the size durable without it.
 func (f *File) resize(size int64) Errno {
+	if f.dirtyBefore(size) {
+		if err := f.Flush(); err != 0 {
+			return err
+		}
+	}
 	f.io.Lock()
 	if err := f.backing.SetSize(size); err != 0 {
 		f.io.Unlock()
@@ -177,6 +183,18 @@ func (f *File) resize(size int64) Errno {
 		return f.show(old/PageSize, pagesOf(size))
 	}
 	return 0
+}
+
+// dirtyBefore reports whether a page is dirty that begins before an offset.
+func (f *File) dirtyBefore(off int64) bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	for i := range f.dirty {
+		if i*PageSize < off {
+			return true
+		}
+	}
+	return false
 }
 
 // dropFrom drops all pages from an index on. No transfer is under way. f.mu is held.

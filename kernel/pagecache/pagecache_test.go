@@ -440,6 +440,26 @@ func TestWriteLater(t *testing.T) {
 	}
 }
 
+// TestTruncateOrder wants data to be on the disk when a size is that lies behind it: a
+// power cut would leave zeroes otherwise.
+func TestTruncateOrder(t *testing.T) {
+	for _, size := range []int64{PageSize + 100, 3 * PageSize} {
+		f, d := newFile(t, 1<<20)
+		f.WriteAt(bytes.Repeat([]byte("x"), 2*PageSize), 0)
+		if err := f.Truncate(size); err != 0 {
+			t.Fatal(err)
+		}
+		if len(d.pages) != 2 || d.size != size {
+			t.Errorf("size %d: the disk has %d pages and size %d", size, len(d.pages), d.size)
+		}
+	}
+	f, d := newFile(t, 1<<20)
+	f.WriteAt(bytes.Repeat([]byte("x"), 2*PageSize), 0)
+	if err := f.Truncate(0); err != 0 || len(d.pages) != 0 {
+		t.Errorf("%v: %d pages were written that nobody needs", err, len(d.pages))
+	}
+}
+
 func BenchmarkRead(b *testing.B) {
 	for _, size := range []int{4 << 10, 64 << 10, 1 << 20} {
 		b.Run(fmt.Sprint(size>>10, "KiB"), func(b *testing.B) {
