@@ -40,11 +40,15 @@ func ringoXenConsoleSend(p unsafe.Pointer, n uint32) uint32 {
 	if used > size {
 		return n // the other side is broken
 	}
-	k := min(n, size-used, size-c.outPut%size)
+	k := min(n, size-used)
 	if k == 0 {
 		return 0
 	}
-	memmove(unsafe.Pointer(&c.out[c.outPut%size]), p, uintptr(k))
+	// Ticks call this. memmove takes the wide vector registers, of which an interrupt
+	// saves only what compiled code changes.
+	for i := range k {
+		c.out[(c.outPut+i)%size] = *(*byte)(add(p, uintptr(i)))
+	}
 	atomic.Store(&c.outPut, c.outPut+k)
 	ringoXenNotify(ringoXen.port)
 	return k
