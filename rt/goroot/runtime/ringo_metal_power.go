@@ -16,7 +16,10 @@ var ringoMetalEnder uint32
 // The other CPUs go on until the machine is off, and one of them may want to end it
 // too: the first does. A CPU comes here twice if there is a fault on the way.
 func ringoMetalExit(status uintptr) {
-	me := ringoThisCPU().ID + 1
+	me := uint32(1)
+	if ringoMetalBoot.VCPU0 != 0 { // else there are no pages of CPUs yet
+		me = ringoThisCPU().ID + 1
+	}
 	if !atomic.Cas(&ringoMetalEnder, 0, me) && atomic.Load(&ringoMetalEnder) != me {
 		for {
 			ringoMetalStop()
