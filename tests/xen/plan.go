@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -26,6 +27,9 @@ const (
 // makePlan builds the programs and says what to do with them.
 func makePlan(ringo *harness.Ringo, o *options) (*plan, error) {
 	p := new(plan)
+	if o.hvm {
+		return p, p.hvm(ringo)
+	}
 	add := func(pkg string) (string, error) {
 		file, err := ringo.Program(pkg)
 		p.files = append(p.files, file)
@@ -71,29 +75,58 @@ func makePlan(ringo *harness.Ringo, o *options) (*plan, error) {
 	// the DHCP server in QEMU.
 	p.server("web/1", web, 1, "10.0.2.20", "ringo.net.ip=10.0.2.20/24 ringo.net.gateway=10.0.2.2", "serving on")
 	p.server("web/2", web, 2, "10.0.2.15", "ringo.net.verbose=1", "network is up")
-	p.script.WriteString("sleep 3600\n")
+	p.script.WriteString(stay)
 	return p, nil
 }
 
-// domain creates a PVH domain called by the name, with dots for slashes.
-func (p *plan) domain(name, file, line string, cpus int, more ...string) (domain string) {
+// stay keeps the rig running, for requests to its servers.
+const stay = "sleep 3600\n"
+
+// hvm plans for an HVM domain that boots examples/web from a disk.
+func (p *plan) hvm(ringo *harness.Ringo) error {
+	web, err := ringo.Program("examples/web")
+	if err != nil {
+		return err
+	}
+	image := strings.TrimSuffix(web, ".elf") + ".img"
+	const addr = "10.0.2.20"
+	if out, err := ringo.Command(context.Background(), "image", "-f", "raw", "-o", image,
+		"--set", "net.ip="+addr+"/24", "--set", "net.gateway=10.0.2.2", web).CombinedOutput(); err != nil {
+		return fmt.Errorf("ringo image: %w\n%s", err, out)
+	}
+	p.files = []string{image}
+	p.serve("web/hvm", addr, "serving on", p.domain("web/hvm",
+		`type="hvm"`, `boot="c"`, "memory=128", fmt.Sprintf(`disk=["/g/%s,raw,xvda,w"]`, filepath.Base(image)),
+		`serial="file:/var/log/xen/serial-web.hvm.log"`, "vnc=0", "sdl=0", `vif=["bridge=xenbr0,model=e1000"]`))
+	p.script.WriteString(stay)
+	return nil
+}
+
+// bridged is a domain's network card in the network of the rig.
+const bridged = `vif=["bridge=xenbr0"]`
+
+// domain creates a domain called by the name, with dots for slashes.
+func (p *plan) domain(name string, config ...string) (domain string) {
 	domain = strings.ReplaceAll(name, "/", ".")
 	fmt.Fprintf(&p.script, "domain %s", domain)
-	for _, l := range append([]string{
-		`type="pvh"`, fmt.Sprintf("kernel=%q", "/g/"+filepath.Base(file)), fmt.Sprintf("cmdline=%q", line),
-		"memory=64", fmt.Sprintf("vcpus=%d", cpus), `tsc_mode="native"`,
-	}, more...) {
+	for _, l := range append(config, `tsc_mode="native"`) {
 		fmt.Fprintf(&p.script, " '%s'", l)
 	}
 	p.script.WriteString("\n")
 	return domain
 }
 
+// pvh creates a PVH domain that runs a program.
+func (p *plan) pvh(name, file, line string, cpus int, more ...string) (domain string) {
+	return p.domain(name, append(more, `type="pvh"`, fmt.Sprintf("kernel=%q", "/g/"+filepath.Base(file)),
+		fmt.Sprintf("cmdline=%q", line), "memory=64", fmt.Sprintf("vcpus=%d", cpus))...)
+}
+
 // program runs a program to its end, with what it must print and why xl must say
 // that the domain has ended.
 func (p *plan) program(name, file, line string, cpus int, want string, reason int) {
-	d := p.domain(name, file, line, cpus)
-	fmt.Fprintf(&p.script, `if await %[1]s '%[2]s' 60 && ended %[1]s 60 | tee /tmp/end && grep -q 'code %[3]d$' /tmp/end
+	d := p.pvh(name, file, line, cpus)
+	fmt.Fprintf(&p.script, `if await %[1]s '%[2]s' 240 && ended %[1]s 240 | tee /tmp/end && grep -q 'code %[3]d$' /tmp/end
 then echo 'ok %[4]s SHOWN'; else console %[1]s; echo 'failed %[4]s SHOWN'; fi
 `, d, want, reason, name)
 	p.shown = append(p.shown, name)
@@ -102,8 +135,8 @@ then echo 'ok %[4]s SHOWN'; else console %[1]s; echo 'failed %[4]s SHOWN'; fi
 // shutdown starts examples/web and has xl shut the domain down, which is SIGTERM to
 // the program.
 func (p *plan) shutdown(name, file string) {
-	d := p.domain(name, file, "ringo.net.ip=10.0.2.30/24", 1, `vif=["bridge=xenbr0"]`)
-	fmt.Fprintf(&p.script, `if await %[1]s 'serving on' 60 && xl shutdown %[1]s && ended %[1]s 60 | tee /tmp/end && grep -q 'code %[2]d$' /tmp/end
+	d := p.pvh(name, file, "ringo.net.ip=10.0.2.30/24", 1, bridged)
+	fmt.Fprintf(&p.script, `if await %[1]s 'serving on' 240 && xl shutdown %[1]s && ended %[1]s 240 | tee /tmp/end && grep -q 'code %[2]d$' /tmp/end
 then echo 'ok %[3]s SHOWN'; else console %[1]s; echo 'failed %[3]s SHOWN'; fi
 `, d, poweroff, name)
 	p.shown = append(p.shown, name)
@@ -111,10 +144,16 @@ then echo 'ok %[3]s SHOWN'; else console %[1]s; echo 'failed %[3]s SHOWN'; fi
 
 // server starts examples/web, which is to print something when it can be reached.
 func (p *plan) server(name, file string, cpus int, addr, line, want string) {
-	d := p.domain(name, file, line, cpus, `vif=["bridge=xenbr0"]`)
-	fmt.Fprintf(&p.script, `if await %[1]s '%[2]s' 60
+	p.serve(name, addr, want, p.pvh(name, file, line, cpus, bridged))
+}
+
+// serve awaits that a domain with a server can be reached, by what it prints.
+// What it prints from then on is on the rig's console, too.
+func (p *plan) serve(name, addr, want, domain string) {
+	fmt.Fprintf(&p.script, `if await %[1]s '%[2]s' 900
 then echo 'ok %[3]s/start SHOWN'; else console %[1]s; echo 'failed %[3]s/start SHOWN'; fi
-`, d, want, name)
+for log in /var/log/xen/guest-%[1]s.log /var/log/xen/serial-%[1]s.log; do [ ! -e $log ] || tail -n 0 -f $log & done
+`, domain, want, name)
 	p.shown = append(p.shown, name+"/start")
 	p.servers = append(p.servers, server{name: name, addr: addr})
 }
