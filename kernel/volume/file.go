@@ -271,7 +271,8 @@ func (v *Volume) promise(ino, block uint64, n int64) error {
 	if v.readOnly {
 		return syscall.EROFS
 	}
-	for last := false; ; last = true {
+	const tries = 4 // others may take what a commit gave
+	for i := 0; ; i++ {
 		v.promised.Add(n)
 		room := v.space.available() - v.owed()
 		if room >= v.floor.Load() {
@@ -281,7 +282,7 @@ func (v *Volume) promise(ino, block uint64, n int64) error {
 			return nil
 		}
 		v.promised.Add(-n)
-		if last || v.space.held.Load() == 0 {
+		if i == tries || v.space.held.Load() == 0 {
 			return syscall.ENOSPC
 		}
 		if err := v.Commit(); err != nil {

@@ -191,12 +191,15 @@ func (s *blocks) step(r *rand.Rand) error {
 	first := r.IntN(blockCount)
 	n := min(1+r.IntN(4), blockCount-first)
 	var b []byte
+	before := s.versions
 	for i := first; i < first+n; i++ {
 		s.versions[i] = s.versions[i]/blockCount*blockCount + blockCount + uint64(i)
 		s.changed[i] = true
 		b = append(b, record(s.versions[i], blockSize-recordHead)...)
 	}
-	if _, err := s.file.WriteAt(b, int64(first)*blockSize); err != nil {
+	if done, err := s.file.WriteAt(b, int64(first)*blockSize); err != nil {
+		from := first + done/blockSize // what was not written is as it was
+		copy(s.versions[from:first+n], before[from:])
 		return err
 	}
 	if r.IntN(3) > 0 {
