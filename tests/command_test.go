@@ -210,31 +210,36 @@ func TestPlainGo(t *testing.T) {
 }
 
 // TestBuildCache wants the second build of a program to cost next to nothing
-// beyond that of the go command. The best of a few is compared, since others
-// use this machine too.
+// beyond that of the go command. The best of each counts, since whatever else runs
+// on the machine makes them slower.
 func TestBuildCache(t *testing.T) {
 	dir := t.TempDir()
-	best := func(cmd func() *exec.Cmd) time.Duration {
-		var took []time.Duration
-		for range 4 {
-			start := time.Now()
-			if out, err := cmd().CombinedOutput(); err != nil {
-				t.Fatalf("%v\n%s", err, out)
-			}
-			took = append(took, time.Since(start))
+	took := func(cmd *exec.Cmd) time.Duration {
+		start := time.Now()
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
 		}
-		return slices.Min(took)
+		return time.Since(start)
 	}
 	const pkg = harness.Module + "/examples/web"
-	plain := best(func() *exec.Cmd {
-		return exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, "plain"), pkg)
-	})
-	ours := best(func() *exec.Cmd {
-		return ringo.Command(t.Context(), "build", "-o", filepath.Join(dir, "web.elf"), pkg)
-	})
-	if ours > plain+500*time.Millisecond {
-		t.Errorf("ringo build takes %v, go build %v", ours, plain)
+	goBuild := func() time.Duration {
+		return took(exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, "plain"), pkg))
 	}
+	ringoBuild := func() time.Duration {
+		return took(ringo.Command(t.Context(), "build", "-o", filepath.Join(dir, "web.elf"), pkg))
+	}
+	goBuild()
+	ringoBuild()
+	const most = 500 * time.Millisecond
+	var plain, ours []time.Duration
+	for range 12 {
+		plain = append(plain, goBuild())
+		ours = append(ours, ringoBuild())
+		if slices.Min(ours) <= slices.Min(plain)+most {
+			return
+		}
+	}
+	t.Errorf("ringo build takes %v, go build %v", ours, plain)
 }
 
 // TestInformation wants the commands that only tell something to do so.
