@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"regexp"
 	"strings"
 )
 
@@ -44,7 +43,7 @@ var le = binary.LittleEndian
 // Volume returns a volume with the files, and where in it the contents of each
 // begin. The label has up to 11 capital letters and digits.
 func Volume(label string, files []File) (volume []byte, offsets []int64, err error) {
-	if !labelName.MatchString(label) {
+	if !isWord(label, 11) {
 		return nil, nil, fmt.Errorf("%q is no label of a FAT volume; want up to 11 capital letters and digits", label)
 	}
 	root := &node{dir: true}
@@ -89,16 +88,23 @@ type node struct {
 }
 
 // Names as all readers of FAT take them; there are more.
-var (
-	shortName = regexp.MustCompile(`^[A-Z0-9_-]{1,8}(\.[A-Z0-9_-]{1,3})?$`)
-	labelName = regexp.MustCompile(`^[A-Z0-9_-]{1,11}$`)
-)
+// isShortName reports whether a file's entry can have this name.
+func isShortName(s string) bool {
+	base, extension, dot := strings.Cut(s, ".")
+	return isWord(base, 8) && (!dot || isWord(extension, 3))
+}
+
+// isWord reports whether s has 1 to most of the characters that names here are made of.
+func isWord(s string, most int) bool {
+	const capitals, others = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789_-"
+	return s != "" && len(s) <= most && strings.Trim(s, capitals+others) == ""
+}
 
 // add adds a file below a directory.
 func (n *node) add(f File) (*node, error) {
 	parts := strings.Split(f.Name, "/")
 	for i, name := range parts {
-		if !shortName.MatchString(name) {
+		if !isShortName(name) {
 			return nil, fmt.Errorf("%s: %q is no short name, such as NAME.EXT", f.Name, name)
 		}
 		last := i == len(parts)-1
