@@ -120,9 +120,8 @@ func ringoXenInit() {
 
 // ringoXenListen has event channels interrupt the first CPU, through its local
 // APIC, which must be on. (The older way, HVM_PARAM_CALLBACK_IRQ with a vector,
-// keeps interrupting until it is seen to. So Xen waits for the end of each
-// handler, and in a QEMU that emulates AMD-V that wait makes it deliver
-// interrupts twice at times.)
+// keeps interrupting until it is seen to, and a QEMU that emulates AMD-V has been
+// seen to deliver that vector a second time on top of the first.)
 func ringoXenListen() {
 	// Xen's tools take a domain that has set this for one that knows of Xen.
 	param := ringoXenParam{domain: xenSelf, index: xenParamCallback, value: 1}
