@@ -78,9 +78,9 @@ func ownFiles() ([]Path, error) {
 		return nil, err
 	}
 	for line := range strings.Lines(string(maps)) {
-		// address perms offset dev inode path
+		// address perms offset dev inode path; the lines of a file follow each other
 		f := strings.Fields(line)
-		if len(f) == 6 && filepath.IsAbs(f[5]) {
+		if len(f) == 6 && filepath.IsAbs(f[5]) && f[5] != files[len(files)-1].Name {
 			files = append(files, Path{Name: f[5], execute: true})
 		}
 	}
@@ -101,17 +101,19 @@ func resolverFiles() []Path {
 
 // restrictFiles puts all threads under Landlock, in a program without cgo.
 func restrictFiles(shares []Path) error {
+	_, _, e := syscall.AllThreadsSyscall(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0)
+	if e == unix.ENOTSUP { // which cgo makes it
+		return nil
+	} else if e != 0 {
+		return os.NewSyscallError("prctl", e)
+	}
 	r, err := newRuleset(append(resolverFiles(), shares...))
 	if r == nil || err != nil {
 		return err
 	}
 	defer r.close()
-	_, _, e := syscall.AllThreadsSyscall(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0)
-	if e == 0 {
-		_, _, e = syscall.AllThreadsSyscall(unix.SYS_LANDLOCK_RESTRICT_SELF, uintptr(r.fd), 0, 0)
-	}
-	if e != 0 && e != unix.ENOTSUP { // which cgo makes it
-		return e
+	if _, _, e := syscall.AllThreadsSyscall(unix.SYS_LANDLOCK_RESTRICT_SELF, uintptr(r.fd), 0, 0); e != 0 {
+		return os.NewSyscallError("landlock_restrict_self", e)
 	}
 	return nil
 }
