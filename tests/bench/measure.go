@@ -34,7 +34,7 @@ const (
 type subject struct {
 	name  string
 	addr  string
-	start func(ctx context.Context) (*harness.Guest, error)
+	start func(ctx context.Context) (g *harness.Guest, since time.Time, err error)
 	pids  func(g *harness.Guest) []int // whose memory counts
 }
 
@@ -69,13 +69,13 @@ func measureAll(ctx context.Context, r *harness.Ringo, web, dir string, o *optio
 	}
 
 	subjects := []*subject{
-		{vmName, guest, func(ctx context.Context) (*harness.Guest, error) {
+		{vmName, guest, func(ctx context.Context) (*harness.Guest, time.Time, error) {
 			return startPinned(r.Command(ctx, "run", "-m", o.memory, "--net", "tap:"+tapName, "--ip", guestNet, web))
 		}, func(g *harness.Guest) []int { return []int{g.Process().Pid} }},
-		{tapProcess, behind, func(ctx context.Context) (*harness.Guest, error) {
+		{tapProcess, behind, func(ctx context.Context) (*harness.Guest, time.Time, error) {
 			return startRelay(ctx, r, web)
 		}, func(g *harness.Guest) []int { return children(g.Process().Pid) }},
-		{loopbackProcess, hostAddr, func(ctx context.Context) (*harness.Guest, error) {
+		{loopbackProcess, hostAddr, func(ctx context.Context) (*harness.Guest, time.Time, error) {
 			return startPinned(exec.CommandContext(ctx, web))
 		}, func(g *harness.Guest) []int { return []int{g.Process().Pid} }},
 	}
@@ -123,20 +123,22 @@ func makeTap() error {
 }
 
 // startPinned starts a server on its CPU.
-func startPinned(cmd *exec.Cmd) (g *harness.Guest, err error) {
+func startPinned(cmd *exec.Cmd) (g *harness.Guest, since time.Time, err error) {
+	since = time.Now()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	err = pinned(serverCPU, func() (err error) {
 		g, err = harness.StartGuest(cmd)
 		return err
 	})
-	return g, err
+	return g, since, err
 }
 
-// startRelay starts the relay, and so the server behind it.
-func startRelay(ctx context.Context, r *harness.Ringo, web string) (g *harness.Guest, err error) {
+// startRelay starts the relay, which starts the server behind it. It is since then
+// that the server's time counts.
+func startRelay(ctx context.Context, r *harness.Ringo, web string) (g *harness.Guest, since time.Time, err error) {
 	tap, err := openTap(tapName)
 	if err != nil {
-		return nil, err
+		return nil, since, err
 	}
 	defer tap.Close()
 	cmd := r.Isolate(ctx, "-relay", web)
@@ -145,13 +147,19 @@ func startRelay(ctx context.Context, r *harness.Ringo, web string) (g *harness.G
 		g, err = harness.StartGuest(cmd)
 		return err
 	})
-	return g, err
+	if err != nil {
+		return nil, since, err
+	}
+	if err := g.Await(ctx, relayReady); err != nil {
+		g.Stop()
+		return nil, since, err
+	}
+	return g, time.Now(), nil
 }
 
 // measure starts a server, measures it, and ends it.
 func measure(ctx context.Context, s *subject, o *options, all figures) error {
-	start := time.Now()
-	g, err := s.start(ctx)
+	g, since, err := s.start(ctx)
 	if err != nil {
 		return err
 	}
@@ -159,7 +167,7 @@ func measure(ctx context.Context, s *subject, o *options, all figures) error {
 	if err := firstAnswer(s.addr + ":8080"); err != nil {
 		return fmt.Errorf("%w\n%s", err, g.Output())
 	}
-	all.add(rowFirst, s, ms(time.Since(start)))
+	all.add(rowFirst, s, ms(time.Since(since)))
 	idle, err := memory(s.pids(g))
 	if err != nil {
 		return err

@@ -33,8 +33,10 @@ func measureMetal(ctx context.Context, web, dir string, o *options) error {
 				return err
 			}
 			all.add(rowAlone, &subject{name: m}, ms(d))
-			s := &subject{m, guest, func(ctx context.Context) (*harness.Guest, error) {
-				return harness.StartGuest(qemu(ctx, m, o.memory, web))
+			s := &subject{m, guest, func(ctx context.Context) (*harness.Guest, time.Time, error) {
+				since := time.Now()
+				g, err := harness.StartGuest(qemu(ctx, m, o.memory, web))
+				return g, since, err
 			}, func(g *harness.Guest) []int { return []int{g.Process().Pid} }}
 			if err := measure(ctx, s, o, all); err != nil {
 				return fmt.Errorf("%s: %w", m, err)

@@ -13,6 +13,9 @@ import (
 	"ringo.dev/ringo/tests/harness"
 )
 
+// relayReady is what the relay prints when it starts the server.
+const relayReady = "relay: starting the server"
+
 // relay runs in a second network: it makes a tap there with the address of the
 // server, passes frames between that and the client's tap (descriptor 3), and
 // runs the server until SIGTERM.
@@ -35,6 +38,7 @@ func relay(file string) error {
 	server.Stdout, server.Stderr = os.Stdout, os.Stderr
 	server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	signal.Ignore(syscall.SIGTERM)
+	fmt.Println(relayReady)
 	return server.Run()
 }
 
