@@ -115,22 +115,30 @@ func TestInputLeft(t *testing.T) {
 	})
 }
 
+// startReady starts a program and waits until it says that it is ready for keys.
+func startReady(t *testing.T, ctx context.Context, cmd *exec.Cmd) (*harness.Guest, io.WriteCloser) {
+	t.Helper()
+	keys, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := harness.StartGuest(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Await(ctx, "ready"); err != nil {
+		g.Stop()
+		t.Fatal(err)
+	}
+	return g, keys
+}
+
 // TestInputWait wants a program that waits for input to cost no time.
 func TestInputWait(t *testing.T) {
 	inEachWay(t, func(t *testing.T, ctx context.Context, command func(string) *exec.Cmd) {
 		cmd := command("lines")
-		keys, err := cmd.StdinPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		g, err := harness.StartGuest(cmd)
-		if err != nil {
-			t.Fatal(err)
-		}
+		g, keys := startReady(t, ctx, cmd)
 		defer g.Stop()
-		if err := g.Await(ctx, "ready"); err != nil {
-			t.Fatal(err)
-		}
 		const wait = time.Second
 		time.Sleep(wait)
 		io.WriteString(keys, "hi\n")
@@ -153,18 +161,8 @@ func TestInputWait(t *testing.T) {
 func TestInputCompute(t *testing.T) {
 	inEachWay(t, func(t *testing.T, ctx context.Context, command func(string) *exec.Cmd) {
 		cmd := command("compute")
-		keys, err := cmd.StdinPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		g, err := harness.StartGuest(cmd)
-		if err != nil {
-			t.Fatal(err)
-		}
+		g, keys := startReady(t, ctx, cmd)
 		defer g.Stop()
-		if err := g.Await(ctx, "ready"); err != nil {
-			t.Fatal(err)
-		}
 		time.Sleep(200 * time.Millisecond)
 		io.WriteString(keys, "ab")
 		ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
