@@ -25,6 +25,7 @@ type Cache struct {
 type page struct {
 	pages.Page
 	file  *File
+	leaf  *leaf // of file
 	index int64 // offset / PageSize
 
 	busy     bool   // being read or written: nobody else may touch its contents
@@ -34,8 +35,7 @@ type page struct {
 	watched  bool   // the program may change it through a mapping
 	sum      uint64 // of a watched page as it is on the disk
 
-	used       atomic.Bool // since the hand last came by
-	next, prev *page       // in the ring, guarded by Cache.mu
+	next, prev *page // in the ring, guarded by Cache.mu
 }
 
 // New returns a Cache that uses at most limit bytes for pages, and less when the
@@ -87,7 +87,6 @@ func (c *Cache) getAll(n int) ([]pages.Page, Errno) {
 func (c *Cache) insert(p *page) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p.used.Store(true)
 	c.count++
 	if c.hand == nil {
 		p.next, p.prev = p, p
@@ -126,7 +125,7 @@ func (c *Cache) reclaim(n int) bool {
 		if p == nil {
 			break
 		}
-		if p.used.Swap(false) {
+		if bit := uint64(1) << (p.index % leafPages); p.leaf.used.And(^bit)&bit != 0 {
 			continue
 		}
 		f := p.file

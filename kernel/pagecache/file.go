@@ -2,6 +2,7 @@ package pagecache
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"ringo.dev/ringo/kernel"
 	"ringo.dev/ringo/kernel/pages"
@@ -64,10 +65,21 @@ const maxTransfer = 64
 // leafPages is the number of pages that one entry of File.leaves covers.
 const leafPages = 64
 
-// leaf holds consecutive pages of a File; nil are those that are not cached.
+// leaf holds consecutive pages of a File. What a read of cached pages needs to know is
+// in the leaf itself: to look at each page would take longer, as long as it is not in the
+// processor's cache, than to copy a good part of its data.
 type leaf struct {
-	page [leafPages]*page
-	used int
+	data   [leafPages]*[PageSize]byte // nil: not cached, or not read yet
+	used   atomic.Uint64              // bitmap of the pages that were used since the hand last came by
+	page   [leafPages]*page           // nil: not cached
+	cached int                        // number of pages
+}
+
+// use notes that page i of the leaf, counted from its first, was used.
+func (l *leaf) use(i int64) {
+	if bit := uint64(1) << i; l.used.Load()&bit == 0 {
+		l.used.Or(bit)
+	}
 }
 
 // maxSize is the largest size that a file can have.
@@ -95,25 +107,30 @@ func (f *File) at(index int64) *page {
 	return nil
 }
 
-// put enters a page that is not there. f.mu is held.
-func (f *File) put(mem pages.Page, index int64) *page {
+// put enters a page that is not there. It can be read at once, unless it is busy: then
+// fill says when. f.mu is held.
+func (f *File) put(mem pages.Page, index int64, busy bool) *page {
 	l := f.leaves[index/leafPages]
 	if l == nil {
 		l = &leaf{}
 		f.leaves[index/leafPages] = l
 	}
-	p := &page{Page: mem, file: f, index: index}
+	p := &page{Page: mem, file: f, leaf: l, index: index, busy: busy}
 	l.page[index%leafPages] = p
-	l.used++
+	if !busy {
+		l.data[index%leafPages] = mem.Data
+	}
+	l.cached++
+	l.use(index % leafPages)
 	f.volume.cache.insert(p)
 	return p
 }
 
 // drop takes a page out of the cache. No mapping shows it. f.mu is held.
 func (f *File) drop(p *page) {
-	l := f.leaves[p.index/leafPages]
-	l.page[p.index%leafPages] = nil
-	if l.used--; l.used == 0 {
+	l := p.leaf
+	l.page[p.index%leafPages], l.data[p.index%leafPages] = nil, nil
+	if l.cached--; l.cached == 0 {
 		delete(f.leaves, p.index/leafPages)
 	}
 	if p.dirty {
@@ -173,14 +190,18 @@ func (f *File) copyOut(b []byte, off int64) (n int, done bool) {
 	}
 	b = b[:min(int64(len(b)), f.size-off)]
 	for n < len(b) {
-		p := f.at((off + int64(n)) / PageSize)
-		if p == nil || p.busy && !p.dirty { // being read; one that is being written can be read
+		l := f.leaves[(off+int64(n))/PageSize/leafPages]
+		if l == nil {
 			return n, false
 		}
-		if !p.used.Load() {
-			p.used.Store(true)
+		for i := (off + int64(n)) / PageSize % leafPages; i < leafPages && n < len(b); i++ {
+			data := l.data[i]
+			if data == nil {
+				return n, false
+			}
+			l.use(i)
+			n += copy(b[n:], data[(off+int64(n))%PageSize:])
 		}
-		n += copy(b[n:], p.Data[(off+int64(n))%PageSize:])
 	}
 	return n, true
 }
@@ -222,9 +243,7 @@ func (f *File) fill(index, want int64) Errno {
 		if f.at(i) != nil || i*PageSize >= f.size { // somebody was faster
 			break
 		}
-		p := f.put(m, i)
-		p.busy = true
-		list = append(list, p)
+		list = append(list, f.put(m, i, true))
 	}
 	f.mu.Unlock()
 	for _, m := range mem[len(list):] {
@@ -239,7 +258,9 @@ func (f *File) fill(index, want int64) Errno {
 		p.busy = false
 		if err != 0 {
 			f.drop(p)
+			continue
 		}
+		p.leaf.data[p.index%leafPages] = p.Data
 	}
 	f.idle.Broadcast()
 	f.mu.Unlock()

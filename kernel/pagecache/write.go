@@ -97,7 +97,7 @@ func (f *File) writeChunk(b []byte, off int64) Errno {
 	for n := 0; n < len(b); {
 		p := f.at((off + int64(n)) / PageSize)
 		n += copy(p.Data[(off+int64(n))%PageSize:], b[n:])
-		p.used.Store(true)
+		p.leaf.use(p.index % leafPages)
 		f.setDirty(p, true)
 		shown = shown && p.shown
 	}
@@ -131,7 +131,7 @@ func (f *File) prepare(off, end int64) (added []*page, err Errno) {
 		missing, read := f.missing(off, end)
 		if read < 0 && len(missing) <= len(spare) {
 			for _, i := range missing {
-				added = append(added, f.put(spare[0], i))
+				added = append(added, f.put(spare[0], i, false))
 				spare = spare[1:]
 			}
 			return added, 0

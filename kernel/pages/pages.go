@@ -23,6 +23,12 @@ const Block = 16
 
 const blockSize = Block * Size
 
+// extent is how many bytes of addresses are taken at a time, for blocks in ascending order.
+// So a file that was written or read in order lies in memory in that order, for the most
+// part: processors that fetch ahead, across pages too, then read it up to 1.5 times as fast
+// as from blocks that each lie below the one before, where mmap puts them.
+const extent = 16 * blockSize
+
 // Page is one page. The zero Page is none.
 type Page struct {
 	Data  *[Size]byte
@@ -49,8 +55,9 @@ type Store struct {
 	limit int64        // bytes
 	used  atomic.Int64 // bytes
 
-	mu   sync.Mutex
-	open map[*block]struct{} // the blocks that have free pages
+	mu    sync.Mutex
+	open  map[*block]struct{} // the blocks that have free pages
+	fresh []byte              // what is left of the last extent, for new blocks
 }
 
 // block is a mapped range of pages. Those that are free are zero.
@@ -132,17 +139,40 @@ func (s *Store) find(n int) (*block, int) {
 			break
 		}
 	}
-	mem, err := syscall.Mmap(-1, 0, blockSize, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_SHARED)
-	if err == nil {
-		reserve(blockSize)
-		b := &block{mem: mem, free: allFree}
-		s.open[b] = struct{}{}
+	if b := s.grow(); b != nil {
 		return b, 0
 	}
 	if some == nil {
 		return nil, 0
 	}
 	return some, bits.TrailingZeros16(some.free)
+}
+
+// grow returns a new block, or nil. s.mu is held.
+func (s *Store) grow() *block {
+	if len(s.fresh) < blockSize && !s.extend(extent) && !s.extend(blockSize) {
+		return nil
+	}
+	b := &block{mem: s.fresh[:blockSize:blockSize], free: allFree}
+	s.fresh = s.fresh[blockSize:]
+	s.open[b] = struct{}{}
+	reserve(blockSize)
+	return b
+}
+
+// extend maps n bytes for new blocks, and reports whether it could. The blocks are aligned
+// if possible, as the VMM's are. What is left over before and behind them is never touched,
+// and so takes no memory. s.mu is held.
+func (s *Store) extend(n uintptr) bool {
+	addr, err := rt.Mmap(0, n, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_SHARED)
+	if err != 0 {
+		return false
+	}
+	s.fresh = unsafe.Slice((*byte)(rt.Pointer(addr)), n)
+	if n > blockSize {
+		s.fresh = s.fresh[-addr%blockSize:]
+	}
+	return true
 }
 
 // runsOf returns the bits of free at which n set bits begin.
@@ -164,7 +194,7 @@ func (s *Store) Put(p Page) {
 	s.open[b] = struct{}{}
 	if b.free == allFree && len(s.open) > 1 { // one block stays for the next file
 		delete(s.open, b)
-		syscall.Munmap(b.mem) // cannot fail for what Mmap gave
+		rt.Unmap(uintptr(unsafe.Pointer(&b.mem[0])), blockSize) // cannot fail for what Mmap gave
 		reserve(-blockSize)
 	}
 }

@@ -42,6 +42,32 @@ func TestStore(t *testing.T) {
 	}
 }
 
+// TestOrder takes pages as a file does that is written in order: most of them follow the
+// one before, and no block is part of two of the VMM's.
+func TestOrder(t *testing.T) {
+	const pages = 1000
+	s := NewStore(pages * Size)
+	var last uintptr
+	gaps := 0
+	for got := 0; got < pages; {
+		list := make([]Page, Block)
+		n := s.GetRun(list)
+		if n == 0 {
+			t.Fatal("no room")
+		}
+		got += n
+		if addr := list[0].Addr(); addr%blockSize != 0 {
+			t.Fatalf("a block at %#x", addr)
+		} else if addr != last {
+			gaps++
+		}
+		last = list[n-1].Addr() + Size
+	}
+	if most := pages*Size/(extent-blockSize) + 2; gaps > most {
+		t.Errorf("%d gaps, want at most %d", gaps, most)
+	}
+}
+
 func TestRuns(t *testing.T) {
 	for _, c := range []struct {
 		free uint16
