@@ -24,6 +24,10 @@ const (
 	ownSlide    = 0x80_0000_0000
 	ownSize     = 4 << 20 // VMM pages, devices and a guard
 	stackSize   = 8 << 20
+
+	// firstZeroes is how much of the memory after the image's data, in which a
+	// Go program keeps its variables, is given before it starts.
+	firstZeroes = 512 << 10
 )
 
 // deviceGPA is the guest-physical address of the first device page: one
@@ -123,12 +127,12 @@ func (l *layout) build(b *builder, c *Config, m *image, config string, mapLow ui
 			}
 		}
 		if file := (seg.file + abi.PageSize - 1) &^ (abi.PageSize - 1); file < seg.memory {
-			l.Reserve(seg.addr+file, seg.memory-file, seg.prot)
+			l.Reserve(seg.addr+file, seg.memory-file, seg.prot, firstZeroes)
 		}
 	}
 	l.boot.StackHigh = b.next&^(ownSize-1) + 2*ownSize + stackSize
 	l.boot.StackLow = l.boot.StackHigh - stackSize
-	l.Reserve(l.boot.StackLow, stackSize, abi.ProtRead|abi.ProtWrite)
+	l.Reserve(l.boot.StackLow, stackSize, abi.ProtRead|abi.ProtWrite, 0)
 	l.PublishUsage(&l.boot.MemUsed)
 	return l.startStack(l.boot.StackHigh, c, m, hwcap)
 }

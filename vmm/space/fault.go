@@ -3,8 +3,6 @@ package space
 import (
 	"sync/atomic"
 
-	"golang.org/x/sys/unix"
-
 	"ringo.dev/ringo/vmm/abi"
 )
 
@@ -26,25 +24,35 @@ func (s *Space) translate(addr uint64, need int) (off uint64, err error) {
 	if addr >= userEnd {
 		return 0, ErrFault
 	}
-	e := s.leaf(addr)
+	e, size := s.find(addr)
 	if e == nil || *e == 0 {
-		if e, err = s.populate(addr, need); err != nil {
+		size = page
+		if e, err = s.give(addr, need); err != nil {
 			return 0, err
 		}
 	}
 	if !allows(*e, need) {
 		return 0, ErrFault
 	}
-	off = *e&addrMask - Base + addr%page
+	off = *e&addrMask - Base + addr%size
 	if off >= uint64(len(s.arena)) { // a device's page
 		return 0, ErrFault
 	}
 	return off, nil
 }
 
-// populate gives frames to the block around addr, as far as its region goes
+// Sizes of what one page fault gives.
+const (
+	// streamSize is the most that the first faults of a guest give that works
+	// through memory in order.
+	streamSize = 256 << 10
+	// spareShare is which part of the budget one fault may take.
+	spareShare = 32
+)
+
+// give gives frames to the block around addr, as far as its region goes
 // and pages are missing. When memory is short it is only the page at addr.
-func (s *Space) populate(addr uint64, need int) (*uint64, error) {
+func (s *Space) give(addr uint64, need int) (*uint64, error) {
 	i := s.search(addr)
 	if i == len(s.regions) || addr < s.regions[i].start || s.regions[i].prot&need != need || need == 0 {
 		return nil, ErrFault
@@ -54,43 +62,104 @@ func (s *Space) populate(addr uint64, need int) (*uint64, error) {
 	if err != nil {
 		return nil, err
 	}
-	addr &^= page - 1
-	start, end := max(r.start, addr&^(blockSize-1)), min(r.end, addr&^(blockSize-1)+blockSize)
-	if s.budget < blockPages {
-		start, end = addr, addr+page
-	}
 	s.faults++
-	flags := entryFlags(r.prot)
-	pool := &s.frames
-	if r.prot&abi.ProtShare != 0 {
-		pool = &s.shared
-	}
-	if end-start == blockSize && s.empty(start) {
-		if off, ok := pool.block(); ok {
-			s.charge(blockPages)
-			if s.given(start-page) || s.given(end) {
-				// The guest works through memory in order: faulting in the whole
-				// block at once costs half as much as page by page.
-				unix.Madvise(s.arena[off:off+blockSize], unix.MADV_POPULATE_WRITE)
-			}
-			return first, s.mapRange(start, off, blockSize, r.prot)
-		}
-	}
-	for va := start; va < end; va += page {
-		e := s.leaf(va) // a block never crosses a table
-		if *e != 0 {
-			continue
-		}
-		off, ok := s.takeFrame(pool)
-		if !ok {
-			break
-		}
-		atomic.StoreUint64(e, Base+off|flags)
-	}
+	start, end, inOrder := s.block(r, addr&^(page-1))
+	s.giveRange(start, end, r.prot, inOrder)
 	if *first == 0 {
 		return nil, ErrNoMemory
 	}
 	return first, nil
+}
+
+// block chooses what is given for the page at addr in a region: 64 KiB, or, to a
+// guest that works through the region in order, as much as it has been given
+// before, up to a large page's size. Frames that the guest then does not touch
+// cost the host nothing, but for the latter, whose memory is populated.
+func (s *Space) block(r region, addr uint64) (start, end uint64, inOrder bool) {
+	start = max(r.start, addr&^(blockSize-1))
+	size := uint64(blockSize)
+	switch before := s.before(r, start); {
+	case before >= largePage:
+		size = largePage
+	case before > blockSize:
+		size = min(before, streamSize)
+	}
+	if size > s.budget*page/spareShare {
+		size = blockSize
+	}
+	if s.budget < blockPages {
+		return addr, addr + page, false
+	}
+	table := start&^(largePage-1) + largePage // the block is not to cross it
+	end = min(r.end, start&^(blockSize-1)+size, table)
+	return start, end, s.given(start-page) || s.given(end)
+}
+
+// before returns how much of a region lies given right before addr, as far as
+// block wants to know: it looks at one page of each block.
+func (s *Space) before(r region, addr uint64) (n uint64) {
+	for n < largePage && addr-n >= r.start+blockSize && s.given(addr-n-page) {
+		n += blockSize
+	}
+	return n
+}
+
+// giveFirst gives frames to the n bytes at va, which will be touched soon, if there
+// are plenty.
+func (s *Space) giveFirst(va, n uint64, prot int) {
+	for end := va + n; va < end && n <= s.budget*page/spareShare; {
+		next := min(end, va&^(largePage-1)+largePage)
+		if _, err := s.makeLeaf(va); err != nil {
+			return
+		}
+		s.giveRange(va, next, prot, false)
+		va = next
+	}
+}
+
+// giveRange gives frames to the pages from start to end that have none, which have
+// one table in common, as far as there are any. It populates their memory if asked.
+func (s *Space) giveRange(start, end uint64, prot int, touch bool) {
+	flags := entryFlags(prot)
+	pool := &s.frames
+	if prot&abi.ProtShare != 0 {
+		pool = &s.shared
+	}
+	var run span // of frames to be populated
+	for va := start; va < end; {
+		if va%blockSize == 0 && end-va >= blockSize && s.budget >= blockPages && s.empty(va) {
+			if off, ok := pool.block(); ok {
+				s.charge(blockPages)
+				for i := uint64(0); i < blockSize; i += page {
+					atomic.StoreUint64(s.leaf(va+i), Base+off+i|flags)
+				}
+				if off != run.end {
+					s.populateRun(run, touch)
+					run = span{off, off}
+				}
+				run.end += blockSize
+				va += blockSize
+				continue
+			}
+		}
+		if e := s.leaf(va); *e == 0 {
+			off, ok := s.takeFrame(pool)
+			if !ok {
+				break
+			}
+			atomic.StoreUint64(e, Base+off|flags)
+		}
+		va += page
+	}
+	s.populateRun(run, touch)
+}
+
+// populateRun touches frames that the guest will work through in order: faulting in
+// all of them at once costs half as much as page by page.
+func (s *Space) populateRun(run span, touch bool) {
+	if touch && run.next < run.end {
+		populate(s.arena[run.next:run.end])
+	}
 }
 
 // given reports whether the page at va has a frame.

@@ -47,6 +47,9 @@ func (s *Space) Map(addr, n uint64, prot int) error {
 		}
 	}
 	s.setRegion(addr, end, prot)
+	if prot != 0 {
+		s.giveFirst(addr, min(n, blockSize), prot)
+	}
 	return nil
 }
 

@@ -10,6 +10,11 @@
 //	shared    frames that may be mapped at several addresses (see Alias)
 //	image     the ELF's segments, mapped privately from the file
 //
+// The first translation of a page is what memory costs: a KVM without nested
+// paging takes some microseconds for it. So whole 2 MiB of the image that are not
+// written to are one large page; whether it is one for the host, too, depends on
+// how the file lies in the host's page cache.
+//
 // Nothing is resident before it is needed. What counts against the memory
 // limit are frames, tables and the image.
 //
@@ -44,6 +49,7 @@ const (
 	page       = abi.PageSize
 	blockPages = 16 // the unit of demand paging
 	blockSize  = blockPages * page
+	largePage  = 2 << 20 // what one entry of a table's table can map; see mapRange
 )
 
 // Supervisor marks a mapping that only ring 0 may use; it is added to the
@@ -71,13 +77,15 @@ type Config struct {
 // goroutine, except those that build it up, which come before the guest runs.
 type Space struct {
 	low, high  uint64
-	arena      []byte
+	mapping    []byte // the arena, and what aligning it left
+	arena      []byte // begins at a multiple of largePage, as in the guest
 	ramStart   uint64 // offset of the ram part
 	shareStart uint64 // offset of the shared part
 	imageStart uint64 // offset of the image part
 	control    span   // what is left of the control part
 	tables     span   // what is left of the tables part
 	image      span   // what is left of the image part
+	mapped     uint64 // bytes that may still be mapped there
 
 	mu      sync.Mutex
 	root    *table
@@ -102,6 +110,20 @@ func (s *span) take(n uint64) (off uint64, ok bool) {
 	return off, true
 }
 
+const (
+	// maxMapped is how many calls of MapFile and MapFree find room to be aligned
+	// as their file is.
+	maxMapped = 8
+	// controlFirst is what every guest needs of the control part.
+	controlFirst = 8 * page
+)
+
+// populate touches memory of the host that is sure to be written soon: a page at a
+// time costs several times as much.
+func populate(host []byte) {
+	unix.Madvise(host, unix.MADV_POPULATE_WRITE) // Linux before 5.14 cannot, and need not
+}
+
 // New reserves the arena.
 func New(c Config) (*Space, error) {
 	memory, control, image, files := c.Memory&^(page-1), roundUp(c.Control), roundUp(c.Image), roundUp(c.Files)
@@ -112,24 +134,28 @@ func New(c Config) (*Space, error) {
 	ramStart := control + tables
 	shareStart := ramStart + memory
 	imageStart := shareStart + memory
-	arena, err := unix.Mmap(-1, 0, int(imageStart+image+files), unix.PROT_READ|unix.PROT_WRITE,
+	size := imageStart + image + files + maxMapped*largePage
+	mapping, err := unix.Mmap(-1, 0, int(size+largePage), unix.PROT_READ|unix.PROT_WRITE,
 		unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
 	if err != nil {
-		return nil, fmt.Errorf("reserving %d MiB of address space: %w", imageStart>>20, err)
+		return nil, fmt.Errorf("reserving %d MiB of address space: %w", size>>20, err)
 	}
+	arena := mapping[-uintptr(unsafe.Pointer(&mapping[0]))%largePage:][:size:size]
 	if err := mapShared(arena[shareStart:imageStart]); err != nil {
-		unix.Munmap(arena)
+		unix.Munmap(mapping)
 		return nil, err
 	}
 	if err := unix.Madvise(arena, unix.MADV_NOHUGEPAGE); err != nil && err != unix.EINVAL {
-		unix.Munmap(arena)
+		unix.Munmap(mapping)
 		return nil, fmt.Errorf("MADV_NOHUGEPAGE: %w", err)
 	}
+	populate(arena[:min(control, controlFirst)])
 	s := &Space{
-		low: c.Low, high: c.High, arena: arena,
+		low: c.Low, high: c.High, mapping: mapping, arena: arena,
 		control:    span{0, control},
 		tables:     span{control, ramStart},
 		image:      span{imageStart, uint64(len(arena))},
+		mapped:     image + files,
 		ramStart:   ramStart,
 		shareStart: shareStart,
 		imageStart: imageStart,
@@ -141,7 +167,7 @@ func New(c Config) (*Space, error) {
 	s.shared = newFrames(shareStart, memory/page)
 	root, err := s.newTable()
 	if err != nil {
-		unix.Munmap(arena)
+		unix.Munmap(mapping)
 		return nil, err
 	}
 	s.root = s.tableAt(root)
@@ -166,7 +192,7 @@ func mapShared(host []byte) error {
 }
 
 // Close unmaps the arena. Nothing may use it any more.
-func (s *Space) Close() error { return unix.Munmap(s.arena) }
+func (s *Space) Close() error { return unix.Munmap(s.mapping) }
 
 // Arena is the host memory to be put at Base. Its first table, for CR3, is at Root.
 func (s *Space) Arena() []byte { return s.arena }
@@ -215,13 +241,26 @@ func (s *Space) MapFile(va uint64, f *os.File, off int64, n uint64, prot int) er
 // can take it back: it is not to be writable.
 func (s *Space) MapFree(va uint64, f *os.File, off int64, n uint64, prot int) error {
 	size := roundUp(n)
+	if size > s.mapped {
+		return ErrNoMemory
+	}
+	s.mapped -= size
+	if uint64(off)%largePage == va%largePage { // then let the host align it, too
+		s.image.take((uint64(off) - s.image.next) % largePage)
+	}
 	at, ok := s.image.take(size)
 	if !ok {
 		return ErrNoMemory
 	}
+	// A mapping of its own, with its own protection: a page table of the host's
+	// that also maps writable pages would lose its large pages with the first write.
+	access := unix.PROT_READ
+	if prot&abi.ProtWrite != 0 {
+		access |= unix.PROT_WRITE
+	}
 	host := s.arena[at:][:size]
 	if _, err := unix.MmapPtr(int(f.Fd()), off, unsafe.Pointer(&host[0]), uintptr(size),
-		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED); err != nil {
+		access, unix.MAP_PRIVATE|unix.MAP_FIXED); err != nil {
 		return fmt.Errorf("mapping %s: %w", f.Name(), err)
 	}
 	if prot&abi.ProtWrite != 0 {
@@ -229,7 +268,10 @@ func (s *Space) MapFree(va uint64, f *os.File, off int64, n uint64, prot int) er
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.mapRange(va, at, size, prot)
+	if prot&abi.ProtWrite != 0 {
+		return s.mapRange(va, at, size, prot)
+	}
+	return s.mapLarge(va, at, size, prot)
 }
 
 // PublishUsage keeps *p at the number of bytes in use from now on.
@@ -247,11 +289,13 @@ func (s *Space) charge(n int64) {
 }
 
 // Reserve adds a region that the guest itself cannot change: zero pages, given
-// when first touched.
-func (s *Space) Reserve(va, n uint64, prot int) {
+// when first touched. Of its first bytes it is known that they will be: they
+// cost no page fault.
+func (s *Space) Reserve(va, n uint64, prot int, first uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.setRegion(va, va+n, prot)
+	s.giveFirst(va, min(n, first), prot)
 }
 
 // Slices implements device.Memory.

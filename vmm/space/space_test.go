@@ -205,7 +205,7 @@ func TestLimit(t *testing.T) {
 	if err := s.Discard(testLow, 2*testMemory); err != nil {
 		t.Fatal(err)
 	}
-	if u := s.Usage(); u.Mapped > 8*page || u.Resident > 8*page {
+	if u := s.Usage(); u.Mapped > 8*page || u.Resident > 16*page {
 		t.Errorf("usage %+v after all was given back", u)
 	}
 	if b, err := access(s, testLow+given/2, false, 0); b != 0 || err != nil {
@@ -280,5 +280,109 @@ func TestMapFile(t *testing.T) {
 	}
 	if err := s.MapFile(0x800000, f, 0, 3*page, abi.ProtRead); !errors.Is(err, ErrNoMemory) {
 		t.Errorf("more than Config.Image: %v", err)
+	}
+}
+
+// TestLargePages: read-only parts of a file are mapped by large pages as far as they
+// fit, and read as the file does.
+func TestLargePages(t *testing.T) {
+	const size = 3*largePage + 5*page
+	s, err := New(Config{Memory: 4 * size, Image: 3 * size, Low: testLow, High: testLow + 1<<40})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	f, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for i := range int64(size / page) {
+		f.WriteAt([]byte{byte(i), byte(i >> 8), 1}, i*page)
+	}
+	for _, c := range []struct {
+		va    uint64
+		off   int64
+		prot  int
+		large uint64 // how many
+	}{
+		{0x40000000 + 7*page, 7 * page, abi.ProtRead | abi.ProtExec, 2},
+		{0x50000000 + page, 0, abi.ProtRead, 0}, // not aligned as the file is
+		{0x60000000, 0, abi.ProtRead | abi.ProtWrite, 0},
+	} {
+		n := uint64(size - c.off)
+		if err := s.MapFile(c.va, f, c.off, n, c.prot); err != nil {
+			t.Fatal(err)
+		}
+		large := map[uint64]bool{}
+		for i := uint64(0); i < n; i += page {
+			pieces, err := s.Slices(nil, c.va+i, 3, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if no := uint64(c.off)/page + i/page; !bytes.Equal(pieces[0], []byte{byte(no), byte(no >> 8), 1}) {
+				t.Fatalf("page %d of the file reads %v", no, pieces[0])
+			}
+			if e, size := s.find(c.va + i); size == largePage {
+				large[*e] = true
+			}
+		}
+		if uint64(len(large)) != c.large {
+			t.Errorf("%d large pages at %#x, want %d", len(large), c.va, c.large)
+		}
+		if _, err := s.Slices(nil, c.va+n-1, 2, false); !errors.Is(err, ErrFault) {
+			t.Errorf("beyond the end: %v", err)
+		}
+	}
+}
+
+// TestStream: who works through memory in order needs few page faults, and who jumps
+// about is not given much that he does not use.
+func TestStream(t *testing.T) {
+	const size = 32 << 20
+	for _, c := range []struct {
+		stride   uint64
+		faults   uint64
+		perFault uint64 // pages
+	}{
+		{page, 32, 0},
+		{largePage + 8*blockSize, 12, blockPages},
+	} {
+		s := newSpace(t, 4*size)
+		if err := s.Map(testLow, size, abi.ProtRead|abi.ProtWrite); err != nil {
+			t.Fatal(err)
+		}
+		for i := uint64(page); i < size; i += c.stride {
+			if _, err := access(s, testLow+i, true, 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		u := s.Usage()
+		if u.Faults > c.faults {
+			t.Errorf("stride %d: %d faults", c.stride, u.Faults)
+		}
+		if tables := uint64(size / largePage); c.perFault > 0 && u.Mapped/page > (u.Faults+1)*c.perFault+tables+4 {
+			t.Errorf("stride %d: %d pages given for %d faults", c.stride, u.Mapped/page, u.Faults)
+		}
+	}
+}
+
+// TestFirst: what is sure to be touched is given beforehand, and takes no memory of
+// the host until then.
+func TestFirst(t *testing.T) {
+	s := newSpace(t, 64<<20)
+	s.Reserve(testLow-1<<30+page, 1<<20, abi.ProtRead|abi.ProtWrite, 100*page)
+	if err := s.Map(testLow, 6*page, abi.ProtRead|abi.ProtWrite); err != nil {
+		t.Fatal(err)
+	}
+	before := s.Usage()
+	for _, va := range []uint64{testLow - 1<<30 + page, testLow - 1<<30 + 100*page, testLow, testLow + 5*page} {
+		if _, err := access(s, va, true, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	after := s.Usage()
+	if after.Faults != 0 || after.Mapped != before.Mapped || after.Resident-before.Resident != 4*page {
+		t.Errorf("%+v before, %+v after four pages were touched", before, after)
 	}
 }

@@ -18,6 +18,7 @@ const (
 	bitUser     = 1 << 2
 	bitAccessed = 1 << 5
 	bitDirty    = 1 << 6
+	bitLarge    = 1 << 7  // of level 1: it is a page, and not a table
 	bitKept     = 1 << 9  // ours: there is a frame, though the page allows no access
 	bitAlias    = 1 << 10 // ours: the frame belongs to another page
 	bitNoExec   = 1 << 63
@@ -66,30 +67,49 @@ func (s *Space) newTable() (gpa uint64, err error) {
 	if !ok {
 		return 0, ErrNoMemory
 	}
+	if batch := uint64(8 * page); off%batch == 0 {
+		populate(s.arena[off:min(off+batch, s.tables.end)])
+	}
 	s.charge(1)
 	return Base + off, nil
 }
 
 func index(va uint64, level int) int { return int(va >> (12 + 9*level) & 511) }
 
-// leaf returns the entry of the page at va, or nil if it has no table.
-func (s *Space) leaf(va uint64) *uint64 {
-	t := s.root
-	for level := 3; level > 0; level-- {
-		e := t[index(va, level)]
-		if e == 0 {
-			return nil
-		}
-		t = s.tableAt(e & addrMask)
-	}
-	return &t[index(va, 0)]
-}
-
-// makeLeaf is leaf, with the tables made that are missing.
-func (s *Space) makeLeaf(va uint64) (*uint64, error) {
+// find returns the entry that maps the page at va, and the size of what it maps, or
+// nil if there is no table for it.
+func (s *Space) find(va uint64) (e *uint64, size uint64) {
 	t := s.root
 	for level := 3; level > 0; level-- {
 		e := &t[index(va, level)]
+		if *e == 0 {
+			return nil, 0
+		}
+		if level == 1 && *e&bitLarge != 0 {
+			return e, largePage
+		}
+		t = s.tableAt(*e & addrMask)
+	}
+	return &t[index(va, 0)], page
+}
+
+// leaf returns the entry of the page at va, or nil if it has none of its own.
+func (s *Space) leaf(va uint64) *uint64 {
+	if e, size := s.find(va); size == page {
+		return e
+	}
+	return nil
+}
+
+// makeLeaf is leaf, with the tables made that are missing.
+func (s *Space) makeLeaf(va uint64) (*uint64, error) { return s.makeEntry(va, 0) }
+
+// makeEntry returns the entry for va in a table of a level, below no large page,
+// with the tables made that are missing.
+func (s *Space) makeEntry(va uint64, level int) (*uint64, error) {
+	t := s.root
+	for l := 3; l > level; l-- {
+		e := &t[index(va, l)]
 		if *e == 0 {
 			gpa, err := s.newTable()
 			if err != nil {
@@ -99,7 +119,7 @@ func (s *Space) makeLeaf(va uint64) (*uint64, error) {
 		}
 		t = s.tableAt(*e & addrMask)
 	}
-	return &t[index(va, 0)], nil
+	return &t[index(va, level)], nil
 }
 
 // mapRange maps the n bytes at va to the arena from offset off.
@@ -110,6 +130,30 @@ func (s *Space) mapRange(va, off, n uint64, prot int) error {
 			return err
 		}
 		atomic.StoreUint64(e, Base+off+i|entryFlags(prot))
+	}
+	return nil
+}
+
+// mapLarge is mapRange with large pages where they fit. It is for what the guest
+// cannot change: a large page is never split, as KVM would not see it.
+func (s *Space) mapLarge(va, off, n uint64, prot int) error {
+	if (va-off)%largePage != 0 {
+		return s.mapRange(va, off, n, prot)
+	}
+	for n > 0 {
+		size := min(n, largePage-va%largePage)
+		if size < largePage {
+			if err := s.mapRange(va, off, size, prot); err != nil {
+				return err
+			}
+		} else {
+			e, err := s.makeEntry(va, 1)
+			if err != nil {
+				return err
+			}
+			atomic.StoreUint64(e, Base+off|entryFlags(prot)|bitLarge)
+		}
+		va, off, n = va+size, off+size, n-size
 	}
 	return nil
 }
@@ -127,7 +171,7 @@ func (s *Space) eachBelow(t *table, level int, base, start, end uint64, f func(v
 		switch e := &t[i]; {
 		case va >= end:
 			return
-		case *e == 0:
+		case *e == 0 || level == 1 && *e&bitLarge != 0: // the guest cannot change the latter
 		case level == 0:
 			f(va, e)
 		default:
