@@ -94,7 +94,8 @@ func Store32(addr uintptr, v uint32)
 
 // StoreSoon is Store32 of a doorbell register that can wait a little: it is done
 // together with others when this CPU has nothing else to do, or at its next
-// tick (5 ms) at the latest. Only the last value for an address counts.
+// tick (5 ms) at the latest; on metal, at once if hardly anything else is ready to
+// run. Only the last value for an address counts.
 //
 //go:linkname StoreSoon runtime.ringoStoreSoon
 func StoreSoon(addr uintptr, v uint32)

@@ -10,6 +10,8 @@ import (
 // Doorbells that can wait. Ringing one costs as much as the work that it
 // announces, and often more such work follows at once, so drivers leave it to
 // rt (rt.StoreSoon): a CPU rings when it has nothing else to do, and at ticks.
+// On metal, whose devices hear of nothing before, it waits only while there are
+// others who may have something to announce.
 
 // ringoBell is a doorbell register.
 type ringoBell struct {
@@ -28,11 +30,23 @@ func ringoStoreSoon(addr uintptr, v uint32) {
 		b := &ringoBells[i]
 		if a := atomic.Loaduintptr(&b.addr); a == addr || a == 0 && atomic.Casuintptr(&b.addr, 0, addr) {
 			atomic.Store(&b.v, v)
+			if ringoMetal != 0 && !ringoCrowded() {
+				atomic.Store(&b.due, 0)
+				break
+			}
 			atomic.Store(&b.due, 1)
 			return
 		}
 	}
 	ringoStore32(addr, v)
+}
+
+// ringoCrowded reports whether several goroutines are ready to run on this P, of whom
+// one will often have something to announce, too.
+func ringoCrowded() bool {
+	const several = 2
+	pp := getg().m.p.ptr()
+	return pp.runqtail-pp.runqhead >= several
 }
 
 // ringoBellsDue reports whether a doorbell waits to be rung.
