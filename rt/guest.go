@@ -158,6 +158,12 @@ func Reserve(n int64)
 //go:linkname CPUs runtime.ringoCPUs
 func CPUs() int
 
+// Processor returns the number of the scheduler's processor (P) that runs the caller, less
+// than GOMAXPROCS. It may be another one at once.
+//
+//go:linkname Processor runtime.ringoProcessor
+func Processor() int
+
 // CPUTime returns the nanoseconds that the virtual CPUs spent running threads,
 // and idle, all CPUs together.
 //

@@ -86,6 +86,7 @@ func Madvise(addr, n uintptr, advice int) syscall.Errno {
 	return err
 }
 
+func Processor() int             { return 0 }
 func linked(name string) uintptr { return 0 }
 func ServeDevices() bool         { return false }
 func AtExit(do func())           {}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ringo.dev/ringo/drivers/virtio/spec"
+	"ringo.dev/ringo/rt"
 )
 
 // FuzzBlock is the disk's driver against a hostile device, which writes content
@@ -29,23 +30,24 @@ func FuzzBlock(f *testing.F) {
 		}
 		for round := range 20 {
 			op := b.begin()
+			bq := op.queue
 			asked := 0
 			for _, kind := range []uint32{spec.BlockTypeRead, spec.BlockTypeWrite, spec.BlockTypeFlush} {
-				if len(b.q.free) >= 4 && b.q.err == nil { // otherwise request waits for the device
+				if len(bq.q.free) >= 4 && bq.q.err == nil { // otherwise request waits for the device
 					asked++
-					b.request(blockRequest{kind, 0, 4096, make([]byte, 4096), op})
+					op.request(blockRequest{kind: kind, n: 4096, data: make([]byte, 4096)})
 				}
 			}
 			writeUsed(h.used[0], h.size, used, round)
 			for i := range h.size {
-				b.slot(uint16(i))[blockStatus] = status
+				bq.slot(uint16(i))[blockStatus] = status
 			}
-			b.collect()
+			bq.collect()
 			if op.pending < 0 || op.pending > asked {
 				t.Fatalf("%d of %d requests are pending", op.pending, asked)
 			}
-			b.mu.Unlock()
-			checkQueue(t, b.q)
+			bq.mu.Unlock()
+			checkQueue(t, bq.q)
 		}
 	})
 }
@@ -71,6 +73,26 @@ func TestBlockImpossible(t *testing.T) {
 		spoil(c)
 		if _, err := OpenBlock(h); !errors.Is(err, ErrDevice) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestBlockQueues checks how many queues a disk gets.
+func TestBlockQueues(t *testing.T) {
+	for offered, most := range map[uint16]int{0: 1, 1: 1, 2: 2, 3: 3, 0xffff: maxBlockQueues} {
+		c := make([]byte, spec.BlockConfigLen)
+		binary.LittleEndian.PutUint32(c[spec.BlockConfigSegMax:], 126)
+		binary.LittleEndian.PutUint32(c[spec.BlockConfigBlockSize:], 512)
+		binary.LittleEndian.PutUint16(c[spec.BlockConfigQueues:], offered)
+		for _, features := range []uint64{^uint64(0), ^uint64(spec.BlockQueues)} {
+			want := min(most, rt.CPUs())
+			if features&spec.BlockQueues == 0 {
+				want = 1
+			}
+			b, err := OpenBlock(&hostile{id: spec.DeviceBlock, features: features, size: 8, config: c})
+			if err != nil || len(b.queues) != want {
+				t.Errorf("%d are offered, features %#x: %v, want %d queues", offered, features, err, want)
+			}
 		}
 	}
 }

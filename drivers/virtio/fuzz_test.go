@@ -15,8 +15,8 @@ type hostile struct {
 	features uint64
 	size     int
 	config   []byte
-	used     [2]unsafe.Pointer
-	avail    [2]unsafe.Pointer
+	used     [maxBlockQueues]unsafe.Pointer
+	avail    [maxBlockQueues]unsafe.Pointer
 	id       uint32
 }
 

@@ -216,6 +216,9 @@ func TestDisk(t *testing.T) {
 		{"pc/virtio-legacy", machine{"pc", "max", []string{"-device", "virtio-blk-pci,drive=d,disable-modern=on,disable-legacy=off"}}},
 		{"pc/virtio-legacy-line", machine{"pc", "qemu64", []string{"-device",
 			"virtio-blk-pci,drive=d,disable-modern=on,disable-legacy=off,vectors=0,indirect_desc=off,event_idx=off,any_layout=off,queue-size=16"}}},
+		{"q35/virtio-pci-queues", machine{"q35", "max", []string{"-smp", "4", "-device", "virtio-blk-pci,drive=d,num-queues=3"}}},
+		{"microvm/virtio-mmio-queues", machine{"microvm", "max", []string{"-smp", "2", "-device", "virtio-blk-device,drive=d,num-queues=2",
+			"-global", "virtio-mmio.force-legacy=false"}}},
 		{"microvm/virtio-mmio", machine{"microvm", "max", []string{"-device", "virtio-blk-device,drive=d", "-global", "virtio-mmio.force-legacy=false"}}},
 		{"microvm/virtio-mmio-legacy", machine{"microvm", "max", []string{"-device", "virtio-blk-device,drive=d"}}},
 	} {

@@ -6,17 +6,19 @@ const (
 	BlockReadOnly    = 1 << 5  // writing fails
 	BlockSize        = 1 << 6  // BlockConfigBlockSize is valid
 	BlockFlush       = 1 << 9  // writes stay in a cache until a flush
+	BlockQueues      = 1 << 12 // BlockConfigQueues is valid
 	BlockDiscard     = 1 << 13 // BlockTypeDiscard is understood
 	BlockWriteZeroes = 1 << 14 // BlockTypeWriteZeroes is understood
 )
 
 // Offsets in the block device's configuration space (5.2.4), and its length up
-// to the last field that is used here. All fields but the first, which has 64
-// bits, have 32.
+// to the last field that is used here. The first field has 64 bits, the others 32 unless
+// something else is said.
 const (
 	BlockConfigCapacity      = 0  // in sectors
 	BlockConfigSegMax        = 12 // segments of data in a request
 	BlockConfigBlockSize     = 20 // bytes
+	BlockConfigQueues        = 34 // 16 bits
 	BlockConfigMaxDiscard    = 36 // sectors of one discard
 	BlockConfigDiscardSegs   = 40 // segments of one discard
 	BlockConfigDiscardAlign  = 44 // sectors

@@ -151,6 +151,14 @@ func ringoMemory() (total, free uint64) {
 //go:linkname ringoCPUs
 func ringoCPUs() int { return int(ringoBootPage.VCPUs) }
 
+//go:linkname ringoProcessor
+func ringoProcessor() int {
+	mp := acquirem()
+	id := mp.p.ptr().id
+	releasem(mp)
+	return int(id)
+}
+
 //go:linkname ringoCPUTime
 func ringoCPUTime() (busy, idle int64) {
 	_, busy, idle = ringoThreadStats()
