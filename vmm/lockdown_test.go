@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ringo.dev/ringo/vmm/kvm"
+	"ringo.dev/ringo/vmm/landlock"
 	"ringo.dev/ringo/vmm/testguest"
 )
 
@@ -93,17 +93,11 @@ var lockedActs = map[string]struct {
 }
 
 // hasLandlock says that the kernel has it.
-var hasLandlock = func() bool {
-	_, _, e := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
-	return e == 0
-}()
+var hasLandlock = landlock.Available()
 
-// lockedEnv has the act's name. Where Restart is needed, restartedEnv is set
-// for the second run.
 const (
-	lockedEnv    = "RINGO_TEST_LOCKED"
-	restartedEnv = "RINGO_TEST_RESTARTED"
-	sharedEnv    = "RINGO_TEST_SHARED" // the directory of tests with a share
+	lockedEnv = "RINGO_TEST_LOCKED" // the act's name
+	sharedEnv = "RINGO_TEST_SHARED" // the directory of tests with a share
 )
 
 // TestLockdown runs a guest in a locked-down process, which then does one act.
@@ -130,15 +124,6 @@ func TestLockedProcess(t *testing.T) {
 	a, ok := lockedActs[os.Getenv(lockedEnv)]
 	if !ok {
 		t.Skip("only a part of TestLockdown")
-	}
-	if os.Getenv(restartedEnv) == "" {
-		keep := []Path{{Name: kvm.Path, Write: true}, {Name: os.TempDir(), Write: true}}
-		if a.share {
-			keep = append(keep, Path{Name: os.Getenv(sharedEnv), Write: true})
-		}
-		if err := Restart(os.Args, append(os.Environ(), restartedEnv+"=1"), keep...); err != nil {
-			t.Fatal(err)
-		}
 	}
 	vm, out := newVM(t, testguest.Hello, nil)
 	var shares []Path

@@ -17,8 +17,6 @@ import (
 
 	"ringo.dev/ringo/vmm"
 	"ringo.dev/ringo/vmm/device"
-	"ringo.dev/ringo/vmm/kvm"
-	"ringo.dev/ringo/vmm/net"
 	"ringo.dev/ringo/vmm/net/gateway"
 	"ringo.dev/ringo/vmm/virtio"
 )
@@ -104,25 +102,6 @@ const StatusTimeout = 124
 
 // errTimeout ends a VM's context.
 var errTimeout = errors.New("time limit")
-
-// Restart, called before Run, runs this program again with one more variable in
-// its environment, K=V, if that takes more of the host's files out of its reach
-// than Run can (vmm.Restart); else it returns nil.
-func Restart(o Options, variable string) error {
-	disks, err := openDisks(o.Disks) // and say what is wrong with them
-	if err == nil {
-		err = closeDisks(disks)
-	}
-	if err != nil {
-		return err
-	}
-	paths := []vmm.Path{{Name: o.Image}, {Name: machineID}, {Name: kvm.Path, Write: true}, {Name: net.TapDevice, Write: true}}
-	for _, d := range o.Disks {
-		paths = append(paths, vmm.Path{Name: d.File, Write: !d.ReadOnly})
-	}
-	paths = append(paths, sharePaths(o.Shares)...)
-	return vmm.Restart(os.Args, append(os.Environ(), variable), paths...)
-}
 
 // Run runs the program to its end and returns its exit status. An error means
 // that there was no program to have one. This process can do little else

@@ -84,10 +84,6 @@ func runCommand() *cobra.Command {
 	return cmd
 }
 
-// imageVariable is set in the environment, to the name of what has been built,
-// of a command that machine.Restart has started again.
-const imageVariable = "RINGO_RUN_IMAGE"
-
 // run runs what args name. dash is how many of them are before a "--", or -1.
 func run(ctx context.Context, f *runFlags, args []string, dash int) error {
 	if dash < 0 {
@@ -100,18 +96,10 @@ func run(ctx context.Context, f *runFlags, args []string, dash int) error {
 	if err != nil {
 		return err
 	}
-	var restarted bool
-	if o.Image, restarted = os.LookupEnv(imageVariable); restarted {
-		os.Unsetenv(imageVariable)
-	} else if o.Image, err = executable(ctx, args[0], f.files); err != nil {
+	if o.Image, err = executable(ctx, args[0], f.files); err != nil {
 		return err
 	}
 	o.Args = append([]string{filepath.Base(o.Image)}, args[1:]...)
-	if f.vmm == "kvm" && !restarted {
-		if err := machine.Restart(o, imageVariable+"="+o.Image); err != nil {
-			return err
-		}
-	}
 	runner := machine.Run
 	switch f.vmm {
 	case "process":

@@ -1,0 +1,54 @@
+#include "go_asm.h"
+#include "textflag.h"
+
+#define SYS_prctl 157
+#define SYS_landlock_restrict_self 446
+#define PR_SET_NO_NEW_PRIVS 38
+
+// siginfo_t's si_value
+#define VALUE 24
+
+// restrict is the handler of the signal (threads.go). The kernel calls it as a C
+// function: DI is the signal, SI its siginfo_t, DX the context. It restricts the
+// thread and leaves its answer in the place that came with the signal. The thread
+// may be anybody's, and g anything: so nothing of Go's is called or used. All
+// signals are blocked here, and registers are given back by the return.
+TEXT ·restrict(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
+	MOVL	VALUE(SI), BX
+	DECL	BX
+	CMPL	BX, $const_maxTold
+	JAE	done	// somebody else's signal
+	MOVL	$SYS_prctl, AX
+	MOVL	$PR_SET_NO_NEW_PRIVS, DI
+	MOVL	$1, SI
+	XORL	DX, DX
+	XORL	R10, R10
+	XORL	R8, R8
+	SYSCALL
+	TESTQ	AX, AX
+	JNE	answer
+	MOVL	$SYS_landlock_restrict_self, AX
+	MOVL	·rulesetFD(SB), DI
+	XORL	SI, SI
+	SYSCALL
+answer:
+	NEGL	AX
+	ADDL	$const_answered, AX
+	LEAQ	·answers(SB), CX
+	MOVL	AX, (CX)(BX*4)
+done:
+	RET
+
+// restorer is what a handler returns to.
+TEXT ·restorer(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
+	MOVL	$15, AX	// rt_sigreturn
+	SYSCALL
+	INT	$3
+
+// func addresses() (handler, restorer uintptr)
+TEXT ·addresses(SB), NOSPLIT, $0-16
+	LEAQ	·restrict(SB), AX
+	MOVQ	AX, handler+0(FP)
+	LEAQ	·restorer(SB), AX
+	MOVQ	AX, restorer+8(FP)
+	RET

@@ -1,0 +1,224 @@
+package landlock
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Each thread has to make the system calls itself. So each gets a signal, whose
+// handler (signal_amd64.s) makes them; it uses nothing of Go's, and so runs on
+// threads of C, and in the middle of whatever a thread does.
+//
+// The signal is the one by which libc and Go's runtime make system calls on all
+// threads, too. It is never blocked but for moments: libc lets nobody block it,
+// and Go unblocks it in every thread. Calls that it interrupts go on afterwards
+// or fail with EINTR, as with any signal of Go's runtime.
+//
+// What shows that no thread was forgotten: a thread is restricted from its first
+// instruction on if the one that started it was. So none is left as soon as all
+// threads that existed at one moment are restricted. The list in /proc can leave
+// threads out only while others end. Two lists, one after the other, that are
+// equal therefore say that nothing ended during the first, and that it was
+// complete when it began. (The number of a thread that has ended is given to
+// another one only after all other numbers.)
+
+// signal is the number of the signal (glibc's SIGSETXID, and Go's
+// sigPerThreadSyscall).
+const signal = 33
+
+// patience is how long threads may take to answer, all of them together. One
+// that is in uninterruptible sleep answers only afterwards.
+const patience = 10 * time.Second
+
+// maxTold is how many threads are told at a time.
+const maxTold = 64
+
+// What the handler uses. mu guards it, and the signal's action.
+var (
+	mu        sync.Mutex
+	rulesetFD uint32
+	answers   [maxTold]uint32 // by what came with the signal, less 1; see answered
+)
+
+// answered is the answer of a thread that is restricted. That of one which could
+// not do it is answered + errno; 0 is none yet.
+const answered = 1
+
+// addresses returns those of the signal's handler and of what that returns to.
+func addresses() (handler, restorer uintptr)
+
+// sigaction is the kernel's struct of that name.
+type sigaction struct {
+	handler  uintptr
+	flags    uint64
+	restorer uintptr
+	mask     uint64
+}
+
+// siginfo is the kernel's siginfo_t, as it is for rt_sigqueueinfo(2).
+type siginfo struct {
+	signo, errno, code, _ int32
+	pid, uid              int32
+	value                 uint64
+	_                     [96]byte
+}
+
+const siQueue = -1 // SI_QUEUE
+
+const (
+	saSiginfo  = 0x4
+	saRestorer = 0x04000000
+	saOnStack  = 0x08000000 // a goroutine's stack may be too small
+	saRestart  = 0x10000000
+)
+
+// restrictThreads puts all threads of this process under a ruleset.
+func restrictThreads(fd int, patience time.Duration) error {
+	mu.Lock()
+	defer mu.Unlock()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	deadline := time.Now().Add(patience)
+	tasks, err := openTasks() // which is soon out of reach
+	if err != nil {
+		return err
+	}
+	defer unix.Close(tasks)
+	if err := restrictSelf(fd); err != nil {
+		return err
+	}
+	handler, restorer := addresses()
+	atomic.StoreUint32(&rulesetFD, uint32(fd))
+	old, err := setAction(&sigaction{handler, saSiginfo | saRestorer | saOnStack | saRestart, restorer, ^uint64(0)})
+	if err != nil {
+		return err
+	}
+	restricted := map[int]bool{unix.Gettid(): true}
+	var list, before []int
+	for {
+		if list, err = threads(tasks); err != nil {
+			return err
+		}
+		unknown := slices.DeleteFunc(slices.Clone(list), func(tid int) bool { return restricted[tid] })
+		if len(unknown) == 0 && slices.Equal(list, before) {
+			break
+		}
+		for some := range slices.Chunk(unknown, maxTold) {
+			if err := restrictSome(some, deadline, restricted); err != nil {
+				return err // the handler stays, for who has not answered yet
+			}
+		}
+		before = list
+	}
+	_, err = setAction(old)
+	return err
+}
+
+// restrictSelf restricts this thread.
+func restrictSelf(fd int) error {
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return os.NewSyscallError("prctl", err)
+	}
+	if _, _, e := unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, uintptr(fd), 0, 0); e != 0 {
+		return os.NewSyscallError("landlock_restrict_self", e)
+	}
+	return nil
+}
+
+// restrictSome tells at most maxTold threads to restrict themselves, waits until
+// each has done so or has ended, and adds them to restricted.
+func restrictSome(tids []int, deadline time.Time, restricted map[int]bool) error {
+	pid := unix.Getpid()
+	for i, tid := range tids {
+		atomic.StoreUint32(&answers[i], 0)
+		info := siginfo{signo: signal, code: siQueue, pid: int32(pid), uid: int32(unix.Getuid()), value: uint64(i + 1)}
+		_, _, e := unix.Syscall6(unix.SYS_RT_TGSIGQUEUEINFO, uintptr(pid), uintptr(tid), signal, uintptr(unsafe.Pointer(&info)), 0, 0)
+		if e != 0 && e != unix.ESRCH { // which says that it has ended
+			return fmt.Errorf("thread %d: %w", tid, os.NewSyscallError("rt_tgsigqueueinfo", e))
+		}
+	}
+	for i, tid := range tids {
+		for {
+			a := atomic.LoadUint32(&answers[i])
+			if a == answered {
+				restricted[tid] = true
+				break
+			} else if a != 0 {
+				return fmt.Errorf("thread %d: %w", tid, os.NewSyscallError("landlock_restrict_self", unix.Errno(a-answered)))
+			}
+			if unix.Tgkill(pid, tid, 0) == unix.ESRCH {
+				break
+			}
+			if time.Now().After(deadline) {
+				return fmt.Errorf("thread %d does not take signals", tid)
+			}
+			// The others may need this CPU. Go need not know that it is idle: it
+			// would take the time to start a thread.
+			moment := unix.Timespec{Nsec: 20_000}
+			unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&moment)), 0, 0)
+		}
+	}
+	return nil
+}
+
+// setAction sets the signal's action, behind the back of Go's runtime, and
+// returns the one before.
+func setAction(a *sigaction) (old *sigaction, err error) {
+	old = new(sigaction)
+	_, _, e := unix.RawSyscall6(unix.SYS_RT_SIGACTION, signal, uintptr(unsafe.Pointer(a)), uintptr(unsafe.Pointer(old)), unsafe.Sizeof(a.mask), 0, 0)
+	if e != 0 {
+		return nil, os.NewSyscallError("rt_sigaction", e)
+	}
+	return old, nil
+}
+
+// openTasks opens the directory that lists the threads of this process.
+func openTasks() (fd int, err error) {
+	const dir = "/proc/self/task"
+	fd, err = unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, &os.PathError{Op: "open", Path: dir, Err: err}
+	}
+	return fd, nil
+}
+
+// threads lists the threads of this process, from its directory.
+func threads(dir int) (list []int, err error) {
+	if _, err := unix.Seek(dir, 0, io.SeekStart); err != nil {
+		return nil, fmt.Errorf("list of threads: %w", err)
+	}
+	buf := make([]byte, 4096)
+	var names []string
+	for {
+		n, err := unix.ReadDirent(dir, buf)
+		if err != nil {
+			return nil, fmt.Errorf("list of threads: %w", err)
+		}
+		if n == 0 {
+			break
+		}
+		_, _, names = unix.ParseDirent(buf[:n], -1, names)
+	}
+	for _, name := range names {
+		tid, err := strconv.Atoi(name)
+		if err != nil {
+			return nil, fmt.Errorf("list of threads: %w", err)
+		}
+		list = append(list, tid)
+	}
+	if !slices.Contains(list, unix.Gettid()) {
+		return nil, errors.New("list of threads: /proc has other numbers for them than this process")
+	}
+	return list, nil
+}
