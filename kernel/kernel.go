@@ -121,6 +121,13 @@ func SetHostname(name string) {
 	}
 }
 
+// SetProgram tells what the program was started with.
+func SetProgram(args, env []string) {
+	if k := current.Load(); k != nil {
+		k.SetProgram(args, env)
+	}
+}
+
 // EachProvided calls f for every file offered with Provide whose name begins
 // with dir, with the rest of the name.
 func (k *Kernel) EachProvided(dir string, f func(name string, content func() string)) {

@@ -14,6 +14,7 @@
 //   - socket.go, transfer.go, vector.go, sockaddr.go, control.go, errno.go:
 //     AF_INET and AF_INET6 sockets as package kernel defines them; options*.go
 //     their options. closing.go bounds the connections that linger.
+//   - userdata.go, package userdata: what a cloud tells the program.
 //   - netlink.go, rtnetlink.go, ioctl.go, procnet.go, groups.go: what programs
 //     read about the network.
 //

@@ -1,6 +1,7 @@
 // Package line takes apart the command line that a hypervisor or a boot loader
-// gives the machine. It is a list of words. Double quotes keep blanks within a
-// word, a backslash takes away the next character's meaning. The words are
+// gives the machine. It is a list of words, with blanks, tabs or ends of lines
+// between them. Double quotes keep these within a word, a backslash takes away the
+// next character's meaning. The words are
 //
 //	ringo.env.NAME=VALUE         an environment variable
 //	ringo.seed=HEX               up to 64 bytes of entropy
@@ -88,7 +89,7 @@ func (l *Line) ReadSecond(text []byte) (problem string) {
 func (l *Line) words(text []byte) (problem string) {
 	var word [4096]byte
 	for problem == "" {
-		n, rest := next(text, &word)
+		n, rest := Next(text, word[:])
 		switch {
 		case n < 0:
 			return ""
@@ -101,18 +102,18 @@ func (l *Line) words(text []byte) (problem string) {
 	return problem
 }
 
-// next takes the next word off text. It returns -1 if there is none, and more
+// Next takes the next word off text. It returns -1 if there is none, and more
 // than the length of word if it does not fit.
-func next(text []byte, word *[4096]byte) (int, []byte) {
+func Next(text, word []byte) (n int, rest []byte) {
 	i := 0
-	for i < len(text) && text[i] == ' ' {
+	for i < len(text) && blank(text[i]) {
 		i++
 	}
 	if i == len(text) {
 		return -1, nil
 	}
-	n, quoted := 0, false
-	for ; i < len(text) && (quoted || text[i] != ' '); i++ {
+	quoted := false
+	for ; i < len(text) && (quoted || !blank(text[i])); i++ {
 		switch c := text[i]; {
 		case c == '"':
 			quoted = !quoted
@@ -128,6 +129,9 @@ func next(text []byte, word *[4096]byte) (int, []byte) {
 	}
 	return n, text[i:]
 }
+
+// blank reports whether c separates words.
+func blank(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
 
 func (l *Line) take(w []byte) (problem string) {
 	// The more special ones first.

@@ -21,6 +21,13 @@ import (
 var ringo *harness.Ringo
 
 func TestMain(m *testing.M) {
+	if addr := os.Getenv(relayVariable); addr != "" {
+		if err := relay(addr); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	flag.Parse()
 	os.Exit(run(m))
 }

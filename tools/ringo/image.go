@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"ringo.dev/ringo/boot"
 	"ringo.dev/ringo/boot/image"
+	"ringo.dev/ringo/netstack/userdata"
 )
 
 // imageFlags are the flags of ringo image.
@@ -20,6 +22,7 @@ type imageFlags struct {
 	files    []string
 	env      []string
 	settings []string
+	userData string
 }
 
 func imageCommand() *cobra.Command {
@@ -43,6 +46,8 @@ func imageCommand() *cobra.Command {
 	flags.StringArrayVar(&f.files, "files", nil, filesUsage)
 	flags.StringArrayVarP(&f.env, "env", "e", nil, "environment variable `K=V`, or K for its value here; repeatable")
 	flags.StringArrayVar(&f.settings, "set", nil, "boot configuration `KEY=VALUE`, such as net.ip=10.0.0.2/24; repeatable")
+	flags.StringVar(&f.userData, "user-data", "", "when it boots, ask the cloud for arguments and environment: `SOURCE` is auto (if not given), a cloud's name, or a URL")
+	flags.Lookup("user-data").NoOptDefVal = "auto"
 	return cmd
 }
 
@@ -76,6 +81,9 @@ func makeImage(ctx context.Context, f *imageFlags, args []string, dash int) erro
 	if err != nil {
 		return fmt.Errorf("%s: %w", executable, err)
 	}
+	if f.userData != "" && !bytes.Contains(data, []byte(userDataFunction)) {
+		return fmt.Errorf("--user-data: %s has no network to ask by, since it does not use package net; leave --user-data out, or import net", args[0])
+	}
 	program.Line = line
 	if f.file == "" {
 		name := args[0]
@@ -88,6 +96,10 @@ func makeImage(ctx context.Context, f *imageFlags, args []string, dash int) erro
 	return contents.WriteFile(f.file)
 }
 
+// userDataFunction is the function that asks for user data. Its name is in the
+// program's table of functions, also if there are no symbols, if it has a network.
+const userDataFunction = "internal/ringo/netstack.UserData"
+
 // line returns the image's command line, for a program with arguments args, the
 // first of which is its name.
 func (f *imageFlags) line(args []string) (string, error) {
@@ -97,6 +109,13 @@ func (f *imageFlags) line(args []string) (string, error) {
 			return "", fmt.Errorf("--set %s: want KEY=VALUE", s)
 		}
 		words = append(words, "ringo."+s)
+	}
+	if f.userData != "" {
+		setting := "user-data=" + f.userData
+		if _, err := userdata.ParseConfig(setting); err != nil {
+			return "", fmt.Errorf("--%w", err)
+		}
+		words = append(words, "ringo."+setting)
 	}
 	env, err := environment(f.env)
 	if err != nil {

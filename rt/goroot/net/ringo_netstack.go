@@ -2,6 +2,13 @@
 
 package net
 
-import "ringo.dev/ringo/netstack"
+import (
+	"os"
 
-func init() { netstack.Start() }
+	"ringo.dev/ringo/netstack"
+)
+
+func init() {
+	netstack.Start()
+	os.Args = netstack.UserData(os.Args)
+}
