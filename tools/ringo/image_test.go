@@ -32,6 +32,7 @@ func TestImageErrors(t *testing.T) {
 		{"name one package", nil},
 		{"floppy", []string{"-f", "floppy", exe}},
 		{"want KEY=VALUE", []string{"--set", "key", exe}},
+		{"neither auto", []string{"--user-data=other", exe}},
 		{"want K=V", []string{"-e", "=x", exe}},
 		{"line break", []string{exe, "--", "a\nb"}},
 		{"no multiboot header", []string{exe}},
@@ -43,5 +44,21 @@ func TestImageErrors(t *testing.T) {
 		if _, err := os.Stat(file); err == nil {
 			t.Errorf("%q: there is an image", c.args)
 		}
+	}
+}
+
+// TestImageUserData wants the setting in the image, and no image of a program
+// without a network that could ask.
+func TestImageUserData(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "image.iso")
+	if _, stderr, status := output(t, ringo(t, nil, "image", "-o", file, "--user-data", "./testdata/hello")); status != exitFatal || !strings.Contains(stderr, "has no network") {
+		t.Errorf("status %d: %s", status, stderr)
+	}
+	if _, stderr, status := output(t, ringo(t, nil, "image", "-o", file, "--user-data=gce,ec2", "./testdata/web")); status != 0 {
+		t.Fatalf("status %d: %s", status, stderr)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil || !strings.Contains(string(data), `"ringo.user-data=gce,ec2"`) {
+		t.Errorf("%v; the image does not say whom to ask", err)
 	}
 }
