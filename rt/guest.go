@@ -92,6 +92,12 @@ func Load32(addr uintptr) uint32
 //go:linkname Store32 runtime.ringoStore32
 func Store32(addr uintptr, v uint32)
 
+// Access makes accesses to registers of Devices in their order, as Load32 and Store32
+// would, at the cost of one. It is not for doorbells.
+//
+//go:linkname Access runtime.ringoAccess
+func Access(list []abi.Access)
+
 // StoreSoon is Store32 of a doorbell register that can wait a little: it is done
 // together with others when this CPU has nothing else to do, or at its next
 // tick (5 ms) at the latest; on metal, at once if hardly anything else is ready to

@@ -42,6 +42,16 @@ func Store32(addr uintptr, v uint32)             { *(*uint32)(Pointer(addr)) = v
 
 func StoreSoon(addr uintptr, v uint32) { Store32(addr, v) }
 
+func Access(list []abi.Access) {
+	for i := range list {
+		if a := &list[i]; a.Write != 0 {
+			Store32(uintptr(a.Addr), a.Value)
+		} else {
+			a.Value = Load32(uintptr(a.Addr))
+		}
+	}
+}
+
 func HasPorts() bool                                       { return false }
 func In8(port uint16) uint8                                { return 0xff }
 func In16(port uint16) uint16                              { return 0xffff }

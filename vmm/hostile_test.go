@@ -23,14 +23,14 @@ const hostileCalls = (abi.PageSize - abi.VCPUGuest - 8) / 32
 func hostileWords(vm *VM, b []byte) []uint64 {
 	bases := []uint64{
 		0, 1, ^uint64(0), vm.boot.MapLow, vm.boot.MapHigh, vm.boot.StackLow, vm.bootAddr, vm.ring0.codeAddr,
-		testguest.CodeAddr, testguest.DataAddr, 1 << 46, 1 << 47, 1 << 63, abi.PageSize, 64 << 10, 1 << 40,
+		testguest.CodeAddr, testguest.DataAddr, 1 << 46, 1 << 47, 1 << 63, abi.PageSize, vm.vcpuPage(0).Self, 1 << 40,
 	}
 	words := []uint64{0}
 	for ; len(b) >= 8 && words[0] < hostileCalls; b = b[8:] {
 		words[0]++
 		port := uint64(binary.LittleEndian.Uint16(b))
 		if b[1] < 0xfe { // mostly ports that exist, seldom those that end or stop it
-			port = abi.PortExit + uint64(b[0])%10
+			port = abi.PortExit + uint64(b[0])%11
 			if b[1] > 2 && (port == abi.PortExit || port == abi.PortWait || port == abi.PortStart) {
 				port = abi.PortMap
 			}

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"ringo.dev/ringo/vmm/abi"
+	"ringo.dev/ringo/vmm/device"
 	"ringo.dev/ringo/vmm/kvm"
 	"ringo.dev/ringo/vmm/space"
 )
@@ -31,6 +33,7 @@ var hypercalls = [abi.PortTrap]hypercall{
 	abi.PortKick:    {"kick", func(v *vcpu, a, _, _ uint64) error { return v.vm.kick(a) }},
 	abi.PortStart:   {"start", func(v *vcpu, a, b, c uint64) error { return v.vm.startVCPU(a, b, c) }},
 	abi.PortClock:   {"clock", func(v *vcpu, _, _, _ uint64) error { v.vm.setClock(); return nil }},
+	abi.PortAccess:  {"access", func(v *vcpu, a, b, _ uint64) error { return v.vm.access(a, b) }},
 	abi.PortConsole: {"console", func(v *vcpu, _, _, _ uint64) error { v.vm.console.flush(); return nil }},
 }
 
@@ -77,6 +80,48 @@ func (vm *VM) startVCPU(n, rip, rsp uint64) error {
 		return err
 	}
 	return v.start(rip, rsp)
+}
+
+// access makes the n register accesses of a list in the guest's memory, which the
+// guest may write to meanwhile: each word is read once.
+func (vm *VM) access(list, n uint64) error {
+	if list%8 != 0 || n > abi.MaxAccess {
+		return unix.EINVAL
+	}
+	pieces, err := vm.Slices(nil, list, n*uint64(unsafe.Sizeof(abi.Access{})), true)
+	if err != nil {
+		return unix.EFAULT
+	}
+	words := make([]*uint64, 0, 2*n)
+	for _, p := range pieces { // a word never crosses pages
+		for ; len(p) > 0; p = p[8:] {
+			words = append(words, (*uint64)(unsafe.Pointer(&p[0])))
+		}
+	}
+	for ; len(words) > 0; words = words[2:] {
+		d, off := vm.register(atomic.LoadUint64(words[0]))
+		if d == nil {
+			return unix.EFAULT
+		}
+		what := atomic.LoadUint64(words[1]) // Value, and Write in the upper half
+		if what>>32 != 0 {
+			d.WriteRegister(off, 4, what&0xffffffff)
+		} else {
+			atomic.StoreUint64(words[1], d.ReadRegister(off, 4)&0xffffffff)
+		}
+	}
+	return nil
+}
+
+// register returns the device to which the 32-bit register at a guest's address
+// belongs, and its offset; nil if there is none.
+func (vm *VM) register(addr uint64) (d device.Device, off uint64) {
+	for i, d := range vm.cfg.Devices {
+		if off := addr - vm.boot.Devices[i].Addr; off%4 == 0 && off < device.RegisterSize {
+			return d, off
+		}
+	}
+	return nil, 0
 }
 
 // Exit kinds beside the ports of hypercalls.

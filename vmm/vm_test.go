@@ -176,7 +176,7 @@ func TestGuestErrors(t *testing.T) {
 		"exception 3":             "\xcc",                                             // INT3
 		"port 0x40":               "\xe4\x40",                                         // IN AL, 0x40
 		"the guest ended itself":  "\xe6\x50",                                         // OUT 0x50, AL
-		"port 0x4a":               "\xe6\x4a",                                         // OUT 0x4a, AL
+		"port 0x4b":               "\xe6\x4b",                                         // OUT 0x4b, AL
 		"port 0x41":               "\xe7\x41",                                         // OUT 0x41, EAX
 		"address 0x0":             "\x31\xc9\xff\xe1",                                 // XOR ECX, ECX; JMP RCX
 		"error code 0x7":          "\x88\x05\x00\x00\x00\x00",                         // MOV [RIP], AL: its own code
@@ -385,5 +385,58 @@ func TestDevice(t *testing.T) {
 	}
 	if got := e.value.Load(); got != 8<<16|4 {
 		t.Errorf("register held %#x", got)
+	}
+}
+
+// TestRegisters makes lists of register accesses as PortAccess does.
+func TestRegisters(t *testing.T) {
+	const at = testguest.DataAddr + abi.PageSize - 8 // the list lies on two pages
+	e := &echo{t: t}
+	vm, _ := newVM(t, testguest.Hello, func(c *Config) { c.Devices = []device.Device{e} })
+	page := vm.boot.Devices[0].Addr
+	access := func(list ...abi.Access) ([]abi.Access, error) {
+		t.Helper()
+		b, err := binary.Append(nil, binary.LittleEndian, list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := vm.write(at, b); err != nil {
+			t.Fatal(err)
+		}
+		failed := vm.access(at, uint64(len(list)))
+		pieces, err := vm.Slices(nil, at, uint64(len(b)), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := binary.Decode(bytes.Join(pieces, nil), binary.LittleEndian, list); err != nil {
+			t.Fatal(err)
+		}
+		return list, failed
+	}
+	got, err := access(abi.Access{Addr: page + 8}, abi.Access{Addr: page + 16, Value: 77, Write: 1}, abi.Access{Addr: page + 12, Value: 5})
+	if err != nil || got[0].Value != 8<<16|4 || got[2].Value != 12<<16|4 || e.value.Load() != 77 {
+		t.Errorf("got %v, %v; %d was written", got, err, e.value.Load())
+	}
+	for _, addr := range []uint64{0, page - 4, page + 2, page + device.RegisterSize, vm.bootAddr, ^uint64(3)} {
+		if _, err := access(abi.Access{Addr: page + 16, Value: 78, Write: 1}, abi.Access{Addr: addr}); err != syscall.EFAULT {
+			t.Errorf("a register at %#x: %v", addr, err)
+		}
+	}
+	for _, c := range []struct {
+		list, n uint64
+		want    error
+	}{
+		{at, 0, nil},
+		{at, abi.MaxAccess + 1, syscall.EINVAL},
+		{at, 1 << 60, syscall.EINVAL},
+		{at + 1, 1, syscall.EINVAL},
+		{0, 1, syscall.EFAULT},
+		{vm.bootAddr, 1, syscall.EFAULT}, // read-only
+		{testguest.CodeAddr, 1, syscall.EFAULT},
+		{^uint64(7), 2, syscall.EFAULT},
+	} {
+		if err := vm.access(c.list, c.n); err != c.want {
+			t.Errorf("%d accesses at %#x: %v, want %v", c.n, c.list, err, c.want)
+		}
 	}
 }

@@ -15,21 +15,21 @@ type legacyMMIO struct{ *mmio }
 func (legacyMMIO) legacy() {}
 
 func (m legacyMMIO) Features() uint64 {
-	m.r.Store32(spec.MMIODeviceFeaturesSel, 0)
-	return uint64(m.r.Load32(spec.MMIODeviceFeatures))
+	m.store(spec.MMIODeviceFeaturesSel, 0)
+	return uint64(m.load32(spec.MMIODeviceFeatures))
 }
 
 func (m legacyMMIO) SetFeatures(f uint64) {
-	m.r.Store32(spec.MMIODriverFeaturesSel, 0)
-	m.r.Store32(spec.MMIODriverFeatures, uint32(f))
-	m.r.Store32(spec.MMIOGuestPageSize, spec.LegacyPage)
+	m.store(spec.MMIODriverFeaturesSel, 0)
+	m.store(spec.MMIODriverFeatures, uint32(f))
+	m.store(spec.MMIOGuestPageSize, spec.LegacyPage)
 }
 
 func (m legacyMMIO) EnableQueue(q, size int, desc, avail, used uint64) {
-	m.r.Store32(spec.MMIOQueueSel, uint32(q))
-	m.r.Store32(spec.MMIOQueueNum, uint32(size))
-	m.r.Store32(spec.MMIOQueueAlign, spec.LegacyPage)
-	m.r.Store32(spec.MMIOQueuePFN, uint32(desc/spec.LegacyPage))
+	m.store(spec.MMIOQueueSel, uint32(q))
+	m.store(spec.MMIOQueueNum, uint32(size))
+	m.store(spec.MMIOQueueAlign, spec.LegacyPage)
+	m.store(spec.MMIOQueuePFN, uint32(desc/spec.LegacyPage))
 }
 
 // legacyPCI is virtio over PCI by I/O ports (4.1.4.8).

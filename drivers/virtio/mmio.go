@@ -3,12 +3,14 @@ package virtio
 import (
 	"ringo.dev/ringo/drivers/virtio/spec"
 	"ringo.dev/ringo/rt"
+	"ringo.dev/ringo/vmm/abi"
 )
 
 // Registers accesses the 32-bit registers of a virtio-mmio device, by offset in
 // its register page.
 type Registers interface {
-	Load32(off uintptr) uint32
+	// Access makes accesses in their order. It is not for doorbells.
+	Access(list []abi.Access)
 	Store32(off uintptr, v uint32)
 	StoreSoon32(off uintptr, v uint32) // see rt.StoreSoon
 }
@@ -16,8 +18,13 @@ type Registers interface {
 // Page is the address of a register page, as in abi.Device.
 type Page uintptr
 
-// Load32 implements Registers.
-func (p Page) Load32(off uintptr) uint32 { return rt.Load32(uintptr(p) + off) }
+// Access implements Registers.
+func (p Page) Access(list []abi.Access) {
+	for i := range list {
+		list[i].Addr += uint64(p)
+	}
+	rt.Access(list)
+}
 
 // Store32 implements Registers.
 func (p Page) Store32(off uintptr, v uint32) { rt.Store32(uintptr(p)+off, v) }
@@ -26,22 +33,27 @@ func (p Page) Store32(off uintptr, v uint32) { rt.Store32(uintptr(p)+off, v) }
 func (p Page) StoreSoon32(off uintptr, v uint32) { rt.StoreSoon(uintptr(p)+off, v) }
 
 // mmio is the memory-mapped transport, version 2 (4.2).
+//
+// What is written is posted: it reaches the device with the next register that is
+// read, or when the driver has finished, as each access by itself may be an exit.
 type mmio struct {
 	r        Registers
 	id       uint32
-	features uint64 // offered; 0: not read yet
+	features uint64       // offered; 0: not read yet
+	posted   []abi.Access // writes that wait
 }
 
 // NewMMIO returns the transport with the registers r.
 func NewMMIO(r Registers) (Transport, error) {
-	if r.Load32(spec.MMIOMagicValue) != spec.MMIOMagic {
+	m := &mmio{r: r, posted: make([]abi.Access, 0, abi.MaxAccess)}
+	v := m.load(spec.MMIOMagicValue, spec.MMIODeviceID, spec.MMIOVersion)
+	if v[0].Value != spec.MMIOMagic {
 		return nil, deviceError("no virtio-mmio register page at this address")
 	}
-	m := &mmio{r: r, id: r.Load32(spec.MMIODeviceID)}
-	if m.id == 0 {
+	if m.id = v[1].Value; m.id == 0 {
 		return nil, deviceError("no device behind this virtio-mmio register page")
 	}
-	switch r.Load32(spec.MMIOVersion) {
+	switch v[2].Value {
 	case 1:
 		return legacyMMIO{m}, nil
 	case 2:
@@ -50,38 +62,75 @@ func NewMMIO(r Registers) (Transport, error) {
 	return nil, deviceError("the virtio-mmio device is of an unknown version")
 }
 
+// store posts a write.
+func (m *mmio) store(off uintptr, v uint32) {
+	if len(m.posted) == cap(m.posted) {
+		m.flush()
+	}
+	m.posted = append(m.posted, abi.Access{Addr: uint64(off), Value: v, Write: 1})
+}
+
+// flush makes the writes that wait.
+func (m *mmio) flush() {
+	m.r.Access(m.posted)
+	m.posted = m.posted[:0]
+}
+
+// load reads registers, after the writes that wait. The answer is good until the
+// next access.
+func (m *mmio) load(offs ...uintptr) []abi.Access {
+	if len(m.posted)+len(offs) > cap(m.posted) {
+		m.flush()
+	}
+	first := len(m.posted)
+	for _, off := range offs {
+		m.posted = append(m.posted, abi.Access{Addr: uint64(off)})
+	}
+	read := m.posted[first:]
+	m.flush()
+	return read
+}
+
+func (m *mmio) load32(off uintptr) uint32 { return m.load(off)[0].Value }
+
 func (m *mmio) DeviceID() uint32 { return m.id }
-func (m *mmio) vendor() uint32   { return m.r.Load32(spec.MMIOVendorID) }
+func (m *mmio) vendor() uint32   { return m.load32(spec.MMIOVendorID) }
 
 func (m *mmio) Features() uint64 {
 	if m.features != 0 {
 		return m.features
 	}
 	for i := range uint32(2) {
-		m.r.Store32(spec.MMIODeviceFeaturesSel, i)
-		m.features |= uint64(m.r.Load32(spec.MMIODeviceFeatures)) << (32 * i)
+		m.store(spec.MMIODeviceFeaturesSel, i)
+		m.features |= uint64(m.load32(spec.MMIODeviceFeatures)) << (32 * i)
 	}
 	return m.features
 }
 
 func (m *mmio) SetFeatures(f uint64) {
 	for i := range uint32(2) {
-		m.r.Store32(spec.MMIODriverFeaturesSel, i)
-		m.r.Store32(spec.MMIODriverFeatures, uint32(f>>(32*i)))
+		m.store(spec.MMIODriverFeaturesSel, i)
+		m.store(spec.MMIODriverFeatures, uint32(f>>(32*i)))
 	}
 }
 
-func (m *mmio) Status() uint8     { return uint8(m.r.Load32(spec.MMIOStatus)) }
-func (m *mmio) SetStatus(s uint8) { m.r.Store32(spec.MMIOStatus, uint32(s)) }
+func (m *mmio) Status() uint8 { return uint8(m.load32(spec.MMIOStatus)) }
+
+func (m *mmio) SetStatus(s uint8) {
+	m.store(spec.MMIOStatus, uint32(s))
+	if s&(spec.StatusDriverOK|spec.StatusFailed) != 0 {
+		m.flush()
+	}
+}
 
 func (m *mmio) QueueMax(q int) int {
-	m.r.Store32(spec.MMIOQueueSel, uint32(q))
-	return int(min(m.r.Load32(spec.MMIOQueueNumMax), spec.MaxQueueSize))
+	m.store(spec.MMIOQueueSel, uint32(q))
+	return int(min(m.load32(spec.MMIOQueueNumMax), spec.MaxQueueSize))
 }
 
 func (m *mmio) EnableQueue(q, size int, desc, avail, used uint64) {
-	m.r.Store32(spec.MMIOQueueSel, uint32(q))
-	m.r.Store32(spec.MMIOQueueNum, uint32(size))
+	m.store(spec.MMIOQueueSel, uint32(q))
+	m.store(spec.MMIOQueueNum, uint32(size))
 	for _, a := range [...]struct {
 		reg  uintptr
 		addr uint64
@@ -90,10 +139,10 @@ func (m *mmio) EnableQueue(q, size int, desc, avail, used uint64) {
 		{spec.MMIOQueueDriverLow, avail},
 		{spec.MMIOQueueDeviceLow, used},
 	} {
-		m.r.Store32(a.reg, uint32(a.addr))
-		m.r.Store32(a.reg+4, uint32(a.addr>>32))
+		m.store(a.reg, uint32(a.addr))
+		m.store(a.reg+4, uint32(a.addr>>32))
 	}
-	m.r.Store32(spec.MMIOQueueReady, 1)
+	m.store(spec.MMIOQueueReady, 1)
 }
 
 func (m *mmio) Notify(q int) { m.r.Store32(spec.MMIOQueueNotify, uint32(q)) }
@@ -105,7 +154,7 @@ func (m *mmio) NotifySoon(q int) { m.r.StoreSoon32(spec.MMIOQueueNotify, uint32(
 // Config reads whole aligned words and cuts the field out: that rt offers no
 // narrower access bothers no device, though 4.2.2.2 asks for it.
 func (m *mmio) Config(off, n int) uint32 {
-	v := m.r.Load32(spec.MMIOConfig+uintptr(off&^3)) >> (8 * uint(off&3))
+	v := m.load32(spec.MMIOConfig+uintptr(off&^3)) >> (8 * uint(off&3))
 	if n < 4 {
 		v &= 1<<(8*uint(n)) - 1
 	}

@@ -56,6 +56,7 @@ const (
 	PortClock   = 0x47  // Refreshes Boot.Clock.
 	PortConsole = 0x48  // Writes out what is in the console ring before it returns.
 	PortAlias   = 0x49  // RDI: address, RSI: address of a list of 64-bit words, R10: their number<<8 | Prot. From the address on, the pages whose addresses the list holds are mapped once more: the same memory, with a protection of its own, without ProtExec; a word of 0 is no page. It replaces what was mapped there. The pages are those of a region with ProtShare, or read-only ones of the image. At most MaxAlias words.
+	PortAccess  = 0x4a  // RDI: address of a list of Access, RSI: their number. Makes these accesses to registers of devices in their order, which costs one exit instead of one for each. Doorbells are not rung. At most MaxAccess.
 	PortTrap    = 0x50  // Used by the VMM's own ring-0 stubs, refused from CPL 3.
 	PortWake    = 0x100 // PortWake+n: doorbell that wakes vCPU n from PortWait.
 )
@@ -75,6 +76,16 @@ const (
 
 // MaxAlias is the most pages that one PortAlias maps.
 const MaxAlias = 4096
+
+// MaxAccess is the most accesses of one PortAccess.
+const MaxAccess = 64
+
+// Access is an access to a 32-bit register of a device, in a list aligned to 8 bytes.
+type Access struct {
+	Addr  uint64 // in the page of one of Boot.Devices
+	Value uint32 // what is written, or was read
+	Write uint32 // 1: write
+}
 
 // MaxVCPUs and MaxDevices bound the tables in Boot.
 const (

@@ -43,7 +43,15 @@ type registers struct {
 	lazy  bool
 }
 
-func (r *registers) Load32(off uintptr) uint32 { return uint32(r.d.ReadRegister(uint64(off), 4)) }
+func (r *registers) Access(list []abi.Access) {
+	for i := range list {
+		if a := &list[i]; a.Write != 0 {
+			r.d.WriteRegister(a.Addr, 4, uint64(a.Value))
+		} else {
+			a.Value = uint32(r.d.ReadRegister(a.Addr, 4))
+		}
+	}
+}
 
 // StoreSoon32 is what a guest does that stays awake, or (lazy) one that is about
 // to sleep: the VMM polls the device then.

@@ -164,6 +164,23 @@ func ringoPlatConsoleBell() {
 	ringoHypercall(ringoabi.PortConsoleBell, 0, 0, 0)
 }
 
+// ringoAccess is rt.Access.
+//
+//go:linkname ringoAccess
+func ringoAccess(list []ringoabi.Access) {
+	if ringoMetal == 0 && len(list) <= ringoabi.MaxAccess {
+		ringoHypercall(ringoabi.PortAccess, uintptr(unsafe.Pointer(unsafe.SliceData(list))), uintptr(len(list)), 0)
+		return
+	}
+	for i := range list {
+		if a := &list[i]; a.Write != 0 {
+			ringoStore32(uintptr(a.Addr), a.Value)
+		} else {
+			a.Value = ringoLoad32(uintptr(a.Addr))
+		}
+	}
+}
+
 // ringoPlatMemory returns n bytes of memory for devices, zeroed and contiguous
 // for them, or 0.
 func ringoPlatMemory(n uintptr) uintptr {
