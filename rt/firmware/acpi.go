@@ -161,17 +161,20 @@ func findRSDP(m Memory) uint64 {
 }
 
 func searchRSDP(m Memory, lo, hi uint64) uint64 {
-	const size = 20
-	for at := lo; at < hi; at += 16 {
-		if m.Uint64(at) != signatureRSDP {
+	const size, first = 20, signatureRSDP & 0xff
+	hi = min(hi, uint64(len(m)))
+	area := m.Part(lo, max(hi, lo)-lo)
+	for off := 0; off+size <= len(area); off += 16 {
+		// Few bytes get as far as to a call.
+		if area[off] != first || area.Uint64(uint64(off)) != signatureRSDP {
 			continue
 		}
 		sum := uint8(0)
-		for _, b := range m.Part(at, size) {
+		for _, b := range area[off : off+size] {
 			sum += b
 		}
 		if sum == 0 {
-			return at
+			return lo + uint64(off)
 		}
 	}
 	return 0

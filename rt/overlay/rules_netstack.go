@@ -44,6 +44,19 @@ var netstackRules = []Rule{
 		Count: 1,
 		Why:   "find a packet's header by few instructions",
 	}, {
+		// At start these are 8 KiB, for the first identification of datagrams.
+		File:    gvisor + "/tcpip/network/hash/hash.go",
+		Match:   `(?ms)^import \(.*?^\)$`,
+		Replace: "import (\n\t\"math/rand/v2\"\n\n\t\"gvisor.dev/gvisor/pkg/tcpip/header\"\n)",
+		Count:   1,
+		Why:     randomWhy,
+	}, {
+		File:    gvisor + "/tcpip/network/hash/hash.go",
+		Match:   `(?ms)^(func RandN32\(n int\) \[\]uint32 \{\n).*?^\}$`,
+		Replace: "${1}\tr := make([]uint32, n)\n\tfor i := range r {\n\t\tr[i] = rand.Uint32()\n\t}\n\treturn r\n}",
+		Count:   1,
+		Why:     randomWhy,
+	}, {
 		File:    gvisor + "/tcpip/stack/iptables.go",
 		Match:   `(?ms)^func \(it \*IPTables\) shouldSkipOrPopulateTables\(.*?^\}$`,
 		Replace: "func (it *IPTables) shouldSkipOrPopulateTables([]checkTable, *PacketBuffer) bool { return true }",
@@ -303,6 +316,7 @@ var netstackRules = []Rule{
 }
 
 const (
+	randomWhy     = "take random numbers from the Go runtime, whose generator is as good and faster"
 	delayedACKWhy = "acknowledge data together with the answer to it"
 	rackWhy       = "repeat at once what RACK knows to be lost"
 	synTimeWhy    = "measure round trips by the SYN that was answered"

@@ -92,13 +92,7 @@ func ringoMetalSpaceInit() {
 		if s.vaddr >= firstmoduledata.end { // the image's files
 			late = end
 		}
-		for at := s.vaddr &^ (ringoabi.PageSize - 1); at < min(end, late); at += ringoabi.PageSize {
-			e := ringoMakeLeaf(at)
-			if e == nil {
-				ringoFatal("no memory for page tables; give the machine more")
-			}
-			*e = ringoLeaf(at, prot)
-		}
+		ringoMapImage(s.vaddr&^(ringoabi.PageSize-1), min(end, late), prot)
 		if lo := max(s.vaddr, late); lo < end {
 			c := ringoChange{lo: lo, hi: end, op: ringoChangeMap, prot: prot}
 			if !c.apply(root, 0, 39) {
@@ -114,11 +108,40 @@ func ringoMetalSpaceInit() {
 		if s.kind != ringoSegmentLoad || s.flags&ringoSegmentWrite != 0 {
 			continue
 		}
-		for at := s.vaddr &^ (ringoabi.PageSize - 1); at < s.vaddr+s.memsz; at += ringoabi.PageSize {
-			*ringoDirectEntry(at) = 0
-		}
+		ringoHideImage(s.vaddr&^(ringoabi.PageSize-1), s.vaddr+s.memsz)
 	}
 	ringoWriteCR3(root)
+}
+
+// ringoMapImage maps pages of the image, which are where they are to be mapped.
+func ringoMapImage(at, end uintptr, prot uint64) {
+	for at < end {
+		e := ringoMakeLeaf(at)
+		if e == nil {
+			ringoFatal("no memory for page tables; give the machine more")
+		}
+		rest := ringoRestOfTable(e)
+		for i := 0; i < len(rest) && at < end; i++ {
+			rest[i] = ringoLeaf(at, prot)
+			at += ringoabi.PageSize
+		}
+	}
+}
+
+// ringoHideImage takes pages of the image out of the direct map.
+func ringoHideImage(at, end uintptr) {
+	for at < end {
+		rest := ringoRestOfTable(ringoDirectEntry(at))
+		for i := 0; i < len(rest) && at < end; i++ {
+			rest[i] = 0
+			at += ringoabi.PageSize
+		}
+	}
+}
+
+// ringoRestOfTable returns the entries of a page table from e on.
+func ringoRestOfTable(e *uint64) []uint64 {
+	return unsafe.Slice(e, (ringoabi.PageSize-uintptr(unsafe.Pointer(e))%ringoabi.PageSize)/8)
 }
 
 // ringoCoverRAM extends the direct map, of which the boot code made the first
