@@ -1,6 +1,8 @@
 // Package pci finds the devices on a PC's PCI bus and reads their configuration
 // space (PCI Local Bus Specification 3.0, chapter 6), by configuration
-// mechanism 1. What firmware has set up (addresses, buses) is used as it is.
+// mechanism 1. What firmware has set up (addresses, buses) is used as it is. Where
+// it leaves addresses to the operating system, as QEMU's qboot does, devices get
+// theirs here.
 package pci
 
 import (
@@ -56,7 +58,8 @@ type Device struct {
 	Subsystem       uint16 // the subsystem's device ID
 	Class           uint32 // class, subclass and interface, one byte each
 
-	space space
+	space  space
+	window *window
 }
 
 // space is the configuration spaces of a bus. An address is that of mechanism 1:
@@ -77,16 +80,18 @@ var Devices = sync.OnceValue(func() []Device {
 
 // find returns the devices in a space.
 func find(in space) []Device {
-	s := scan{space: in}
+	s := scan{space: in, window: new(window)}
 	s.bus(0)
+	s.window.devices = s.found
 	return s.found
 }
 
 // scan is a walk over the buses.
 type scan struct {
-	space space
-	found []Device
-	seen  [256]bool // buses
+	space  space
+	window *window
+	found  []Device
+	seen   [256]bool // buses
 }
 
 // bus looks at a bus and at those behind its bridges.
@@ -97,7 +102,7 @@ func (s *scan) bus(bus uint8) {
 	s.seen[bus] = true
 	for slot := range uint8(32) {
 		for fn := range uint8(8) {
-			d := Device{Bus: bus, Slot: slot, Func: fn, space: s.space}
+			d := Device{Bus: bus, Slot: slot, Func: fn, space: s.space, window: s.window}
 			id := d.Read32(regID)
 			d.Vendor, d.ID = uint16(id), uint16(id>>16)
 			if d.Vendor == noDevice {
@@ -222,6 +227,9 @@ func (d *Device) BAR(i int) BAR {
 // from an offset on, are accessed; 0 if they cannot be.
 func (d *Device) Map(i int, off, n uint64) uintptr {
 	b := d.BAR(i)
+	if !b.IO && b.Addr == 0 {
+		b.Addr = d.place(i)
+	}
 	if b.IO || b.Addr == 0 || b.Addr+off < b.Addr {
 		return 0
 	}
