@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"ringo.dev/ringo/tests/harness"
+	"ringo.dev/ringo/tools/machine"
 )
 
 func main() {
@@ -33,7 +34,8 @@ func main() {
 	var o options
 	flag.IntVar(&o.runs, "runs", 5, "measure everything this often; the table has the medians")
 	flag.DurationVar(&o.duration, "duration", 3*time.Second, "of each load; 0: only start the server")
-	flag.StringVar(&o.memory, "memory", "64M", "memory of the virtual machine")
+	o.memory = 64 << 20
+	flag.Var(&o.memory, "memory", "memory of the virtual machine")
 	flag.StringVar(&o.metal, "metal", "", "measure it on these `machines` of QEMU without KVM instead (microvm,pc,q35)")
 	flag.StringVar(&o.relay, "relay", "", "(internal) serve this file behind the tap that is descriptor 3")
 	flag.Parse()
@@ -46,7 +48,7 @@ func main() {
 type options struct {
 	runs     int
 	duration time.Duration
-	memory   string
+	memory   machine.Size
 	metal    string
 	relay    string
 }

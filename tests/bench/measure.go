@@ -70,7 +70,7 @@ func measureAll(ctx context.Context, r *harness.Ringo, web, dir string, o *optio
 
 	subjects := []*subject{
 		{vmName, guest, func(ctx context.Context) (*harness.Guest, time.Time, error) {
-			return startPinned(r.Command(ctx, "run", "-m", o.memory, "--net", "tap:"+tapName, "--ip", guestNet, web))
+			return startPinned(r.Command(ctx, "run", "-m", o.memory.String(), "--net", "tap:"+tapName, "--ip", guestNet, web))
 		}, func(g *harness.Guest) []int { return []int{g.Process().Pid} }},
 		{tapProcess, behind, func(ctx context.Context) (*harness.Guest, time.Time, error) {
 			return startRelay(ctx, r, web)

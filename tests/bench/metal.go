@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"ringo.dev/ringo/tests/harness"
+	"ringo.dev/ringo/tools/machine"
 )
 
 // measureMetal measures the web server as it boots by itself on machines of
@@ -28,14 +30,18 @@ func measureMetal(ctx context.Context, web, dir string, o *options) error {
 	all := figures{}
 	for i := range o.runs {
 		for _, m := range machines {
-			d, err := startAndEnd(ctx, m, o.memory, nothing)
+			d, err := startAndEnd(ctx, m, dir, nothing, o)
 			if err != nil {
 				return err
 			}
 			all.add(rowAlone, &subject{name: m}, ms(d))
 			s := &subject{m, guest, func(ctx context.Context) (*harness.Guest, time.Time, error) {
+				cmd, err := qemu(ctx, m, dir, web, o)
+				if err != nil {
+					return nil, time.Time{}, err
+				}
 				since := time.Now()
-				g, err := harness.StartGuest(qemu(ctx, m, o.memory, web))
+				g, err := harness.StartGuest(cmd)
 				return g, since, err
 			}, func(g *harness.Guest) []int { return []int{g.Process().Pid} }}
 			if err := measure(ctx, s, o, all); err != nil {
@@ -49,27 +55,29 @@ func measureMetal(ctx context.Context, web, dir string, o *options) error {
 }
 
 // qemu returns the command that boots an image on a machine with one processor,
-// without KVM, with its card at the tap.
-func qemu(ctx context.Context, machine, memory, image string) *exec.Cmd {
-	card := "virtio-net-pci"
-	args := []string{
-		"-machine", machine, "-accel", "tcg", "-cpu", "max", "-m", memory,
-		"-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio", "-no-reboot",
-		"-device", "isa-debug-exit,iobase=0xf4,iosize=4",
-		"-netdev", "tap,id=n,script=no,downscript=no,ifname=" + tapName,
-		"-kernel", image, "-append", "ringo.net.ip=" + guestNet,
-	}
-	if machine == "microvm" {
-		card = "virtio-net-device"
-		args = append(args, "-global", "virtio-mmio.force-legacy=false")
-	}
-	return exec.CommandContext(ctx, "qemu-system-x86_64", append(args, "-device", card+",netdev=n")...)
+// without KVM, with its card at the tap, as "ringo run --vmm qemu" does.
+func qemu(ctx context.Context, name, dir, image string, o *options) (*exec.Cmd, error) {
+	q := machine.QEMU{Machine: name, Accel: "tcg", Boot: "multiboot"}
+	return q.Command(ctx, dir, &machine.Options{
+		Image:  image,
+		Args:   []string{filepath.Base(image)},
+		Memory: int64(o.memory),
+		CPUs:   1,
+		Network: machine.Network{
+			Kind:   "tap:" + tapName,
+			Static: machine.Static{Addresses: []netip.Prefix{netip.MustParsePrefix(guestNet)}},
+		},
+	})
 }
 
 // startAndEnd returns how long QEMU takes for an image that ends at once.
-func startAndEnd(ctx context.Context, machine, memory, image string) (time.Duration, error) {
+func startAndEnd(ctx context.Context, machine, dir, image string, o *options) (time.Duration, error) {
+	cmd, err := qemu(ctx, machine, dir, image, o)
+	if err != nil {
+		return 0, err
+	}
 	start := time.Now()
-	g, err := harness.StartGuest(qemu(ctx, machine, memory, image))
+	g, err := harness.StartGuest(cmd)
 	if err != nil {
 		return 0, err
 	}
@@ -103,7 +111,7 @@ var metalRows = []string{rowAlone, rowFirst, rowNew, rowNew99, rowKeep, rowKeep9
 
 // printMetal prints the medians.
 func printMetal(w io.Writer, all figures, machines []string, o *options) {
-	fmt.Fprintf(w, "QEMU without KVM, 1 processor; medians of %d runs; -m %s; memory is QEMU's proportional set size\n\n", o.runs, o.memory)
+	fmt.Fprintf(w, "QEMU without KVM, 1 processor; medians of %d runs; -m %v; memory is QEMU's proportional set size\n\n", o.runs, o.memory)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(t, "\t%s\t\n", strings.Join(machines, "\t"))
 	for _, row := range metalRows {

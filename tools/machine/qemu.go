@@ -11,6 +11,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,14 +30,15 @@ type QEMU struct {
 }
 
 // cards are the network cards by their names: as the machines with a PCI bus have
-// them, and as microvm has them; "" is one that it cannot have.
+// them, and as microvm has them; "" is one that it cannot have. Nothing boots from
+// them, so they need none of the ROMs for that.
 var cards = map[string]struct {
 	pci, microvm  string
 	microvmLegacy bool
 }{
-	"virtio": {pci: "virtio-net-pci,disable-legacy=on", microvm: "virtio-net-device"},
-	"legacy": {pci: "virtio-net-pci,disable-modern=on,disable-legacy=off", microvm: "virtio-net-device", microvmLegacy: true},
-	"e1000":  {pci: "e1000"},
+	"virtio": {pci: "virtio-net-pci,disable-legacy=on,romfile=", microvm: "virtio-net-device"},
+	"legacy": {pci: "virtio-net-pci,disable-modern=on,disable-legacy=off,romfile=", microvm: "virtio-net-device", microvmLegacy: true},
+	"e1000":  {pci: "e1000,romfile="},
 }
 
 // Cards returns the names of the network cards.
@@ -67,26 +69,21 @@ func (q *QEMU) Run(ctx context.Context, o Options) (status int, err error) {
 	if len(o.Shares) > 0 {
 		return 0, errors.New("-v is for ringo's own VMM (--vmm kvm); give QEMU a disk")
 	}
-	path, err := FindQEMU()
-	if err != nil {
-		return 0, err
-	}
 	dir, err := os.MkdirTemp("", "ringo-")
 	if err != nil {
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
-	args, err := q.args(dir, &o)
-	if err != nil {
-		return 0, err
-	}
 	if o.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, o.Timeout, errTimeout)
 		defer cancel()
 	}
+	cmd, err := q.Command(ctx, dir, &o)
+	if err != nil {
+		return 0, err
+	}
 	console := lastLine{w: o.Console}
-	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Stdout, cmd.Stderr = &console, os.Stderr
 	if err := giveInput(cmd, o.Input, o.Kernel.Stdin); err != nil {
 		return 0, err
@@ -105,6 +102,41 @@ func (q *QEMU) Run(ctx context.Context, o Options) (status int, err error) {
 		return 0, fmt.Errorf("%s: %w", qemuCommand, err)
 	}
 	return 0, errors.New("the machine was switched off, or reset, before the program ended")
+}
+
+// Command returns the command that boots the program on QEMU, with the console at its
+// standard input and output. Files that it needs are put into dir.
+func (q *QEMU) Command(ctx context.Context, dir string, o *Options) (*exec.Cmd, error) {
+	path, err := FindQEMU()
+	if err != nil {
+		return nil, err
+	}
+	args, err := q.args(dir, o)
+	if err != nil {
+		return nil, err
+	}
+	if q.canBootQuickly() && hasQuickFirmware(path) {
+		args = append(args, "-bios", quickFirmware)
+	}
+	return exec.CommandContext(ctx, path, args...), nil
+}
+
+// quickFirmware is the firmware of microvm, which does little but start a kernel. On
+// the other machines that saves half of the time before the program's first
+// instruction.
+const quickFirmware = "qboot.rom"
+
+// canBootQuickly reports whether quickFirmware can take the place of the machine's
+// own. It reads no disks, and gives PCI devices neither addresses, which package
+// drivers/pci makes up for where they are of memory, nor interrupt lines.
+func (q *QEMU) canBootQuickly() bool {
+	return q.Machine != "microvm" && (q.Boot == "multiboot" || q.Boot == "pvh") && cmp.Or(q.Card, "virtio") == "virtio"
+}
+
+// hasQuickFirmware reports whether the QEMU at path has quickFirmware.
+func hasQuickFirmware(path string) bool {
+	_, err := os.Stat(filepath.Join(filepath.Dir(path), "../share/qemu", quickFirmware))
+	return err == nil
 }
 
 // giveInput gives QEMU's serial port the program's input.

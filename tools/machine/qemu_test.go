@@ -77,3 +77,40 @@ func TestBootErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestQuickFirmware wants the firmware that does little where that is enough.
+func TestQuickFirmware(t *testing.T) {
+	for _, c := range []struct {
+		q    QEMU
+		want bool
+	}{
+		{QEMU{Machine: "q35", Boot: "multiboot"}, true},
+		{QEMU{Machine: "pc", Boot: "pvh", Card: "virtio"}, true},
+		{QEMU{Machine: "pc", Boot: "multiboot", Card: "legacy"}, false},
+		{QEMU{Machine: "pc", Boot: "multiboot", Card: "e1000"}, false},
+		{QEMU{Machine: "pc", Boot: "iso"}, false},
+		{QEMU{Machine: "q35", Boot: "uefi"}, false},
+		{QEMU{Machine: "microvm", Boot: "multiboot"}, false}, // has it by itself
+	} {
+		if got := c.q.canBootQuickly(); got != c.want {
+			t.Errorf("%+v: %t, want %t", c.q, got, c.want)
+		}
+	}
+	dir := t.TempDir()
+	qemu := filepath.Join(dir, "bin", qemuCommand)
+	if hasQuickFirmware(qemu) {
+		t.Error("the firmware is in an empty directory")
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "bin"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "share/qemu"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "share/qemu", quickFirmware), nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if !hasQuickFirmware(qemu) {
+		t.Error("the firmware is not seen beside QEMU")
+	}
+}
