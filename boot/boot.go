@@ -39,6 +39,11 @@ func Finish(name string) (warnings []string, err error) {
 		return nil, err
 	}
 	defer f.Close()
+	// Written anew and at once, it lies in the page cache in pieces as large as the
+	// file system can, which the VMM shows the guest as large pages (package space).
+	if err := f.Truncate(0); err != nil {
+		return nil, err
+	}
 	if _, err := f.WriteAt(data, 0); err != nil {
 		return nil, err
 	}
