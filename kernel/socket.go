@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"sync"
 	"syscall"
 	"time"
 )
@@ -262,15 +263,41 @@ func skip(bufs [][]byte, n int) [][]byte {
 // Recvfrom is recvfrom(2). from may be nil; the sender's address is put there
 // and its length returned.
 func (k *Kernel) Recvfrom(fd int, p []byte, flags int, from []byte) (n, fromLen int, err Errno) {
-	m := Message{Data: [][]byte{p}, Name: from}
-	n, err = k.Recvmsg(fd, &m, flags)
-	return n, m.NameLen, err
+	m := newDatagram(p, from)
+	n, err = k.Recvmsg(fd, &m.Message, flags)
+	fromLen = m.NameLen
+	m.free()
+	return n, fromLen, err
 }
 
 // Sendto is sendto(2); to is nil for a connected socket.
 func (k *Kernel) Sendto(fd int, p []byte, flags int, to []byte) (int, Errno) {
-	m := Message{Data: [][]byte{p}, Name: to}
-	return k.Sendmsg(fd, &m, flags)
+	m := newDatagram(p, to)
+	n, err := k.Sendmsg(fd, &m.Message, flags)
+	m.free()
+	return n, err
+}
+
+// datagram is a Message of one buffer.
+type datagram struct {
+	Message
+	data [1][]byte
+}
+
+// datagrams are those not in use: each packet of many programs needs one.
+var datagrams = sync.Pool{New: func() any { return new(datagram) }}
+
+func newDatagram(p, name []byte) *datagram {
+	m := datagrams.Get().(*datagram)
+	m.data[0] = p
+	m.Data, m.Name = m.data[:], name
+	return m
+}
+
+// free forgets the buffers, which are the caller's.
+func (m *datagram) free() {
+	*m = datagram{}
+	datagrams.Put(m)
 }
 
 // Setsockopt is setsockopt(2). The timeouts of blocking calls are the kernel's;

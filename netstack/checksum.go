@@ -1,6 +1,7 @@
 package netstack
 
 import (
+	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/checksum"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
@@ -45,7 +46,7 @@ func verify(pkt *stack.PacketBuffer) verdict {
 		if ip.TransportProtocol() != header.TCPProtocolNumber || ip.More() || ip.FragmentOffset() != 0 {
 			return checksumLater
 		}
-		return verifyTCP(pkt, ip, int(ip.HeaderLength()), int(ip.TotalLength()))
+		return verifyTCP(pkt, ip.SourceAddress(), ip.DestinationAddress(), int(ip.HeaderLength()), int(ip.TotalLength()))
 	case header.IPv6ProtocolNumber:
 		b, ok := pkt.Data().PullUp(header.IPv6MinimumSize)
 		if !ok {
@@ -55,14 +56,14 @@ func verify(pkt *stack.PacketBuffer) verdict {
 		if ip.NextHeader() != uint8(header.TCPProtocolNumber) {
 			return checksumLater
 		}
-		return verifyTCP(pkt, ip, header.IPv6MinimumSize, header.IPv6MinimumSize+int(ip.PayloadLength()))
+		return verifyTCP(pkt, ip.SourceAddress(), ip.DestinationAddress(), header.IPv6MinimumSize, header.IPv6MinimumSize+int(ip.PayloadLength()))
 	}
 	return checksumLater
 }
 
-// verifyTCP checks the segment of a packet with a header of hdr bytes that says
-// it is total bytes long. Ethernet pads short frames, so there may be more.
-func verifyTCP(pkt *stack.PacketBuffer, ip header.Network, hdr, total int) verdict {
+// verifyTCP checks the segment from src to dst of a packet with a header of hdr
+// bytes that says it is total bytes long. Ethernet pads short frames, so there may be more.
+func verifyTCP(pkt *stack.PacketBuffer, src, dst tcpip.Address, hdr, total int) verdict {
 	if total < hdr+header.TCPMinimumSize || total > pkt.Data().Size() {
 		return checksumBad
 	}
@@ -70,7 +71,7 @@ func verifyTCP(pkt *stack.PacketBuffer, ip header.Network, hdr, total int) verdi
 		return checksumGood
 	}
 	pkt.Data().CapLength(total)
-	sum := header.PseudoHeaderChecksum(header.TCPProtocolNumber, ip.SourceAddress(), ip.DestinationAddress(), uint16(total-hdr))
+	sum := header.PseudoHeaderChecksum(header.TCPProtocolNumber, src, dst, uint16(total-hdr))
 	segment := pkt.Data().ChecksumAtOffset(pkt.HeaderSize() + hdr) // the offset counts from the frame's start
 	if checksum.Combine(sum, segment) != 0xffff {
 		return checksumBad

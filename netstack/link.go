@@ -49,7 +49,8 @@ type link struct {
 	tx  sender
 	rx  receiver
 
-	slices [][]byte // one packet's data, between tx.Begin and tx.End
+	slices [][]byte         // one packet's data, between tx.Begin and tx.End
+	header virtio.NetHeader // and its header
 	failed atomic.Bool
 
 	serving    sync.Once
@@ -203,7 +204,8 @@ func (l *link) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error) {
 
 // write sends a packet, between tx.Begin and tx.End.
 func (l *link) write(pkt *stack.PacketBuffer) tcpip.Error {
-	var h virtio.NetHeader
+	h := &l.header
+	*h = virtio.NetHeader{}
 	if gso := &pkt.GSOOptions; gso.NeedsCsum {
 		h.Flags = spec.NetNeedsCSum
 		h.CSumStart = header.EthernetMinimumSize + gso.L3HdrLen
@@ -230,7 +232,7 @@ func (l *link) write(pkt *stack.PacketBuffer) tcpip.Error {
 		l.slices = append(l.slices, b[skip:])
 		skip = 0
 	}
-	err := l.tx.Send(&h, l.slices, pkt.IncRef())
+	err := l.tx.Send(h, l.slices, pkt.IncRef())
 	clear(l.slices)
 	if err != nil {
 		l.fail(err)
@@ -254,7 +256,7 @@ func (l *link) Packet(h *virtio.NetHeader, parts []virtio.RxPart) {
 		return
 	}
 	eth := header.Ethernet(pkt.LinkHeader().Slice())
-	switch dst := eth.DestinationAddress(); {
+	switch dst := tcpip.LinkAddress(eth[:header.EthernetAddressSize]); { // DestinationAddress allocates
 	case dst == l.mac:
 		pkt.PktType = tcpip.PacketHost
 	case dst == header.EthernetBroadcastAddress:

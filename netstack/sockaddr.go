@@ -83,6 +83,11 @@ func mapTo16(a tcpip.Address) tcpip.Address {
 	return tcpip.AddrFrom16(ip)
 }
 
+// sockaddrOf returns addr as a sockaddr of the family.
+func sockaddrOf(family int, addr tcpip.FullAddress) []byte {
+	return appendSockaddr(make([]byte, 0, sockaddrIn6Size), family, addr)
+}
+
 // appendSockaddr appends addr as a sockaddr of the family.
 func appendSockaddr(b []byte, family int, addr tcpip.FullAddress) []byte {
 	b = binary.NativeEndian.AppendUint16(b, uint16(family))

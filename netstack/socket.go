@@ -232,7 +232,7 @@ func (s *socket) Accept() (kernel.Socket, []byte, kernel.Errno) {
 		return nil, nil, errnoOf(terr)
 	}
 	conn := s.net.wrap(ep, wq, s.family, s.typ, s.protocol)
-	return conn, appendSockaddr(nil, s.family, peer), 0
+	return conn, sockaddrOf(s.family, peer), 0
 }
 
 // Connect implements kernel.Socket.
@@ -274,7 +274,7 @@ func (s *socket) LocalAddr() ([]byte, kernel.Errno) {
 	if terr != nil {
 		return nil, errnoOf(terr)
 	}
-	return appendSockaddr(nil, s.family, addr), 0
+	return sockaddrOf(s.family, addr), 0
 }
 
 // PeerAddr implements kernel.Socket.
@@ -283,5 +283,5 @@ func (s *socket) PeerAddr() ([]byte, kernel.Errno) {
 	if terr != nil {
 		return nil, errnoOf(terr)
 	}
-	return appendSockaddr(nil, s.family, addr), 0
+	return sockaddrOf(s.family, addr), 0
 }

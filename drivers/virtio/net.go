@@ -34,8 +34,8 @@ type RxHandler interface {
 	// Buffer returns memory for the device to fill: at least MinRxBuffer bytes,
 	// the same number each time. owner comes back with it in Packet.
 	Buffer() (b []byte, owner any)
-	// Packet takes a packet: the concatenation of parts. parts is valid during
-	// the call, the memory belongs to the handler again. It may transmit.
+	// Packet takes a packet: the concatenation of parts. h and parts are valid
+	// during the call, the memory belongs to the handler again. It may transmit.
 	Packet(h *NetHeader, parts []RxPart)
 	// Flush says that no further packet is there at the moment.
 	Flush()
@@ -289,8 +289,9 @@ type RxQueue struct {
 	tx        *TxQueue // its memory is reclaimed on the way
 	goal      int      // number of buffers that the device should have
 	bufs      []rxBuffer
-	spare     rxBuffer // got from the handler, but there was no room for it
-	parts     []RxPart // of one packet
+	spare     rxBuffer  // got from the handler, but there was no room for it
+	hdr       NetHeader // of one packet
+	parts     []RxPart
 	mergeable bool
 }
 
@@ -352,7 +353,6 @@ func (r *RxQueue) refill(h RxHandler) {
 
 // packet gives h the next packet, if there is one.
 func (r *RxQueue) packet(h RxHandler) (bool, error) {
-	var hdr NetHeader
 	r.parts = r.parts[:0]
 	left := 1 // buffers of this packet still to come
 	total := 0
@@ -372,9 +372,9 @@ func (r *RxQueue) packet(h RxHandler) (bool, error) {
 				r.q.fail("the device returned a packet without a header")
 				return false, r.q.err
 			}
-			hdr.Decode(b.mem)
+			r.hdr.Decode(b.mem)
 			if r.mergeable {
-				left = int(hdr.NumBuffers)
+				left = int(r.hdr.NumBuffers)
 			}
 			part.Off = spec.NetHeaderLen
 			part.Len -= spec.NetHeaderLen
@@ -387,7 +387,7 @@ func (r *RxQueue) packet(h RxHandler) (bool, error) {
 		r.q.fail("the device returned a packet of an impossible size")
 		return false, r.q.err
 	}
-	h.Packet(&hdr, r.parts)
+	h.Packet(&r.hdr, r.parts)
 	return true, nil
 }
 

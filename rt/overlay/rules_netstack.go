@@ -57,6 +57,12 @@ var netstackRules = []Rule{
 		Count:   1,
 		Why:     randomWhy,
 	}, {
+		File:    gvisor + "/tcpip/stack/packet_buffer.go",
+		Match:   `(?m)^\tview := (h\.)?pk\.headerView\((h\.)?typ\)\n\treturn view\.AsSlice\(\)(, true)?$`,
+		Replace: "\treturn ${1}pk.headerSlice(${2}typ)$3",
+		Count:   3,
+		Why:     "find a packet's header by few instructions",
+	}, {
 		File:    gvisor + "/tcpip/stack/iptables.go",
 		Match:   `(?ms)^func \(it \*IPTables\) shouldSkipOrPopulateTables\(.*?^\}$`,
 		Replace: "func (it *IPTables) shouldSkipOrPopulateTables([]checkTable, *PacketBuffer) bool { return true }",
@@ -95,10 +101,23 @@ var netstackRules = []Rule{
 		Why:     "see by few instructions that an address is no broadcast",
 	}, {
 		File:    gvisor + "/tcpip/stack/addressable_endpoint_state.go",
-		Match:   `\baddrState\.IsAssigned\(allowTemp\) && f\(addrState\)`,
-		Replace: "f(addrState) && addrState.IsAssigned(allowTemp)",
+		Match:   `(?m)^\tprimary \[\]\*addressState .*$`,
+		Replace: "$0\n\n\tmissed missedAddress",
 		Count:   1,
-		Why:     "ask first what takes no lock",
+		Why:     missedWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/addressable_endpoint_state.go",
+		Match:   `(?m)^\t\ta\.endpoints\[addr\.Address\] = addrState$`,
+		Replace: "$0\n\t\ta.missed.forget()",
+		Count:   1,
+		Why:     missedWhy,
+	}, {
+		File:  gvisor + "/tcpip/stack/addressable_endpoint_state.go",
+		Match: `(?ms)^\t\tif f != nil (\{\n\t\t\t)(for _, addrState := range a\.endpoints \{\n)\t\t\t\tif addrState\.IsAssigned\(allowTemp\) && f\(addrState\) \{(.*?^\t\t\t\}\n)`,
+		Replace: "\t\tif f != nil && !a.missed.is(localAddr) ${1}missed := true\n\t\t\t$2\t\t\t\tif !f(addrState) {\n\t\t\t\t\tcontinue\n\t\t\t\t}\n" +
+			"\t\t\t\tmissed = false\n\t\t\t\tif addrState.IsAssigned(allowTemp) {$3\t\t\tif missed {\n\t\t\t\ta.missed.set(localAddr)\n\t\t\t}\n",
+		Count: 1,
+		Why:   missedWhy,
 	}, {
 		// Where it goes on, it asks the same of each interface for each interface.
 		File:    gvisor + "/tcpip/stack/stack.go",
@@ -319,6 +338,7 @@ const (
 	randomWhy     = "take random numbers from the Go runtime, whose generator is as good and faster"
 	delayedACKWhy = "acknowledge data together with the answer to it"
 	rackWhy       = "repeat at once what RACK knows to be lost"
+	missedWhy     = "look for a peer's address among an interface's once"
 	synTimeWhy    = "measure round trips by the SYN that was answered"
 	cubicWhy      = "let a small congestion window grow"
 	patienceWhy   = "not give a connection up that is making progress"
