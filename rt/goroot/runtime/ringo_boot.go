@@ -69,7 +69,6 @@ func ringoThreadStart()
 func ringoIdleStart()
 func ringoCPUStart()
 func ringoExitThread()
-func ringoClockGettime()
 func ringoSwitch(save *uintptr, to uintptr)
 func ringoSetFS(base uintptr)
 func ringoThisCPU() *ringoabi.VCPU
@@ -130,7 +129,6 @@ func ringoBoot(boot *ringoabi.Boot) {
 	ringoClockInit()
 	ringoRandomInit(boot.Seed[:])
 	ringoMem.table.Init(uintptr(boot.MapLow), uintptr(boot.MapHigh))
-	vdsoClockgettimeSym = abi.FuncPCABI0(ringoClockGettime)
 
 	t := &ringoThread1
 	t.init(uintptr(unsafe.Pointer(&ringoBootStack)))

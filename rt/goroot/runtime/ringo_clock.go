@@ -9,8 +9,8 @@ import (
 
 // ringoTime converts the time stamp counter to the clocks: at counter value tsc
 // the monotonic clock stood at mono, and each count since then is mult/2^32 ns.
-// The real clock is offset ns ahead. Readers (among them ringoClockGettime, in
-// assembly, in user mode) retry while seq is odd or changes.
+// The real clock is offset ns ahead. Readers (ringo_clock_amd64.s) retry while seq is
+// odd or changes.
 var ringoTime struct {
 	seq    uint32
 	_      uint32
@@ -38,16 +38,7 @@ func ringoClockInit() {
 }
 
 // ringoNanotime is the monotonic clock.
-func ringoNanotime() int64 {
-	for {
-		seq := atomic.Load(&ringoTime.seq)
-		hi, lo := bits.Mul64(ringoRDTSC()-ringoTime.tsc, ringoTime.mult)
-		ns := ringoTime.mono + int64(hi<<32|lo>>32)
-		if seq&1 == 0 && atomic.Load(&ringoTime.seq) == seq {
-			return ns
-		}
-	}
-}
+func ringoNanotime() int64
 
 // ringoClockSync keeps the clocks to the machine's. Once a second it measures
 // by how much the monotonic clock is off and sets its speed so that the error

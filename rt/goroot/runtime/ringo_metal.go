@@ -207,6 +207,9 @@ func ringoStartStack(top uintptr) uintptr {
 	return sp
 }
 
+// ringoMetalLook is ringoPlatLook.
+func ringoMetalLook() { ringoMetalCPUOf(ringoThisCPU()).woken = 0 }
+
 // ringoMetalWait is ringoPlatWait.
 func ringoMetalWait(deadline int64) {
 	p := ringoThisCPU()
@@ -225,7 +228,6 @@ func ringoMetalWait(deadline int64) {
 		}
 	}
 	c.resting = 0
-	c.woken = 0
 	// Whatever came is looked at by the idle thread, which called.
 	p.Pending = 0
 }

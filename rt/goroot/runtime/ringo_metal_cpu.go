@@ -17,7 +17,7 @@ import (
 // that rt does not use.
 type ringoMetalCPU struct {
 	_       sys.NotInHeap
-	woken   uint32 // an interrupt has come since ringoMetalWait last returned
+	woken   uint32 // an interrupt has come since the CPU last looked for work
 	apic    uint32 // its local APIC's ID
 	started uint32 // it runs
 	resting uint32 // it is in ringoMetalWait

@@ -53,9 +53,10 @@ func ringoPlatAlias(addr uintptr, list *uintptr, n uintptr, prot int) int64 {
 	return ringoHypercall(ringoabi.PortAlias, addr, uintptr(unsafe.Pointer(list)), n<<8|uintptr(prot))
 }
 
-// ringoPlatWait sleeps until the deadline (-1: none), a wake-up of this CPU or a
-// device's signal. It may return early. Doorbells that are due need not be
-// rung before: the VMM looks at all queues when a CPU goes to sleep.
+// ringoPlatWait sleeps until the deadline (-1: none), or until a wake-up of this CPU
+// or a device's signal that has come since ringoPlatLook. It may return early.
+// Doorbells that are due need not be rung before: the VMM looks at all queues when
+// a CPU goes to sleep.
 func ringoPlatWait(deadline int64) {
 	if ringoMetal != 0 {
 		ringoRing()
@@ -64,6 +65,14 @@ func ringoPlatWait(deadline int64) {
 	}
 	ringoBellsSeen()
 	ringoHypercall(ringoabi.PortWait, uintptr(deadline), 0, 0)
+}
+
+// ringoPlatLook says that this CPU, which is idle, is about to look for work:
+// ringoPlatWait sleeps unless something has come since.
+func ringoPlatLook() {
+	if ringoMetal != 0 {
+		ringoMetalLook()
+	}
 }
 
 // ringoPlatRun says that this CPU, which was idle, is about to run a thread: from

@@ -391,6 +391,7 @@ func ringoIdle() {
 	c := ringoMe()
 	spun := false
 	for {
+		ringoPlatLook()
 		now := ringoNanotime()
 		c.rested = now
 		ringoHousekeep(now)
