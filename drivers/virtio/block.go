@@ -33,6 +33,10 @@ const (
 		spec.BlockSegMax | spec.BlockReadOnly | spec.BlockSize | spec.BlockFlush |
 		spec.BlockQueues | spec.BlockDiscard
 
+	// flatChunk is the most bytes of a request's data for ringo's own monitor, which knows
+	// memory by the guest's addresses: there it is one piece.
+	flatChunk = 512 << 10
+
 	// maxBlockQueues limits the queues of a disk: for each, one of WaitIndex's slots
 	// may be in use.
 	maxBlockQueues = 4
@@ -66,8 +70,9 @@ func OpenBlock(t Transport) (*Block, error) {
 	if err := b.limitChunk(t); err != nil {
 		return nil, err
 	}
-	if v, ok := t.(vendored); ok {
-		b.ordered = v.vendor() == spec.MMIOVendorRingo
+	if v, ok := t.(vendored); ok && v.vendor() == spec.MMIOVendorRingo {
+		b.ordered = true
+		b.chunk = max(b.chunk, flatChunk)
 	}
 	ready(t)
 	return b, nil
@@ -135,30 +140,30 @@ func (b *Block) ReadOnly() bool { return b.features&spec.BlockReadOnly != 0 }
 
 // ReadAt implements block.Device.
 func (b *Block) ReadAt(p []byte, off int64) error {
-	if err := b.check(spec.BlockTypeRead, off, int64(len(p))); err != nil {
+	return b.ReadAll([]block.Transfer{{Data: p, Off: off}})
+}
+
+// ReadAll implements block.Batcher. The device gets all requests before the first
+// answer is waited for.
+func (b *Block) ReadAll(list []block.Transfer) error {
+	op, err := b.transferAll(spec.BlockTypeRead, list)
+	if err != nil {
 		return err
 	}
-	op := b.begin()
-	b.transfer(op, spec.BlockTypeRead, p, off)
 	return op.end()
 }
 
 // WriteAt implements block.Device.
 func (b *Block) WriteAt(p []byte, off int64) error {
-	return b.WriteAll([]block.Write{{Data: p, Off: off}}, false)
+	return b.WriteAll([]block.Transfer{{Data: p, Off: off}}, false)
 }
 
-// WriteAll implements block.Batcher. The device gets all requests before the first
-// answer is waited for. If it is known to do them in order, the flush is among them.
-func (b *Block) WriteAll(list []block.Write, flush bool) error {
-	for _, w := range list {
-		if err := b.check(spec.BlockTypeWrite, w.Off, int64(len(w.Data))); err != nil {
-			return err
-		}
-	}
-	op := b.begin()
-	for _, w := range list {
-		b.transfer(op, spec.BlockTypeWrite, w.Data, w.Off)
+// WriteAll implements block.Batcher, as ReadAll does. If the device is known to do requests
+// in order, the flush is among them.
+func (b *Block) WriteAll(list []block.Transfer, flush bool) error {
+	op, err := b.transferAll(spec.BlockTypeWrite, list)
+	if err != nil {
+		return err
 	}
 	flush = flush && b.features&spec.BlockFlush != 0
 	if flush && b.ordered && op.err == nil {
@@ -201,13 +206,23 @@ func (b *Block) Discard(off, n int64) error {
 	return op.end()
 }
 
-// transfer makes as many requests as it takes to transfer p.
-func (b *Block) transfer(op *blockOp, kind uint32, p []byte, off int64) {
-	for len(p) > 0 && op.err == nil {
-		n := min(len(p), b.chunk)
-		op.request(blockRequest{kind: kind, off: off, n: int64(n), data: p[:n]})
-		off, p = off+int64(n), p[n:]
+// transferAll begins an operation and makes as many requests as it takes to transfer all
+// of list.
+func (b *Block) transferAll(kind uint32, list []block.Transfer) (*blockOp, error) {
+	for _, t := range list {
+		if err := b.check(kind, t.Off, int64(len(t.Data))); err != nil {
+			return nil, err
+		}
 	}
+	op := b.begin()
+	for _, t := range list {
+		for p, off := t.Data, t.Off; len(p) > 0 && op.err == nil; {
+			n := min(len(p), b.chunk)
+			op.request(blockRequest{kind: kind, off: off, n: int64(n), data: p[:n]})
+			off, p = off+int64(n), p[n:]
+		}
+	}
+	return op, nil
 }
 
 // begin starts an operation. Its requests are made by request, and end waits until

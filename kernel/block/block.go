@@ -37,24 +37,39 @@ type Device interface {
 	Discard(off, n int64) error
 }
 
-// Write is a write of some data.
-type Write struct {
+// Transfer is a read or a write of the bytes at Off: one of several.
+type Transfer struct {
 	Data []byte
 	Off  int64
 }
 
-// A Batcher is a Device that takes several writes at once, which is less work than
+// A Batcher is a Device that takes several transfers at once, which is less work than
 // one after the other.
 type Batcher interface {
 	Device
+	// ReadAll is ReadAt for each of list. After an error all of them are undefined.
+	ReadAll(list []Transfer) error
 	// WriteAll is WriteAt for each of list, in any order, and then, if flush is set,
 	// Flush.
-	WriteAll(list []Write, flush bool) error
+	WriteAll(list []Transfer, flush bool) error
+}
+
+// ReadAll reads everything of list from d.
+func ReadAll(d Device, list []Transfer) error {
+	if b, ok := d.(Batcher); ok {
+		return b.ReadAll(list)
+	}
+	for _, r := range list {
+		if err := d.ReadAt(r.Data, r.Off); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // WriteAll writes everything of list to d. With flush it makes that, and every write that
 // returned before, durable.
-func WriteAll(d Device, list []Write, flush bool) error {
+func WriteAll(d Device, list []Transfer, flush bool) error {
 	if b, ok := d.(Batcher); ok {
 		return b.WriteAll(list, flush)
 	}

@@ -245,16 +245,34 @@ func (s *section) WriteAt(p []byte, off int64) error {
 	return s.Device.WriteAt(p, s.p.Start+off)
 }
 
+// ReadAll implements Batcher.
+func (s *section) ReadAll(list []Transfer) error {
+	moved, err := s.moved(list)
+	if err != nil {
+		return err
+	}
+	return ReadAll(s.Device, moved)
+}
+
 // WriteAll implements Batcher.
-func (s *section) WriteAll(list []Write, flush bool) error {
-	moved := make([]Write, len(list))
-	for i, w := range list {
-		if err := s.check(w.Off, int64(len(w.Data))); err != nil {
-			return err
-		}
-		moved[i] = Write{w.Data, s.p.Start + w.Off}
+func (s *section) WriteAll(list []Transfer, flush bool) error {
+	moved, err := s.moved(list)
+	if err != nil {
+		return err
 	}
 	return WriteAll(s.Device, moved, flush)
+}
+
+// moved returns transfers of the partition as those of the disk.
+func (s *section) moved(list []Transfer) ([]Transfer, error) {
+	moved := make([]Transfer, len(list))
+	for i, t := range list {
+		if err := s.check(t.Off, int64(len(t.Data))); err != nil {
+			return nil, err
+		}
+		moved[i] = Transfer{t.Data, s.p.Start + t.Off}
+	}
+	return moved, nil
 }
 
 // Discard implements Device.

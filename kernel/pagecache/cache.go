@@ -29,7 +29,6 @@ type page struct {
 	index int64 // offset / PageSize
 
 	busy     bool   // being read or written: nobody else may touch its contents
-	dirty    bool   // differs from the disk
 	reserved bool   // Backing.Reserve was called for it
 	shown    bool   // the file's mappings show it
 	watched  bool   // the program may change it through a mapping
@@ -132,7 +131,7 @@ func (c *Cache) reclaim(n int) bool {
 		if !f.mu.TryLock() {
 			continue
 		}
-		if f.at(p.index) == p && !p.busy && !p.dirty && !f.maps.Cover(p.index) {
+		if f.at(p.index) == p && !p.busy && !p.dirty() && !f.maps.Cover(p.index) {
 			f.drop(p)
 			dropped++
 		}

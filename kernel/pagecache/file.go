@@ -30,7 +30,7 @@ type File struct {
 	idle   sync.Cond // on mu: a page is not busy any more
 	size   int64
 	leaves map[int64]*leaf // by index / leafPages
-	dirty  map[int64]*page // by index
+	dirty  map[int64]*leaf // those of the leaves that have dirty pages
 	maps   kernel.Mappings
 	failed writeError // of writing dirty pages
 
@@ -60,7 +60,7 @@ func (r *readAhead) window(index, want int64) int64 {
 }
 
 // maxTransfer is the most pages that one transfer has.
-const maxTransfer = 64
+const maxTransfer = 128
 
 // leafPages is the number of pages that one entry of File.leaves covers.
 const leafPages = 64
@@ -72,6 +72,7 @@ type leaf struct {
 	data   [leafPages]*[PageSize]byte // nil: not cached, or not read yet
 	used   atomic.Uint64              // bitmap of the pages that were used since the hand last came by
 	page   [leafPages]*page           // nil: not cached
+	dirty  uint64                     // bitmap of the pages that differ from the disk
 	cached int                        // number of pages
 }
 
@@ -87,7 +88,7 @@ const maxSize = 1<<63 - PageSize
 
 // NewFile returns the File of an inode whose size on the disk is size.
 func (v *Volume) NewFile(b Backing, size int64) *File {
-	f := &File{volume: v, backing: b, size: size, leaves: map[int64]*leaf{}, dirty: map[int64]*page{}}
+	f := &File{volume: v, backing: b, size: size, leaves: map[int64]*leaf{}, dirty: map[int64]*leaf{}}
 	f.idle.L = &f.mu
 	return f
 }
@@ -133,29 +134,13 @@ func (f *File) drop(p *page) {
 	if l.cached--; l.cached == 0 {
 		delete(f.leaves, p.index/leafPages)
 	}
-	if p.dirty {
+	if p.dirty() {
 		f.setDirty(p, false)
 	}
 	if p.reserved {
 		f.backing.Unreserve(p.index*PageSize, PageSize)
 	}
 	f.volume.cache.remove(p)
-}
-
-// setDirty notes whether a page is to be written. f.mu is held.
-func (f *File) setDirty(p *page, dirty bool) {
-	if p.dirty == dirty {
-		return
-	}
-	p.dirty = dirty
-	if dirty {
-		f.dirty[p.index] = p
-		f.volume.cache.dirty.Add(1)
-		f.volume.note(f)
-	} else {
-		delete(f.dirty, p.index)
-		f.volume.cache.dirty.Add(-1)
-	}
 }
 
 // pagesOf returns how many pages n bytes take.

@@ -2,7 +2,6 @@ package pagecache
 
 import (
 	"hash/maphash"
-	"slices"
 	"syscall"
 )
 
@@ -22,12 +21,8 @@ func (f *File) Flush() Errno {
 	defer f.flushing.Unlock()
 	err := f.collect()
 	f.mu.RLock()
-	todo := make([]int64, 0, len(f.dirty))
-	for i := range f.dirty {
-		todo = append(todo, i)
-	}
+	todo := f.dirtyPages()
 	f.mu.RUnlock()
-	slices.Sort(todo)
 	for len(todo) > 0 {
 		n := 1
 		for n < len(todo) && n < maxTransfer && todo[n] == todo[0]+int64(n) {
@@ -57,8 +52,8 @@ func (f *File) writeBack(first int64, n int) Errno {
 	f.mu.Lock()
 	var list []*page
 	for i := first; i < first+int64(n); i++ {
-		p := f.dirty[i] // not busy: only fill and we make pages so, and fill none that are there
-		if p == nil {
+		p := f.at(i) // not busy, if it is dirty: only fill and we make pages so, and fill none that are there
+		if p == nil || !p.dirty() {
 			if len(list) > 0 {
 				break
 			}
@@ -124,7 +119,7 @@ func (f *File) collect() (err Errno) {
 	for k, l := range f.leaves {
 		for j, p := range l.page {
 			i := k*leafPages + int64(j)
-			if p == nil || !p.watched || p.dirty || p.busy || sum(p.Data[:]) == p.sum {
+			if p == nil || !p.watched || p.dirty() || p.busy || sum(p.Data[:]) == p.sum {
 				continue
 			}
 			if e := f.reserve(i, i); e != 0 {
@@ -183,18 +178,6 @@ func (f *File) resize(size int64) Errno {
 		return f.show(old/PageSize, pagesOf(size))
 	}
 	return 0
-}
-
-// dirtyBefore reports whether a page is dirty that begins before an offset.
-func (f *File) dirtyBefore(off int64) bool {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	for i := range f.dirty {
-		if i*PageSize < off {
-			return true
-		}
-	}
-	return false
 }
 
 // dropFrom drops all pages from an index on. No transfer is under way. f.mu is held.

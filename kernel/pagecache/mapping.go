@@ -83,7 +83,7 @@ func (f *File) showSome(first, end int64) Errno {
 			p.sum = sum(p.Data[:])
 			p.watched = true
 			f.volume.note(f)
-		case !writable && !p.dirty && !p.busy && !p.shown && *p.Data == [PageSize]byte{}:
+		case !writable && !p.dirty() && !p.busy && !p.shown && *p.Data == [PageSize]byte{}:
 			f.drop(p) // all holes share one page
 		}
 	}

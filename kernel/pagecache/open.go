@@ -221,24 +221,3 @@ func (f *File) SeekData(off int64, hole bool) (int64, Errno) {
 	}
 	return 0, syscall.ENXIO
 }
-
-// dirtyFrom reports whether the page at off is dirty, and the offset of the first
-// page behind that is otherwise.
-func (f *File) dirtyFrom(off int64) (dirty bool, until int64) {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	i := off / PageSize
-	_, dirty = f.dirty[i]
-	if dirty {
-		for i++; f.dirty[i] != nil; i++ {
-		}
-		return true, i * PageSize
-	}
-	until = f.size
-	for j := range f.dirty {
-		if j > i {
-			until = min(until, j*PageSize)
-		}
-	}
-	return false, max(until, off+1)
-}

@@ -17,8 +17,8 @@ import (
 // Size is the size of a page in bytes.
 const Size = 4096
 
-// Block is the number of pages that are mapped at a time: the unit of the VMM's
-// paging, and the most pages that lie next to each other.
+// Block is the number of pages that are given back at a time: the unit of the VMM's
+// paging. It is also the most that GetRun gives.
 const Block = 16
 
 const blockSize = Block * Size
@@ -39,15 +39,13 @@ type Page struct {
 func (p Page) Addr() uintptr { return uintptr(unsafe.Pointer(p.Data)) }
 
 // Follows reports whether p lies n pages behind q, so that Bytes of q reaches it.
-func (p Page) Follows(q Page, n int) bool {
-	return p.block == q.block && p.Addr() == q.Addr()+uintptr(n)*Size
-}
+func (p Page) Follows(q Page, n int) bool { return p.Addr() == q.Addr()+uintptr(n)*Size }
 
 // Bytes returns the memory of n pages that lie next to each other, of which p is
 // the first.
 func (p Page) Bytes(n int) []byte { return unsafe.Slice(&p.Data[0], n*Size) }
 
-// Store gives pages, up to a limit that its users share. Pages are mapped in
+// Store gives pages, up to a limit that its users share. Pages come in
 // blocks; a block whose pages are all free is unmapped, which gives its memory
 // back to the host. The garbage collector is told of the blocks, since what files
 // take is not there for the heap to grow.

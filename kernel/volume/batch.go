@@ -7,7 +7,7 @@ import "ringo.dev/ringo/kernel/block"
 type batch struct {
 	v    *Volume
 	data []byte
-	list []block.Write // of data
+	list []block.Transfer // of data
 }
 
 // batchBlocks is how many blocks a batch collects before it writes them.
@@ -31,7 +31,7 @@ func (b *batch) add(addr uint64, data []byte) error {
 			return nil
 		}
 	}
-	b.list = append(b.list, block.Write{Data: b.data[at:], Off: off})
+	b.list = append(b.list, block.Transfer{Data: b.data[at:], Off: off})
 	return nil
 }
 

@@ -395,6 +395,12 @@ func (v *Volume) readData(b []byte, e *extent, block, ino uint64) error {
 	if err := v.dev.ReadAt(b, int64(addr)*BlockSize); err != nil {
 		return v.deviceError("reading", addr, err)
 	}
+	return v.verify(b, e, block, ino)
+}
+
+// verify checks what readData has read.
+func (v *Volume) verify(b []byte, e *extent, block, ino uint64) error {
+	addr := e.addr + block - e.start
 	for i := range uint64(len(b)) / BlockSize {
 		if checksum(b[i*BlockSize:][:BlockSize]) != e.sum(block-e.start+i) {
 			return v.damage("wrong checksum: block "+decimal(block+i)+" of inode "+decimal(ino), addr+i)

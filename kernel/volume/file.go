@@ -169,64 +169,7 @@ func (fs *FS) keep(f *file) {
 
 // ReadPages fills p with pages from off on.
 func (f *file) ReadPages(off int64, p [][]byte) syscall.Errno {
-	block := uint64(off / BlockSize)
-	for _, piece := range p {
-		if err := f.fs.read(f.ino, block, piece); err != nil {
-			return errno(err)
-		}
-		block += uint64(len(piece) / BlockSize)
-	}
-	return 0
-}
-
-// read fills b with whole blocks of a file. It may run in parallel with changes
-// of other parts of the file.
-func (fs *FS) read(ino, block uint64, b []byte) error {
-	v := fs.v
-	v.reading.RLock()
-	defer v.reading.RUnlock()
-	for len(b) > 0 {
-		n, err := fs.readRow(ino, block, b)
-		if err != nil {
-			return err
-		}
-		b, block = b[n*BlockSize:], block+n
-	}
-	return nil
-}
-
-// readRow is read for the first blocks, which are in one row on the disk.
-func (fs *FS) readRow(ino, block uint64, b []byte) (n uint64, err error) {
-	v := fs.v
-	n = uint64(len(b) / BlockSize)
-	v.mu.RLock()
-	e, ok, err := fs.tree.extentAt(ino, block)
-	var data *[BlockSize]byte
-	switch {
-	case err != nil:
-	case !ok || e.start >= block+n:
-		clear(b)
-	case e.start > block:
-		n = e.start - block
-		clear(b[:n*BlockSize])
-	default:
-		n = min(n, e.end()-block)
-		if e.unwritten {
-			clear(b[:n*BlockSize])
-			break
-		}
-		n, data = v.deferred.row(e.addr+block-e.start, n)
-		if data != nil {
-			copy(b, data[:])
-			break
-		}
-		e = e.part(block, block+n)
-		e.sums = append([]byte(nil), e.sums...) // they are part of a node
-		v.mu.RUnlock()
-		return n, v.readData(b[:n*BlockSize], &e, block, ino)
-	}
-	v.mu.RUnlock()
-	return n, err
+	return errno(f.fs.read(f.ino, uint64(off/BlockSize), p...))
 }
 
 // gather has buffers for pages that are to be written together.

@@ -125,7 +125,7 @@ func (v *Volume) Sync() error {
 		return v.commit()
 	}
 	at := v.super.logStart + v.log.next
-	if err = block.WriteAll(v.dev, []block.Write{{Data: rec, Off: int64(at) * BlockSize}}, true); err != nil {
+	if err = block.WriteAll(v.dev, []block.Transfer{{Data: rec, Off: int64(at) * BlockSize}}, true); err != nil {
 		err = v.deviceError("writing the log", at, err)
 		v.fail(err)
 		return err

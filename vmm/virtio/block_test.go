@@ -159,16 +159,16 @@ func TestBlockBatch(t *testing.T) {
 	requests := s.done.Load()
 	for range 30 {
 		s.want = s.done.Load() + requests
-		if err := b.WriteAll([]block.Write{{Data: p[:1<<19], Off: 1 << 19}, {Data: p[1<<19:], Off: 0}}, true); err != nil {
+		if err := b.WriteAll([]block.Transfer{{Data: p[:1<<19], Off: 1 << 19}, {Data: p[1<<19:], Off: 0}}, true); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for i := range p {
 		p[i] = byte(rand.Int())
 	}
-	var list []block.Write // more than the ring takes
+	var list []block.Transfer // more than the ring takes
 	for at := 0; at < len(p); at += 2048 {
-		list = append(list, block.Write{Data: p[at:][:2048], Off: int64(at)})
+		list = append(list, block.Transfer{Data: p[at:][:2048], Off: int64(at)})
 	}
 	if err := b.WriteAll(list, false); err != nil {
 		t.Fatal(err)
@@ -180,7 +180,7 @@ func TestBlockBatch(t *testing.T) {
 	if s.late.Load() > 0 || requests < 2 {
 		t.Errorf("%d flushes of 30 did not wait for all of %d writes", s.late.Load(), requests)
 	}
-	if err := b.WriteAll([]block.Write{{Data: p[:512], Off: 0}, {Data: p[:512], Off: 1 << 20}}, true); err == nil {
+	if err := b.WriteAll([]block.Transfer{{Data: p[:512], Off: 0}, {Data: p[:512], Off: 1 << 20}}, true); err == nil {
 		t.Error("a write beyond the end: accepted")
 	}
 }
