@@ -72,33 +72,45 @@ func (s *Space) give(addr uint64, need int) (*uint64, error) {
 }
 
 // block chooses what is given for the page at addr in a region: 64 KiB, or, to a
-// guest that works through the region in order, as much as it has been given
-// before, up to a large page's size. Frames that the guest then does not touch
+// guest that works through the region in order, up or down, as much as it has been
+// given there, up to a large page's size. Frames that the guest then does not touch
 // cost the host nothing, but for the latter, whose memory is populated.
 func (s *Space) block(r region, addr uint64) (start, end uint64, inOrder bool) {
-	start = max(r.start, addr&^(blockSize-1))
-	size := uint64(blockSize)
-	switch before := s.before(r, start); {
-	case before >= largePage:
-		size = largePage
-	case before > blockSize:
-		size = min(before, streamSize)
-	}
-	if size > s.budget*page/spareShare {
-		size = blockSize
-	}
 	if s.budget < blockPages {
 		return addr, addr + page, false
 	}
-	table := start&^(largePage-1) + largePage // the block is not to cross it
-	end = min(r.end, start&^(blockSize-1)+size, table)
-	return start, end, s.given(start-page) || s.given(end)
+	at := addr &^ (blockSize - 1)
+	start, end = max(r.start, at), min(r.end, at+blockSize)
+	below, above := s.below(r, start), s.above(r, end)
+	size := uint64(blockSize)
+	switch n := max(below, above); {
+	case n >= largePage:
+		size = largePage
+	case n > blockSize:
+		size = min(n, streamSize)
+	}
+	size = max(blockSize, min(size, s.budget*page/spareShare&^(blockSize-1)))
+	table := at &^ (largePage - 1) // the block is not to cross it
+	if below >= above {
+		end = min(r.end, at+size, table+largePage)
+	} else {
+		start = max(r.start, at+blockSize-min(size, at+blockSize-table))
+	}
+	return start, end, below > 0 || above > 0
 }
 
-// before returns how much of a region lies given right before addr, as far as
-// block wants to know: it looks at one page of each block.
-func (s *Space) before(r region, addr uint64) (n uint64) {
-	for n < largePage && addr-n >= r.start+blockSize && s.given(addr-n-page) {
+// below returns how much of a region lies given right below addr, as far as block
+// wants to know: it looks at one page of each block.
+func (s *Space) below(r region, addr uint64) (n uint64) {
+	for n < largePage && addr-n > r.start && s.given(addr-n-page) {
+		n += blockSize
+	}
+	return n
+}
+
+// above is below for what follows addr.
+func (s *Space) above(r region, addr uint64) (n uint64) {
+	for n < largePage && addr+n < r.end && s.given(addr+n) {
 		n += blockSize
 	}
 	return n

@@ -342,24 +342,30 @@ func TestStream(t *testing.T) {
 	const size = 32 << 20
 	for _, c := range []struct {
 		stride   uint64
+		down     bool
 		faults   uint64
 		perFault uint64 // pages
 	}{
-		{page, 32, 0},
-		{largePage + 8*blockSize, 12, blockPages},
+		{page, false, 32, 0},
+		{page, true, 32, 0},
+		{largePage + 8*blockSize, false, 12, blockPages},
 	} {
 		s := newSpace(t, 4*size)
 		if err := s.Map(testLow, size, abi.ProtRead|abi.ProtWrite); err != nil {
 			t.Fatal(err)
 		}
 		for i := uint64(page); i < size; i += c.stride {
-			if _, err := access(s, testLow+i, true, 1); err != nil {
+			va := testLow + i
+			if c.down {
+				va = testLow + size - i
+			}
+			if _, err := access(s, va, true, 1); err != nil {
 				t.Fatal(err)
 			}
 		}
 		u := s.Usage()
 		if u.Faults > c.faults {
-			t.Errorf("stride %d: %d faults", c.stride, u.Faults)
+			t.Errorf("stride %d, down %v: %d faults", c.stride, c.down, u.Faults)
 		}
 		if tables := uint64(size / largePage); c.perFault > 0 && u.Mapped/page > (u.Faults+1)*c.perFault+tables+4 {
 			t.Errorf("stride %d: %d pages given for %d faults", c.stride, u.Mapped/page, u.Faults)
