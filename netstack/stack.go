@@ -32,7 +32,7 @@ type Stack struct {
 	groups memberships
 
 	mu     sync.Mutex
-	cards  int
+	cards  []*link // of the interfaces from loopbackNIC+1 on
 	routes map[routeSource][]tcpip.Route
 }
 
@@ -178,7 +178,10 @@ func (n *Stack) announce(nic tcpip.NICID, a tcpip.Address) {
 	packet := make(header.ARP, header.ARPSize)
 	packet.SetIPv4OverEthernet()
 	packet.SetOp(header.ARPRequest)
-	copy(packet.HardwareAddressSender(), n.ip.NICInfo()[nic].LinkAddress)
+	n.mu.Lock()
+	card := n.cards[nic-loopbackNIC-1]
+	n.mu.Unlock()
+	copy(packet.HardwareAddressSender(), card.LinkAddress())
 	copy(packet.ProtocolAddressSender(), a.AsSlice())
 	copy(packet.ProtocolAddressTarget(), a.AsSlice())
 	// Who does not hear it finds out later.
@@ -194,8 +197,8 @@ func (e tcpipError) Error() string { return e.err.String() }
 // other than IPv6's link-local one.
 func (n *Stack) addCard(name string, l *link) (tcpip.NICID, error) {
 	n.mu.Lock()
-	n.cards++
-	nic := tcpip.NICID(loopbackNIC + n.cards)
+	n.cards = append(n.cards, l)
+	nic := tcpip.NICID(loopbackNIC + len(n.cards))
 	n.mu.Unlock()
 	// The link is its own queueing discipline: it never drops and batches by
 	// the device's means.

@@ -3,7 +3,7 @@ package overlay
 import "slices"
 
 // rules are all rules, in the order in which they are applied.
-var rules = slices.Concat(syscallRules, runtimeRules, packageSyscallRules, typedRules, gvisorRules, netstackRules, dataRules, diskRules)
+var rules = slices.Concat(syscallRules, runtimeRules, packageSyscallRules, typedRules, gvisorRules, netstackRules, dataRules, diskRules, startRules)
 
 // syscallSite is one SYSCALL instruction in the Go assembler's syntax.
 const syscallSite = `(?m)^\tSYSCALL$`

@@ -1,0 +1,34 @@
+package overlay
+
+// startRules put off what packages do when a program starts, or make it shorter.
+var startRules = []Rule{
+	{
+		File:    "crypto/internal/fips140/edwards25519/edwards25519.go",
+		Match:   `(?m)^import \($`,
+		Replace: "$0\n\t\"sync\"",
+		Count:   1,
+		Why:     pointsWhy,
+	}, {
+		// Decoding a point takes a square root.
+		File:    "crypto/internal/fips140/edwards25519/edwards25519.go",
+		Match:   `(?ms)^var (identity|generator), _ = (new\(Point\)\.SetBytes\(\[\]byte\{.*?\}\))$`,
+		Replace: "var $1 = sync.OnceValue(func() *Point {\n\tp, _ := $2\n\treturn p\n})",
+		Count:   2,
+		Why:     pointsWhy,
+	}, {
+		File:    "crypto/internal/fips140/edwards25519/edwards25519.go",
+		Match:   `\.Set\((identity|generator)\)`,
+		Replace: ".Set($1())",
+		Count:   2,
+		Why:     pointsWhy,
+	}, {
+		// They are for variables of packages. Five copies of them ran once each.
+		File:    gvisor + "/tcpip/tcpip.go",
+		Match:   `(?m)^func (NewSubnet|MaskFrom)\(`,
+		Replace: "//\n//go:noinline\n$0",
+		Count:   2,
+		Why:     "initialise variables with less code",
+	},
+}
+
+const pointsWhy = "decode the points of Ed25519 in programs that use it"
