@@ -28,6 +28,13 @@ func (n *Stack) setDAD(nic tcpip.NICID, probes uint8) {
 	}
 }
 
+// enableIPv6 lets IPv6 begin on an interface now, which otherwise takes a while.
+func (n *Stack) enableIPv6(nic tcpip.NICID) {
+	if ep, err := n.ip.GetNetworkEndpoint(nic, ipv6.ProtocolNumber); err == nil {
+		_ = ep.Enable() // an interface that is down stays so
+	}
+}
+
 // ndpEvents receives what the stack learns from router advertisements. The
 // stack calls with its locks held, so events are queued for handleNDP.
 type ndpEvents struct {

@@ -157,7 +157,8 @@ func (n *Stack) addLoopback() error {
 // addAddress gives the interface an address that is known to be its own: it is
 // usable at once, without duplicate address detection.
 func (n *Stack) addAddress(nic tcpip.NICID, a tcpip.AddressWithPrefix) error {
-	if a.Address.Len() == 16 {
+	if a.Address.Len() == header.IPv6AddressSize {
+		n.enableIPv6(nic)
 		n.setDAD(nic, 0)
 		defer n.setDAD(nic, dadProbes)
 	}

@@ -63,6 +63,61 @@ var netstackRules = []Rule{
 		Count:   3,
 		Why:     "find a packet's header by few instructions",
 	}, {
+		File:    gvisor + "/tcpip/network/ipv6/ipv6.go",
+		Match:   `(?m)^\tenabled atomicbitops\.Uint32$`,
+		Replace: "$0\n\n\tpostponed bool // guarded by mu",
+		Count:   1,
+		Why:     postponeWhy,
+	}, {
+		File:    gvisor + "/tcpip/network/ipv6/ipv6.go",
+		Match:   `(?m)^\t// If the endpoint is already enabled, there is nothing for it to do\.\n\tif !e\.setEnabled\(true\)`,
+		Replace: "\tif e.postpone() {\n\t\treturn nil\n\t}\n\n$0",
+		Count:   1,
+		Why:     postponeWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/tcp/connect.go",
+		Match:   `(?m)^\t"crypto/sha256"$`,
+		Replace: "\t\"" + module + "/netstack/siphash\"",
+		Count:   1,
+		Why:     siphashWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/tcp/connect.go",
+		Match:   `(?ms)^\tisnHasher := sha256\.New\(\)$.*?(?:^\t// The time period here)`,
+		Replace: secureISN,
+		Count:   1,
+		Why:     siphashWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/tcp/connect.go",
+		Match:   `binary\.LittleEndian\.Uint32\(isnHasher\.Sum\(nil\)\[:4\]\)`,
+		Replace: "uint32(siphash.Sum(&seed, b))",
+		Count:   1,
+		Why:     siphashWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/tcp/protocol.go",
+		Match:   `(?m)^\t"crypto/sha256"\n\t"encoding/binary"$`,
+		Replace: "\t\"" + module + "/netstack/siphash\"",
+		Count:   1,
+		Why:     siphashWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/tcp/protocol.go",
+		Match:   `(?ms)^\th := sha256\.New\(\)$.*?^\}$`,
+		Replace: "\tb := append(make([]byte, 0, 2*16), src.AsSlice()...)\n\tb = append(b, dst.AsSlice()...)\n\treturn tcp.NewTSOffset(uint32(siphash.Sum(&p.tsOffsetSecret, b)))\n}",
+		Count:   1,
+		Why:     siphashWhy,
+	}, {
+		File:    gvisor + "/tcpip/network/ipv6/ndp.go",
+		Match:   `(?m)^\theader\.InitialTempIID\(.*\)\n`,
+		Replace: "",
+		Count:   1,
+		Why:     temporaryWhy,
+	}, {
+		File:  gvisor + "/tcpip/network/ipv6/ndp.go",
+		Match: `(?m)^\t\tgeneratedAddr = header\.GenerateTempIPv6SLAACAddr\(`,
+		Replace: "\t\tif ndp.temporaryIIDHistory == [header.IIDSize]byte{} {\n" +
+			"\t\t\theader.InitialTempIID(ndp.temporaryIIDHistory[:], ndp.ep.protocol.options.TempIIDSeed, ndp.ep.nic.ID())\n\t\t}\n$0",
+		Count: 1,
+		Why:   temporaryWhy,
+	}, {
 		File:    gvisor + "/tcpip/stack/iptables.go",
 		Match:   `(?ms)^func \(it \*IPTables\) shouldSkipOrPopulateTables\(.*?^\}$`,
 		Replace: "func (it *IPTables) shouldSkipOrPopulateTables([]checkTable, *PacketBuffer) bool { return true }",
@@ -336,6 +391,9 @@ var netstackRules = []Rule{
 
 const (
 	randomWhy     = "take random numbers from the Go runtime, whose generator is as good and faster"
+	postponeWhy   = "let the program start before IPv6 does"
+	siphashWhy    = "make what no attacker may guess of a connection by a short function, as Linux does"
+	temporaryWhy  = "make temporary addresses ready when the first one is made"
 	delayedACKWhy = "acknowledge data together with the answer to it"
 	rackWhy       = "repeat at once what RACK knows to be lost"
 	missedWhy     = "look for a peer's address among an interface's once"
@@ -368,6 +426,13 @@ const (
 	return time.Duration(difference)
 }`
 )
+
+// secureISN replaces SHA-256 over the same.
+const secureISN = `	b := append(make([]byte, 0, 2*16+2*2), id.LocalAddress.AsSlice()...)
+	b = append(b, id.RemoteAddress.AsSlice()...)
+	b = binary.LittleEndian.AppendUint16(b, id.LocalPort)
+	b = binary.LittleEndian.AppendUint16(b, id.RemotePort)
+	// The time period here`
 
 // rUnlock replaces a function that is too long for the compiler to put where it is
 // called. There is no race detector.
