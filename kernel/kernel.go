@@ -44,7 +44,7 @@ type Kernel struct {
 	families     sync.Map // domain int → SocketFamily
 	devices      sync.Map // device number uint64 → OpenDevice
 	fileSystems  sync.Map // type string → func(source string) (FileSystem, Errno)
-	procs        sync.Map // path below /proc → func() []byte
+	procs        procFiles
 	provided     sync.Map // path → func() string
 	blockDevices blockDevices
 
@@ -93,7 +93,22 @@ func RegisterProc(name string, generate func() []byte) {
 }
 
 // RegisterProc adds a file below /proc.
-func (k *Kernel) RegisterProc(name string, generate func() []byte) { k.procs.Store(name, generate) }
+func (k *Kernel) RegisterProc(name string, generate func() []byte) {
+	k.procs.mu.Lock()
+	defer k.procs.mu.Unlock()
+	k.procs.list = append(k.procs.list, procFile{name, generate})
+}
+
+// procFiles are the files that others than package procfs have below /proc.
+type procFiles struct {
+	mu   sync.Mutex
+	list []procFile // only ever appended to
+}
+
+type procFile struct {
+	name     string // path below /proc
+	generate func() []byte
+}
 
 // Provide offers the content of a file, for parts of the guest that are linked
 // only into programs which need it. The file is made, in one of the directories
@@ -139,10 +154,12 @@ func (k *Kernel) EachProvided(dir string, f func(name string, content func() str
 	})
 }
 
-// EachProc calls f for every file added with RegisterProc, in no order.
+// EachProc calls f for every file added with RegisterProc.
 func (k *Kernel) EachProc(f func(name string, generate func() []byte)) {
-	k.procs.Range(func(name, generate any) bool {
-		f(name.(string), generate.(func() []byte))
-		return true
-	})
+	k.procs.mu.Lock()
+	list := k.procs.list
+	k.procs.mu.Unlock()
+	for _, p := range list {
+		f(p.name, p.generate)
+	}
 }

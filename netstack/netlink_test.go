@@ -262,7 +262,10 @@ func TestProcFiles(t *testing.T) {
 	defer l6.close()
 	u := bound(t, a.Stack, netip.AddrPortFrom(a.ip4, 0x1236))
 	defer u.close()
-	files := a.procFiles()
+	files := map[string]func(*Stack) []byte{}
+	for _, f := range procFiles {
+		files[f.name] = f.generate
+	}
 	for name, want := range map[string]string{
 		"net/dev":       "  eth0: ",
 		"net/igmp":      "010000E0",
@@ -278,7 +281,7 @@ func TestProcFiles(t *testing.T) {
 		"net/sockstat":  "TCP: inuse 1\nUDP: inuse 1\n",
 		"net/sockstat6": "TCP6: inuse 1\nUDP6: inuse 0\n",
 	} {
-		if got := string(files[name]()); !strings.Contains(got, want) {
+		if got := string(files[name](a.Stack)); !strings.Contains(got, want) {
 			t.Errorf("%s: %s", name, got)
 		}
 	}

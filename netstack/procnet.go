@@ -15,23 +15,24 @@ import (
 )
 
 // procFiles are the files of /proc/net (proc_pid_net(5)).
-func (n *Stack) procFiles() map[string]func() []byte {
-	return map[string]func() []byte{
-		"net/dev":       n.procDev,
-		"net/igmp":      n.procIGMP,
-		"net/igmp6":     n.procIGMP6,
-		"net/if_inet6":  n.procIfInet6,
-		"net/route":     n.procRoute,
-		"net/pnp":       n.procPnp,
-		"net/snmp":      n.procSNMP,
-		"net/netstat":   n.procNetstat,
-		"net/sockstat":  n.procSockstat,
-		"net/sockstat6": n.procSockstat6,
-		"net/tcp":       func() []byte { return n.procSockets(tcp.ProtocolNumber, header.IPv4ProtocolNumber) },
-		"net/tcp6":      func() []byte { return n.procSockets(tcp.ProtocolNumber, header.IPv6ProtocolNumber) },
-		"net/udp":       func() []byte { return n.procSockets(udp.ProtocolNumber, header.IPv4ProtocolNumber) },
-		"net/udp6":      func() []byte { return n.procSockets(udp.ProtocolNumber, header.IPv6ProtocolNumber) },
-	}
+var procFiles = [...]struct {
+	name     string // below /proc
+	generate func(*Stack) []byte
+}{
+	{"net/dev", (*Stack).procDev},
+	{"net/igmp", (*Stack).procIGMP},
+	{"net/igmp6", (*Stack).procIGMP6},
+	{"net/if_inet6", (*Stack).procIfInet6},
+	{"net/route", (*Stack).procRoute},
+	{"net/pnp", (*Stack).procPnp},
+	{"net/snmp", (*Stack).procSNMP},
+	{"net/netstat", (*Stack).procNetstat},
+	{"net/sockstat", (*Stack).procSockstat},
+	{"net/sockstat6", (*Stack).procSockstat6},
+	{"net/tcp", func(n *Stack) []byte { return n.procSockets(tcp.ProtocolNumber, header.IPv4ProtocolNumber) }},
+	{"net/tcp6", func(n *Stack) []byte { return n.procSockets(tcp.ProtocolNumber, header.IPv6ProtocolNumber) }},
+	{"net/udp", func(n *Stack) []byte { return n.procSockets(udp.ProtocolNumber, header.IPv4ProtocolNumber) }},
+	{"net/udp6", func(n *Stack) []byte { return n.procSockets(udp.ProtocolNumber, header.IPv6ProtocolNumber) }},
 }
 
 // procPnp is what Linux offers as /etc/resolv.conf when the kernel itself has

@@ -3,6 +3,7 @@ package netstack
 import (
 	"encoding/binary"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 
@@ -48,6 +49,7 @@ func TestSLAAC(t *testing.T) {
 	g := newDHCPGuest(t, card)
 	go g.handleNDP(g.nic)
 	g.run(t)
+	g.enableIPv6(g.nic) // or else the router comes too early for guests
 	card.receive(advertisement(1800))
 	g.gate.wait()
 	if !g.has(netip.MustParseAddr("2001:db8::ff:fe00:1")) {
@@ -61,4 +63,16 @@ func TestSLAAC(t *testing.T) {
 	}
 	card.receive(advertisement(0)) // no longer a default router
 	waitUntil(t, func() bool { return !g.hasRoute("::/0", "fe80::1") })
+}
+
+// TestIPv6Begins wants a link-local address. In guests it comes after a while, since
+// nobody asks for it.
+func TestIPv6Begins(t *testing.T) {
+	card, _ := newWire(true, faults{})
+	g := newDHCPGuest(t, card)
+	isThere := func() bool { return g.has(netip.MustParseAddr("fe80::ff:fe00:1")) }
+	if os.Getenv(patchedEnv) != "" && isThere() {
+		t.Error("IPv6 has begun at once")
+	}
+	waitUntil(t, isThere)
 }

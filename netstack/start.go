@@ -45,8 +45,9 @@ func start() error {
 	kernel.RegisterFamily(syscall.AF_INET, n.Inet(syscall.AF_INET))
 	kernel.RegisterFamily(syscall.AF_INET6, n.Inet(syscall.AF_INET6))
 	kernel.RegisterFamily(syscall.AF_NETLINK, n.Netlink)
-	for name, generate := range n.procFiles() {
-		kernel.RegisterProc(name, generate)
+	for i := range procFiles {
+		f := &procFiles[i]
+		kernel.RegisterProc(f.name, func() []byte { return f.generate(n) })
 	}
 	links, err := findCards()
 	if err != nil {

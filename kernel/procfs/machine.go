@@ -15,7 +15,7 @@ const tick = 10_000_000
 
 // rootEntries lists what describes the machine.
 func (fs *FS) rootEntries() []entry {
-	list := []entry{
+	return []entry{
 		{name: "self", target: func() string { return fs.pid }},
 		{name: "thread-self", target: func() string { return fs.pid + "/task/" + fs.pid }},
 		{name: fs.pid, children: fs.processEntries},
@@ -30,7 +30,6 @@ func (fs *FS) rootEntries() []entry {
 		{name: "vmstat", content: vmstat},
 		{name: "version", content: literal(kernel.SystemName + " version " + kernel.SystemRelease + " " + kernel.SystemVersion + "\n")},
 	}
-	return append(list, fs.registered("")...)
 }
 
 // registered lists what other parts of the guest added below a path, which ends

@@ -25,6 +25,7 @@ type FS struct {
 func New(k *kernel.Kernel) *FS {
 	fs := &FS{kernel: k, pid: strconv.Itoa(syscall.Getpid())}
 	fs.root = fs.newDir(nil, "", fs.rootEntries)
+	fs.root.added = func() []entry { return fs.registered("") }
 	k.RegisterProc("net/unix", fs.unixSockets)
 	return fs
 }
@@ -107,6 +108,7 @@ type dir struct {
 	name     string
 	path     string
 	children func() []entry
+	added    func() []entry // children that come after those, or nil
 
 	mu   sync.Mutex
 	dirs map[string]*dir
@@ -147,9 +149,14 @@ func (d *dir) node(e *entry) kernel.Inode {
 }
 
 func (d *dir) Lookup(name string) (kernel.Inode, kernel.Errno) {
-	for _, e := range d.children() {
-		if e.name == name {
-			return d.node(&e), 0
+	for _, list := range []func() []entry{d.children, d.added} {
+		if list == nil {
+			continue
+		}
+		for _, e := range list() {
+			if e.name == name {
+				return d.node(&e), 0
+			}
 		}
 	}
 	return nil, syscall.ENOENT
@@ -163,7 +170,11 @@ func (d *dir) Parent() (kernel.Directory, string) {
 }
 
 func (d *dir) ReadDir(cookie int64, emit func(kernel.DirEntry) bool) kernel.Errno {
-	for i, e := range d.children() {
+	list := d.children()
+	if d.added != nil {
+		list = append(list, d.added()...)
+	}
+	for i, e := range list {
 		if e.cookie == 0 {
 			e.cookie = int64(i) + 1
 		}
