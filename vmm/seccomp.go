@@ -139,7 +139,8 @@ func restrictCalls(shares bool) error {
 	prog := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
 	// SPEC_ALLOW: the guest is held off by other means than slower loads.
 	const flags = unix.SECCOMP_FILTER_FLAG_TSYNC | unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW
-	if _, _, e := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&prog))); e != 0 {
+	// Raw, as for package kvm: this takes 0.1 ms.
+	if _, _, e := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&prog))); e != 0 {
 		return e
 	}
 	return nil

@@ -25,6 +25,9 @@ func (t *ticker) resume() {
 // tick and is busy.
 func (vm *VM) tick() {
 	waits := make([]uint32, len(vm.cpus))
+	for i, v := range vm.cpus {
+		waits[i] = v.waits.Load() - 1 // the first period begins now
+	}
 	for {
 		busy := false
 		for i, v := range vm.cpus {

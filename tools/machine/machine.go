@@ -149,11 +149,12 @@ func Run(ctx context.Context, o Options) (status int, err error) {
 		ctx, cancel = context.WithTimeoutCause(ctx, o.Timeout, errTimeout)
 		defer cancel()
 	}
-	stop := handOn(vm)
-	defer stop()
 	if err := vmm.Lockdown(sharePaths(o.Shares)...); err != nil {
 		return 0, fmt.Errorf("locking the VMM in: %w", err)
 	}
+	// Only now, since this starts threads, and to lock one in takes its time.
+	stop := handOn(vm)
+	defer stop()
 	s, err := vm.Run(ctx)
 	if errors.Is(err, errTimeout) {
 		fmt.Fprintf(os.Stderr, "ringo: the program did not end within %v\n", o.Timeout)

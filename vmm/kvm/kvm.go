@@ -41,19 +41,21 @@ const (
 	supportedSyncState = SyncRegs | SyncSregs
 )
 
-// ioctl makes a call whose argument is a number.
+// ioctl makes a call whose argument is a number. The scheduler does not get to
+// know: all but ioRun mostly take less than a millisecond, and to give the
+// processor to another thread for that and to get it back costs as much.
 func ioctl(fd int, name string, req, arg uintptr) (int, error) {
 	for {
-		if r, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), req, arg); e != unix.EINTR {
+		if r, _, e := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), req, arg); e != unix.EINTR {
 			return result(name, r, e)
 		}
 	}
 }
 
-// ioctlPtr makes a call whose argument is a structure.
+// ioctlPtr makes a call whose argument is a structure, like ioctl.
 func ioctlPtr(fd int, name string, req uintptr, arg unsafe.Pointer) (int, error) {
 	for {
-		if r, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), req, uintptr(arg)); e != unix.EINTR {
+		if r, _, e := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), req, uintptr(arg)); e != unix.EINTR {
 			return result(name, r, e)
 		}
 	}

@@ -3,7 +3,6 @@ package net
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"sync"
 	"syscall"
@@ -55,9 +54,12 @@ const TapDevice = "/dev/net/tun"
 // OpenTap opens the existing tap interface of that name. This takes
 // CAP_NET_ADMIN, or an interface that was created for this user.
 func OpenTap(name string) (*Tap, error) {
-	ifc, err := net.InterfaceByName(name)
-	if err != nil {
+	mtu, err := interfaceMTU(name)
+	switch {
+	case errors.Is(err, unix.ENODEV):
 		return nil, fmt.Errorf("tap %s does not exist: create it with \"ip tuntap add %s mode tap vnet_hdr user $USER\", give it an address and set it up", name, name)
+	case err != nil:
+		return nil, fmt.Errorf("tap %s: %w", name, err)
 	}
 	fd, err := unix.Open(TapDevice, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -68,7 +70,7 @@ func OpenTap(name string) (*Tap, error) {
 		return nil, err
 	}
 	// Only now: the poller refuses a descriptor without an interface.
-	t := &Tap{name: name, mtu: ifc.MTU, file: os.NewFile(uintptr(fd), TapDevice)}
+	t := &Tap{name: name, mtu: mtu, file: os.NewFile(uintptr(fd), TapDevice)}
 	if t.conn, err = t.file.SyscallConn(); err != nil {
 		t.file.Close()
 		return nil, fmt.Errorf("tap %s: %w", name, err)
@@ -80,6 +82,25 @@ func OpenTap(name string) (*Tap, error) {
 		return nil, fmt.Errorf("tap %s: %w", name, err)
 	}
 	return t, nil
+}
+
+// interfaceMTU returns the MTU of a network interface; the error is ENODEV if
+// there is none of that name. (net.InterfaceByName asks for all interfaces and
+// their addresses.)
+func interfaceMTU(name string) (int, error) {
+	req, err := unix.NewIfreq(name)
+	if err != nil {
+		return 0, unix.ENODEV // no interface has such a name
+	}
+	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return 0, os.NewSyscallError("socket", err)
+	}
+	defer unix.Close(s)
+	if err := unix.IoctlIfreq(s, unix.SIOCGIFMTU, req); err != nil {
+		return 0, fmt.Errorf("SIOCGIFMTU: %w", err)
+	}
+	return int(req.Uint32()), nil
 }
 
 // newReady makes the epoll instance.
