@@ -29,6 +29,10 @@ const blockSize = Block * Size
 // as from blocks that each lie below the one before, where mmap puts them.
 const extent = 16 * blockSize
 
+// maxSpare is how many blocks are kept though all of their pages are free: a cache that
+// takes pages from one file for another would else wait for the host's memory each time.
+const maxSpare = 16
+
 // Page is one page. The zero Page is none.
 type Page struct {
 	Data  *[Size]byte
@@ -47,14 +51,15 @@ func (p Page) Bytes(n int) []byte { return unsafe.Slice(&p.Data[0], n*Size) }
 
 // Store gives pages, up to a limit that its users share. Pages come in
 // blocks; a block whose pages are all free is unmapped, which gives its memory
-// back to the host. The garbage collector is told of the blocks, since what files
+// back to the host, unless it is one of the few that are kept. The garbage collector is told of the blocks, since what files
 // take is not there for the heap to grow.
 type Store struct {
 	limit int64        // bytes
 	used  atomic.Int64 // bytes
 
 	mu    sync.Mutex
-	open  map[*block]struct{} // the blocks that have free pages
+	open  map[*block]struct{} // the blocks that have free pages, and others
+	spare []*block            // some whose pages are all free, the longest first
 	fresh []byte              // what is left of the last extent, for new blocks
 }
 
@@ -137,7 +142,8 @@ func (s *Store) find(n int) (*block, int) {
 			break
 		}
 	}
-	if b := s.grow(); b != nil {
+	if b := s.whole(); b != nil {
+		s.open[b] = struct{}{}
 		return b, 0
 	}
 	if some == nil {
@@ -146,14 +152,18 @@ func (s *Store) find(n int) (*block, int) {
 	return some, bits.TrailingZeros16(some.free)
 }
 
-// grow returns a new block, or nil. s.mu is held.
-func (s *Store) grow() *block {
+// whole returns a block whose pages are all free, or nil. s.mu is held.
+func (s *Store) whole() *block {
+	if len(s.spare) > 0 {
+		b := s.spare[0]
+		s.spare = append(s.spare[:0], s.spare[1:]...)
+		return b
+	}
 	if len(s.fresh) < blockSize && !s.extend(extent) && !s.extend(blockSize) {
 		return nil
 	}
 	b := &block{mem: s.fresh[:blockSize:blockSize], free: allFree}
 	s.fresh = s.fresh[blockSize:]
-	s.open[b] = struct{}{}
 	reserve(blockSize)
 	return b
 }
@@ -189,12 +199,17 @@ func (s *Store) Put(p Page) {
 	defer s.mu.Unlock()
 	b := p.block
 	b.free |= 1 << ((p.Addr() - uintptr(unsafe.Pointer(&b.mem[0]))) / Size)
-	s.open[b] = struct{}{}
-	if b.free == allFree && len(s.open) > 1 { // one block stays for the next file
-		delete(s.open, b)
-		rt.Unmap(uintptr(unsafe.Pointer(&b.mem[0])), blockSize) // cannot fail for what Mmap gave
-		reserve(-blockSize)
+	if b.free != allFree {
+		s.open[b] = struct{}{}
+		return
 	}
+	delete(s.open, b)
+	if len(s.spare) < maxSpare {
+		s.spare = append(s.spare, b)
+		return
+	}
+	rt.Unmap(uintptr(unsafe.Pointer(&b.mem[0])), blockSize) // cannot fail for what Mmap gave
+	reserve(-blockSize)
 }
 
 // reserving orders the calls of rt.Reserve, which may not overlap.
