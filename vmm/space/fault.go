@@ -41,12 +41,14 @@ func (s *Space) translate(addr uint64, need int) (off uint64, err error) {
 	return off, nil
 }
 
-// Sizes of what one page fault gives.
+// How much is given at once.
 const (
+	// wholeSize is up to which size what the guest maps is given as a whole.
+	wholeSize = 256 << 10
 	// streamSize is the most that the first faults of a guest give that works
 	// through memory in order.
 	streamSize = 256 << 10
-	// spareShare is which part of the budget one fault may take.
+	// spareShare is which part of the budget may go at once, for more than a block.
 	spareShare = 32
 )
 

@@ -48,7 +48,11 @@ func (s *Space) Map(addr, n uint64, prot int) error {
 	}
 	s.setRegion(addr, end, prot)
 	if prot != 0 {
-		s.giveFirst(addr, min(n, blockSize), prot)
+		first := n
+		if n > wholeSize {
+			first = blockSize
+		}
+		s.giveFirst(addr, first, prot)
 	}
 	return nil
 }
