@@ -263,6 +263,19 @@ func Out16(port uint16, v uint16)
 //go:linkname Out32 runtime.ringoPortOut32
 func Out32(port uint16, v uint32)
 
+// ECAM returns the physical address at which the configuration spaces of the PCI bus
+// 0 are in memory, with those of the buses up to last behind them. It is 0 if they
+// are not.
+//
+//go:linkname ECAM runtime.ringoECAM
+func ECAM() (addr uint64, last uint8)
+
+// PCIWindow returns the physical addresses, without hi, which devices on the PCI bus
+// can be given for their registers, if the machine's firmware gives them none.
+//
+//go:linkname PCIWindow runtime.ringoPCIWindow
+func PCIWindow() (lo, hi uint64)
+
 // Xen reports whether the machine is a domain of Xen.
 //
 //go:linkname Xen runtime.ringoIsXen

@@ -1,8 +1,8 @@
 // Package pci finds the devices on a PC's PCI bus and reads their configuration
-// space (PCI Local Bus Specification 3.0, chapter 6), by configuration
-// mechanism 1. What firmware has set up (addresses, buses) is used as it is. Where
-// it leaves addresses to the operating system, as QEMU's qboot does, devices get
-// theirs here.
+// space (PCI Local Bus Specification 3.0, chapter 6): in memory, where ACPI says
+// that it is there (ecam.go), else by configuration mechanism 1. What firmware has
+// set up (addresses, buses) is used as it is. Where it leaves addresses to the
+// operating system, as QEMU's qboot does, devices get theirs here (window.go).
 package pci
 
 import (
@@ -74,6 +74,9 @@ type space interface {
 var Devices = sync.OnceValue(func() []Device {
 	if !rt.HasPorts() {
 		return nil
+	}
+	if e := openECAM(); e != nil {
+		return find(e)
 	}
 	return find(&ports{})
 })

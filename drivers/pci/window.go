@@ -1,6 +1,10 @@
 package pci
 
-import "sync"
+import (
+	"sync"
+
+	"ringo.dev/ringo/rt"
+)
 
 // window hands out addresses for the memory registers of devices on bus 0, if
 // firmware has given none to any device: else it is firmware that knows what is
@@ -10,12 +14,13 @@ type window struct {
 
 	mu    sync.Mutex
 	begun bool
-	free  uint32 // addresses from here to windowEnd are free; 0: none
+	free  uint32 // addresses from here to end are free; 0: none
+	end   uint32
 }
 
 // The range in which no PC has memory, nor devices that are not on the bus: below
 // it may be QEMU's memory and the configuration spaces of PCI Express, above are the
-// interrupt controllers.
+// interrupt controllers. It is used where ACPI names no other.
 const (
 	windowBegin = 0xe000_0000
 	windowEnd   = 0xfec0_0000
@@ -28,14 +33,17 @@ func (w *window) take(size uint32) uint32 {
 	if !w.begun {
 		w.begun = true
 		if !w.isAnyPlaced() {
-			w.free = windowBegin
+			w.free, w.end = windowBegin, windowEnd
+			if lo, hi := rt.PCIWindow(); lo < hi {
+				w.free, w.end = uint32(lo), uint32(hi)
+			}
 		}
 	}
 	if w.free == 0 {
 		return 0
 	}
 	at := (w.free + size - 1) &^ (size - 1)
-	if at < w.free || size > windowEnd-at {
+	if at < w.free || at > w.end || size > w.end-at {
 		return 0
 	}
 	w.free = at + size

@@ -1,12 +1,13 @@
 package firmware
 
-// What ACPI's tables say of processors, interrupt controllers and power (ACPI
-// Specification 6.4, chapters 4 and 5). Only static tables are read.
+// What ACPI's tables say of processors, interrupt controllers, the PCI bus and power
+// (ACPI Specification 6.4, chapters 4 and 5). Only static tables are read.
 
 // ACPI is that.
 type ACPI struct {
 	Fixed Fixed
 	Event EventDevice
+	PCI   PCI
 	HPET  uint64 // address of the high precision event timer; 0: none
 
 	cpus     [64]uint32
@@ -142,6 +143,8 @@ func (a *ACPI) Read(m Memory, rsdp uint64) {
 			a.readMADT(table)
 		case signatureFADT:
 			a.readFADT(m, table)
+		case signatureMCFG:
+			a.readMCFG(table)
 		case signatureHPET:
 			a.readHPET(table)
 		}
@@ -219,7 +222,7 @@ func (a *ACPI) addCPU(id, flags uint32) {
 
 // readFADT reads the fixed table (5.2.9), and looks in the code of the one that it
 // leads to for what is simple there: how the machine is switched off, and where
-// virtio-mmio devices are.
+// virtio-mmio devices and the PCI bus are.
 func (a *ACPI) readFADT(m, t Memory) {
 	const (
 		dsdt, line, command, enable         = 40, 46, 48, 52
@@ -251,7 +254,7 @@ func (a *ACPI) readFADT(m, t Memory) {
 	code = code[tableHeader:]
 	a.findMMIO(code)
 	a.findEventDevice(code)
-	typeA, typeB, ok := findS5(code)
+	typeA, typeB, ok := a.findNames(code)
 	switch {
 	case !ok:
 	case isReduced:

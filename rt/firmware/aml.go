@@ -3,16 +3,25 @@ package firmware
 // What is simple to find in ACPI's machine language (chapter 20), without an
 // interpreter of it: by the names that the objects have.
 
-// findS5 finds the package that the object _S5 names, and returns its first two
-// numbers: the sleep types for the two control registers.
-func findS5(code Memory) (typeA, typeB uint8, ok bool) {
+// findNames finds the package that the object _S5 names, and returns its first two
+// numbers: the sleep types for the two control registers. What is before it may be
+// the PCI bus.
+func (a *ACPI) findNames(code Memory) (typeA, typeB uint8, ok bool) {
 	const (
-		name      = '_' | 'S'<<8 | '5'<<16 | '_'<<24
+		sleep     = '_' | 'S'<<8 | '5'<<16 | '_'<<24
+		bridge    = '_' | 'C'<<8 | 'B'<<16 | 'A'<<24
 		packageOp = 0x12
 	)
 	for at, c := range code {
+		if c != '_' {
+			continue
+		}
 		p := uint64(at)
-		if c != '_' || code.Uint32(p) != name || code.Uint8(p+4) != packageOp {
+		name := code.Uint32(p)
+		if name == bridge {
+			a.readHostBridge(code, p+4)
+		}
+		if name != sleep || code.Uint8(p+4) != packageOp {
 			continue
 		}
 		p += 5

@@ -195,6 +195,9 @@ func TestWeb(t *testing.T) {
 		{"q35/e1000", machine{"q35", "qemu64", []string{"-device", "e1000-82545em,netdev=n"}}},
 		{"q35/two-processors", machine{"q35", "max", []string{"-smp", "2", "-device", "virtio-net-pci,netdev=n"}}},
 		{"microvm/virtio-mmio", machine{"microvm", "max", []string{"-device", "virtio-net-device,netdev=n", "-global", "virtio-mmio.force-legacy=false"}}},
+		{"microvm/virtio-pci", machine{"microvm,pcie=on,acpi=on", "max", []string{"-device", "virtio-net-pci,netdev=n"}}},
+		{"microvm/virtio-pci-modern", machine{"microvm,pcie=on,acpi=on", "qemu64", []string{"-smp", "2", "-device", "virtio-rng-pci", "-device", "virtio-net-pci,netdev=n,disable-legacy=on"}}},
+		{"microvm/e1000e-first", machine{"microvm,pcie=on,acpi=on", "max", []string{"-device", "e1000e", "-device", "virtio-net-pci,netdev=n"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -228,6 +231,7 @@ func TestDisk(t *testing.T) {
 			"-global", "virtio-mmio.force-legacy=false"}}},
 		{"microvm/virtio-mmio", machine{"microvm", "max", []string{"-device", "virtio-blk-device,drive=d", "-global", "virtio-mmio.force-legacy=false"}}},
 		{"microvm/virtio-mmio-legacy", machine{"microvm", "max", []string{"-device", "virtio-blk-device,drive=d"}}},
+		{"microvm/virtio-pci", machine{"microvm,pcie=on,acpi=on", "max", []string{"-device", "virtio-blk-pci,drive=d"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			disk := filepath.Join(t.TempDir(), "disk.img")
