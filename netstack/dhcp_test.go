@@ -223,6 +223,35 @@ func TestDHCP(t *testing.T) {
 	}
 }
 
+// TestDHCPHostOnly has leases as clouds give them: no subnet, and a router that is
+// outside of it. All of the world, the metadata service too, is behind the router.
+func TestDHCPHostOnly(t *testing.T) {
+	const mask = "\x01\x04\xff\xff\xff\xff"
+	for name, options := range map[string]string{
+		"router":           mask + "\x03\x04\xac\x1f\x01\x01",
+		"classless routes": mask + "\x79\x0e\x20\xac\x1f\x01\x01\x00\x00\x00\x00\x00\xac\x1f\x01\x01",
+	} {
+		t.Run(name, func(t *testing.T) {
+			guest, wire := newWire(true, faults{})
+			srv := newDHCPServer(t, wire)
+			srv.extra = []byte(options)
+			g := newDHCPGuest(t, guest)
+			g.run(t)
+			g.gate.wait()
+			for _, to := range []string{"192.0.2.1", "169.254.169.254"} {
+				r, err := g.ip.FindRoute(0, tcpip.Address{}, address(netip.MustParseAddr(to)), header.IPv4ProtocolNumber, false)
+				if err != nil {
+					t.Fatalf("%s: %v; routes: %v", to, err, g.ip.GetRouteTable())
+				}
+				if r.NextHop() != address(netip.MustParseAddr("172.31.1.1")) || r.LocalAddress() != address(dhcpLeasedIP) {
+					t.Errorf("%s: by %v from %v", to, r.NextHop(), r.LocalAddress())
+				}
+				r.Release()
+			}
+		})
+	}
+}
+
 func TestDHCPRapidCommit(t *testing.T) {
 	guest, wire := newWire(true, faults{})
 	srv := newDHCPServer(t, wire)
