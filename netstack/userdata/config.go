@@ -79,7 +79,7 @@ func parseSources(s string) ([]source, error) {
 func parseURL(s string) (source, error) {
 	rest, isURL := strings.CutPrefix(s, "http://")
 	if !isURL {
-		return source{}, fmt.Errorf("%q is neither auto, nor a service that is known, nor http://ADDR/PATH", s)
+		return source{}, fmt.Errorf("%q is neither auto, nor disk, nor a service that is known, nor http://ADDR/PATH", s)
 	}
 	host, path, _ := strings.Cut(rest, "/")
 	server, err := netip.ParseAddrPort(host)

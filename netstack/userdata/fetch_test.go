@@ -52,7 +52,7 @@ func serve(t *testing.T, h http.Handler) netip.AddrPort {
 
 // at returns all services, as if all were at one address.
 func at(server netip.AddrPort) []source {
-	list := services()
+	list := services()[1:] // without the disks
 	for i := range list {
 		list[i].server = server
 	}
@@ -175,7 +175,8 @@ func TestFetchLater(t *testing.T) {
 // TestSources has what the configuration can say.
 func TestSources(t *testing.T) {
 	for value, want := range map[string]string{
-		"auto": "ec2 169.254.169.254:80, gce 169.254.169.254:80, digitalocean 169.254.169.254:80, " +
+		"disk": "disk invalid AddrPort",
+		"auto": "disk invalid AddrPort, ec2 169.254.169.254:80, gce 169.254.169.254:80, digitalocean 169.254.169.254:80, " +
 			"hetzner 169.254.169.254:80, azure 169.254.169.254:80, ec2 [fd00:ec2::254]:80",
 		"gce,hetzner":               "gce 169.254.169.254:80, hetzner 169.254.169.254:80",
 		"http://10.0.0.1":           "http://10.0.0.1 10.0.0.1:80",

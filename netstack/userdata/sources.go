@@ -7,10 +7,11 @@ import (
 	"time"
 )
 
-// source is a server that answers with user data, and how it wants to be asked.
+// source is a server that answers with user data, and how it wants to be asked; or the
+// machine's disks.
 type source struct {
 	name   string
-	server netip.AddrPort
+	server netip.AddrPort // not valid: the disks
 	path   string
 	header string // a line of the request's head, or ""
 	token  string // where a token comes from that the request has to hold, or ""
@@ -18,7 +19,7 @@ type source struct {
 
 const portHTTP = 80
 
-// services returns the clouds' metadata services, at the address that they have
+// services returns the disks, and the clouds' metadata services, at the address that they have
 // agreed on, and at that which EC2 has for machines without IPv4. EC2's is imitated
 // by many, such as OpenStack. It comes first, since the others do not know its path.
 func services() []source {
@@ -27,6 +28,7 @@ func services() []source {
 	ec2v6 := ec2
 	ec2v6.server = netip.AddrPortFrom(netip.AddrFrom16([16]byte{0: 0xfd, 2: 0x0e, 3: 0xc2, 14: 0x02, 15: 0x54}), portHTTP)
 	return []source{
+		{name: "disk"},
 		ec2,
 		{name: "gce", server: agreed, path: "/computeMetadata/v1/instance/attributes/user-data", header: "Metadata-Flavor: Google"},
 		{name: "digitalocean", server: agreed, path: "/metadata/v1/user-data"},

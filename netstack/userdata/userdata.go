@@ -2,8 +2,9 @@
 // that is said when a machine is made. Here it holds arguments and environment of
 // the program. The boot configuration says whether to ask, and whom:
 //
-//	user-data=auto           all services that are known (sources.go)
+//	user-data=auto           disks, and all services that are known (sources.go)
 //	user-data=ec2,gce        these, in this order
+//	user-data=disk           only disks (disk.go)
 //	user-data=http://10.0.0.1:8000/path   a server of one's own
 //	user-data.wait=10        how many seconds to wait for it at most
 //
@@ -11,8 +12,9 @@
 // first line "#ringo". Data of another kind is for others, and left alone.
 //
 // config.go reads the configuration, sources.go knows the services, client.go and
-// response.go are as much of HTTP as they speak, text.go reads what they say. All
-// of it uses nothing but system calls, since package net imports it in guests.
+// response.go are as much of HTTP as they speak; disk.go looks for disks, volume.go
+// reads them; text.go reads what they say. All of it uses nothing but system calls,
+// since package net imports it in guests.
 package userdata
 
 import (
@@ -70,12 +72,25 @@ func fetchWithin(wait time.Duration, sources []source) (answer, error) {
 // pause is the time between two rounds of questions.
 const pause = 200 * time.Millisecond
 
-// fetch asks one source after the other until one has user data. It asks again as
-// long as no service answers, or one says that it cannot answer yet: the network
-// and the service may just be starting.
+// fetch looks at the disks, and then asks one server after the other until one has
+// user data. It asks again as long as no service answers, or one says that it cannot
+// answer yet: the network and the service may just be starting.
 func fetch(sources []source, deadline time.Time) (answer, error) {
+	var servers []source
+	for _, s := range sources {
+		if s.server.IsValid() {
+			servers = append(servers, s)
+			continue
+		}
+		if data, err := fromDisks("/dev"); err != nil || len(data) > 0 {
+			return answer{data, s.name}, err
+		}
+	}
+	if len(servers) == 0 {
+		return answer{}, ErrNone
+	}
 	for {
-		a, again, err := ask(sources, deadline)
+		a, again, err := ask(servers, deadline)
 		if err == nil || !again {
 			return a, err
 		}
@@ -86,7 +101,7 @@ func fetch(sources []source, deadline time.Time) (answer, error) {
 	}
 }
 
-// ask is one round. again says whether another one makes sense.
+// ask is one round of questions to servers. again says whether another one makes sense.
 func ask(sources []source, deadline time.Time) (a answer, again bool, err error) {
 	var failed error // of a service that is there
 	answered, err := false, error(nil)

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -120,6 +122,48 @@ func TestUserData(t *testing.T) {
 			}
 			if late := "net.dns comes too late"; c.name == "ours" && !strings.Contains(r.Output, late) {
 				t.Errorf("there is no %q in\n%s", late, r.Output)
+			}
+		})
+	}
+}
+
+// TestUserDataDisk has user data on a disk of cloud-init's kind, and of OpenStack's,
+// which the loader puts into memory.
+func TestUserDataDisk(t *testing.T) {
+	const xorriso = "xorriso"
+	if _, err := exec.LookPath(xorriso); err != nil {
+		t.Skipf("%s is missing; install it with apt-get install xorriso", xorriso)
+	}
+	for _, c := range []struct {
+		name, label, path string
+		args              []string
+	}{
+		{"virtio", "cidata", "user-data", []string{"-device", "virtio-blk-pci,drive=d", "-drive", "if=none,id=d,format=raw,readonly=on,file=%s"}},
+		{"module", "config-2", "openstack/latest/user_data", []string{"-initrd", "%s"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			file := filepath.Join(dir, "files", c.path)
+			if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, []byte("#ringo\n-from disk ringo.env.A=disk\n"), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			seedDisk := filepath.Join(dir, "seed.iso")
+			mkisofs := exec.CommandContext(t.Context(), xorriso, "-as", "mkisofs", "-quiet", "-o", seedDisk, "-V", c.label, "-J", "-r", filepath.Join(dir, "files"))
+			if out, err := mkisofs.CombinedOutput(); err != nil {
+				t.Fatalf("%s: %v\n%s", xorriso, err, out)
+			}
+			m := machine{Type: "pc", CPU: "max"}
+			for _, a := range c.args {
+				m.Args = append(m.Args, strings.Replace(a, "%s", seedDisk, 1))
+			}
+			r := m.boot(t, "tests/programs/userdata", "ringo.user-data=auto -from line")
+			for _, want := range []string{"disk: 2 arguments, 1 variables\n", `"-from" "disk"] A="disk"`} {
+				if !strings.Contains(r.Output, want) || r.Status != exitStatus(0) {
+					t.Errorf("status %d, there is no %q in\n%s", r.Status, want, r.Output)
+				}
 			}
 		})
 	}
