@@ -357,7 +357,7 @@ func (v *Volume) dataArrived(r *logged) (bool, error) {
 			}
 		}
 	}
-	b := make([]byte, BlockSize)
+	b := make([]byte, extentBlocks*BlockSize)
 	for _, it := range r.items {
 		if it.value == nil || it.kind() != kindExtent {
 			continue
@@ -369,17 +369,32 @@ func (v *Volume) dataArrived(r *logged) (bool, error) {
 		if e.unwritten {
 			continue
 		}
-		for i := range e.n {
-			if !written[e.addr+i] {
-				continue
+		for i, n := uint64(0), uint64(0); i < e.n; i += max(n, 1) {
+			for n = 0; n < min(e.n-i, extentBlocks) && written[e.addr+i+n]; {
+				n++
 			}
-			if err := v.dev.ReadAt(b, int64(e.addr+i)*BlockSize); err != nil {
-				return false, v.deviceError("reading", e.addr+i, err)
-			}
-			if checksum(b) != e.sum(i) {
-				return false, nil
+			if ok, err := v.matches(&e, i, b[:n*BlockSize]); err != nil || !ok {
+				return false, err
 			}
 		}
+	}
+	return true, nil
+}
+
+// matches reads blocks of an extent from its i-th on to b, and reports whether they have
+// the checksums that the extent says.
+func (v *Volume) matches(e *extent, i uint64, b []byte) (bool, error) {
+	if len(b) == 0 {
+		return true, nil
+	}
+	if err := v.dev.ReadAt(b, int64(e.addr+i)*BlockSize); err != nil {
+		return false, v.deviceError("reading", e.addr+i, err)
+	}
+	for ; len(b) > 0; i++ {
+		if checksum(b[:BlockSize]) != e.sum(i) {
+			return false, nil
+		}
+		b = b[BlockSize:]
 	}
 	return true, nil
 }
