@@ -125,7 +125,7 @@ func listen(t testing.TB, n *Stack, a netip.AddrPort) *conn {
 	if err := c.s.Bind(sockaddr(a)); err != 0 {
 		t.Fatalf("bind %v: %v", a, err)
 	}
-	if err := c.s.Listen(somaxconn); err != 0 {
+	if err := c.s.Listen(MaxBacklog); err != 0 {
 		t.Fatalf("listen: %v", err)
 	}
 	return c

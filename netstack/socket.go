@@ -16,8 +16,8 @@ import (
 	"ringo.dev/ringo/kernel"
 )
 
-// somaxconn bounds a listener's backlog (listen(2)).
-const somaxconn = 4096
+// MaxBacklog bounds a listener's backlog (listen(2), /proc/sys/net/core/somaxconn).
+const MaxBacklog = 4096
 
 // socket is an AF_INET or AF_INET6 socket of any type.
 type socket struct {
@@ -218,8 +218,8 @@ func (s *socket) Bind(b []byte) kernel.Errno {
 
 // Listen implements kernel.Socket.
 func (s *socket) Listen(backlog int) kernel.Errno {
-	if backlog < 0 || backlog > somaxconn {
-		backlog = somaxconn
+	if backlog < 0 || backlog > MaxBacklog {
+		backlog = MaxBacklog
 	}
 	return errnoOf(s.ep.Listen(max(backlog, 1)))
 }

@@ -22,6 +22,20 @@ var startRules = []Rule{
 		Count:   2,
 		Why:     pointsWhy,
 	}, {
+		// That would make, bind and close three sockets.
+		File:    "net/ipsock_posix.go",
+		Match:   `(?m)^func \(p \*ipStackCapabilities\) probe\(\) \{$`,
+		Replace: "$0\n\tif p.ringoProbe() {\n\t\treturn\n\t}",
+		Count:   1,
+		Why:     "know what the network stack can do",
+	}, {
+		// That would open and read a file of /proc.
+		File:    "net/sock_linux.go",
+		Match:   `(?m)^func maxListenerBacklog\(\) int \{$`,
+		Replace: "$0\n\tif n := ringoBacklog(); n > 0 {\n\t\treturn n\n\t}",
+		Count:   1,
+		Why:     "know what the network stack can do",
+	}, {
 		// They are for variables of packages. Five copies of them ran once each.
 		File:    gvisor + "/tcpip/tcpip.go",
 		Match:   `(?m)^func (NewSubnet|MaskFrom)\(`,
