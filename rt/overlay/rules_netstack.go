@@ -63,6 +63,12 @@ var netstackRules = []Rule{
 		Count:   3,
 		Why:     "find a packet's header by few instructions",
 	}, {
+		File:    gvisor + "/tcpip/tcpip.go",
+		Match:   `(?ms)^(func InitStatCounters\(v reflect\.Value\) \{\n).*?^\}$`,
+		Replace: "${1}\tinitStatCounters(v)\n}",
+		Count:   1,
+		Why:     "make all counters of a structure at once",
+	}, {
 		File:    gvisor + "/tcpip/network/ipv6/ipv6.go",
 		Match:   `(?m)^\tenabled atomicbitops\.Uint32$`,
 		Replace: "$0\n\n\tpostponed bool // guarded by mu",

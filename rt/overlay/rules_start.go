@@ -22,6 +22,20 @@ var startRules = []Rule{
 		Count:   2,
 		Why:     pointsWhy,
 	}, {
+		// The linker has sorted it; the last two stand for the rest.
+		File:    "runtime/symtab.go",
+		Match:   `(?m)^\tfor i := 0; (i < nftab; i\+\+ \{\n\t\t// NOTE: ftab\[nftab\])`,
+		Replace: "\tfor i := max(nftab-1, 0); $1",
+		Count:   1,
+		Why:     "not read the table of functions through at each start",
+	}, {
+		// Later the runtime does this, too, when it has sampled a few.
+		File:    "runtime/proc.go",
+		Match:   `(?m)^\tmallocinit\(\)$`,
+		Replace: "\tif disableMemoryProfiling {\n\t\tMemProfileRate = 0\n\t}\n$0",
+		Count:   1,
+		Why:     "sample no allocations in programs that never ask for them",
+	}, {
 		// That would make, bind and close three sockets.
 		File:    "net/ipsock_posix.go",
 		Match:   `(?m)^func \(p \*ipStackCapabilities\) probe\(\) \{$`,
