@@ -54,6 +54,17 @@ func hostileWords(vm *VM, b []byte) []uint64 {
 	return words
 }
 
+// hostilePosted makes the arguments of hypercalls mappings that were posted.
+func hostilePosted(words []uint64) []byte {
+	p := abi.Posted{Head: uint32(len(words)) / 4 << 7}
+	for i := range p.Mapping[:min(abi.MaxPosted, len(words)/4)] {
+		w := words[1+4*i:]
+		p.Mapping[i] = abi.Mapping{Addr: w[1], Len: w[2], Prot: w[3]}
+	}
+	b, _ := binary.Append(nil, binary.LittleEndian, &p) // it has a fixed size
+	return b
+}
+
 // runHostile lets a guest make the hypercalls of b, and reports how many it
 // came to make.
 func runHostile(t testing.TB, b []byte) (made uint64) {
@@ -61,6 +72,9 @@ func runHostile(t testing.TB, b []byte) (made uint64) {
 	defer vm.Close()
 	words := hostileWords(vm, b)
 	copy(unsafe.Slice(&vm.vcpuPage(0).Guest[0], len(words)), words)
+	if err := vm.write(vm.boot.Posted, hostilePosted(words)); err != nil {
+		t.Fatal(err)
+	}
 	defer time.AfterFunc(50*time.Millisecond, vm.Kill).Stop() // it may wait for ever
 	_, err := run(t, vm)
 	var ge *GuestError

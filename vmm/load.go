@@ -46,6 +46,13 @@ type layout struct {
 	bootAddr uint64
 }
 
+// shared is what guest and VMM both write to, apart from the pages of the vCPUs.
+type shared struct {
+	console abi.Console
+	signals uint64
+	posted  abi.Posted
+}
+
 // vcpuPage returns the shared page of vCPU n.
 func (l *layout) vcpuPage(n int) *abi.VCPU {
 	return (*abi.VCPU)(unsafe.Pointer(&l.cpuPages[n*abi.PageSize]))
@@ -86,15 +93,16 @@ func (l *layout) build(b *builder, c *Config, m *image, config string, mapLow ui
 	bootAddr, boot := b.control(unsafe.Sizeof(abi.Boot{}), abi.ProtRead)
 	configAddr, configPage := b.control(uintptr(max(1, len(config))), abi.ProtRead)
 	cpusAddr, cpus := b.control(uintptr(c.CPUs*abi.PageSize), abi.ProtRead|abi.ProtWrite)
-	consoleAddr, console := b.control(unsafe.Sizeof(abi.Console{})+8, abi.ProtRead|abi.ProtWrite)
+	consoleAddr, console := b.control(unsafe.Sizeof(shared{}), abi.ProtRead|abi.ProtWrite)
 	if b.err != nil {
 		return b.err
 	}
-	signalsAt := unsafe.Sizeof(abi.Console{})
 	copy(configPage, config)
 	l.cpuPages = cpus
-	l.console = (*abi.Console)(unsafe.Pointer(&console[0]))
-	l.signals = (*uint64)(unsafe.Pointer(&console[signalsAt]))
+	own := (*shared)(unsafe.Pointer(&console[0]))
+	l.console = &own.console
+	l.signals = &own.signals
+	l.TakePosted(&own.posted)
 	l.bootAddr = bootAddr
 	l.boot = (*abi.Boot)(unsafe.Pointer(&boot[0]))
 	*l.boot = abi.Boot{
@@ -102,7 +110,8 @@ func (l *layout) build(b *builder, c *Config, m *image, config string, mapLow ui
 		MemBytes: uint64(c.Memory) &^ (abi.PageSize - 1),
 		VCPU0:    cpusAddr, MapLow: mapLow, MapHigh: mapHigh,
 		Console: consoleAddr, Config: configAddr, ConfigLen: uint64(len(config)),
-		Signals:  consoleAddr + uint64(signalsAt),
+		Signals:  consoleAddr + uint64(unsafe.Offsetof(own.signals)),
+		Posted:   consoleAddr + uint64(unsafe.Offsetof(own.posted)),
 		NDevices: uint64(len(c.Devices)),
 	}
 	rand.Read(l.boot.Seed[:])

@@ -114,9 +114,29 @@ type Boot struct {
 	ConfigLen uint64
 	Clock     Clock
 	Signals   uint64 // address of one writable word: bit n-1 is set by the VMM when signal n is for the program; the guest clears it atomically
+	Posted    uint64 // address of the Posted ring
 	Seed      [64]byte
 	NDevices  uint64
 	Devices   [MaxDevices]Device
+}
+
+// MaxPosted is the size of the ring in Posted: a power of two.
+const MaxPosted = 32
+
+// Posted is a ring of mappings, each as by PortMap, of addresses where nothing is
+// mapped. The guest writes Mapping and then Head. The VMM looks there, and advances
+// Tail, when a page is touched that has no memory yet, and before all other changes
+// of mappings; so this costs no exit of its own. A mapping that cannot be made is
+// none. Head and Tail count mappings and wrap at 2^32.
+type Posted struct {
+	Head    uint32
+	Tail    uint32
+	Mapping [MaxPosted]Mapping
+}
+
+// Mapping has the arguments of a PortMap.
+type Mapping struct {
+	Addr, Len, Prot uint64
 }
 
 // Clock pairs the time stamp counter with the host's clocks. Seq is odd while

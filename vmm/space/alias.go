@@ -31,6 +31,7 @@ func (s *Space) Alias(addr, list, n uint64, prot int) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.takePosted()
 	if len(s.regions) > maxRegions-2 {
 		return unix.ENOMEM
 	}

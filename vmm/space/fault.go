@@ -55,6 +55,7 @@ const (
 // give gives frames to the block around addr, as far as its region goes
 // and pages are missing. When memory is short it is only the page at addr.
 func (s *Space) give(addr uint64, need int) (*uint64, error) {
+	s.takePosted()
 	i := s.search(addr)
 	if i == len(s.regions) || addr < s.regions[i].start || s.regions[i].prot&need != need || need == 0 {
 		return nil, ErrFault
@@ -65,6 +66,9 @@ func (s *Space) give(addr uint64, need int) (*uint64, error) {
 		return nil, err
 	}
 	s.faults++
+	if *first != 0 { // given with the mapping
+		return first, nil
+	}
 	start, end, inOrder := s.block(r, addr&^(page-1))
 	s.giveRange(start, end, r.prot, inOrder)
 	if *first == 0 {

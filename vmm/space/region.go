@@ -22,6 +22,37 @@ const maxRegions = 65536
 
 // Map implements abi.PortMap.
 func (s *Space) Map(addr, n uint64, prot int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.takePosted()
+	return s.makeRegion(addr, n, prot)
+}
+
+// TakePosted has the space look for mappings in p from now on. The guest may write
+// to it at any time.
+func (s *Space) TakePosted(p *abi.Posted) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.posted = p
+}
+
+// takePosted makes the mappings that the guest has posted.
+func (s *Space) takePosted() {
+	if s.posted == nil {
+		return
+	}
+	head := atomic.LoadUint32(&s.posted.Head)
+	n := min(head-s.tail, abi.MaxPosted) // more is a mistake of the guest's
+	for i := head - n; i != head; i++ {
+		m := &s.posted.Mapping[i%abi.MaxPosted]
+		s.makeRegion(atomic.LoadUint64(&m.Addr), atomic.LoadUint64(&m.Len), int(atomic.LoadUint64(&m.Prot))) // or there is none
+	}
+	s.tail = head
+	atomic.StoreUint32(&s.posted.Tail, head)
+}
+
+// makeRegion is Map under the lock.
+func (s *Space) makeRegion(addr, n uint64, prot int) error {
 	const all = abi.ProtRead | abi.ProtWrite | abi.ProtExec | abi.ProtShare
 	if !s.mappable(addr, n) || prot&^all != 0 || prot&abi.ProtExec != 0 && prot&(abi.ProtWrite|abi.ProtShare) != 0 {
 		return unix.EINVAL
@@ -29,8 +60,6 @@ func (s *Space) Map(addr, n uint64, prot int) error {
 	if prot != 0 {
 		prot |= abi.ProtRead
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if len(s.regions) > maxRegions-2 {
 		return unix.ENOMEM
 	}
@@ -64,6 +93,7 @@ func (s *Space) Unmap(addr, n uint64) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.takePosted()
 	if len(s.regions) > maxRegions-2 {
 		return unix.ENOMEM
 	}
@@ -79,6 +109,7 @@ func (s *Space) Discard(addr, n uint64) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.takePosted()
 	s.drop(addr, addr+n)
 	return nil
 }

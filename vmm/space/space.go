@@ -90,11 +90,13 @@ type Space struct {
 	mu      sync.Mutex
 	root    *table
 	regions []region
-	frames  frames  // of the ram part
-	shared  frames  // of the shared part
-	budget  uint64  // pages still to be given
-	total   uint64  // pages, all in all
-	used    *uint64 // where the guest is told; see charge
+	posted  *abi.Posted // see TakePosted
+	tail    uint32      // how much of it was taken; the one in it is only told to the guest
+	frames  frames      // of the ram part
+	shared  frames      // of the shared part
+	budget  uint64      // pages still to be given
+	total   uint64      // pages, all in all
+	used    *uint64     // where the guest is told; see charge
 	faults  uint64
 }
 

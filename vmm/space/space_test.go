@@ -392,3 +392,53 @@ func TestFirst(t *testing.T) {
 		t.Errorf("%+v before, %+v after four pages were touched", before, after)
 	}
 }
+
+// TestPosted: mappings that the guest has posted are made when they are needed, and
+// before others that it asks for afterwards.
+func TestPosted(t *testing.T) {
+	s := newSpace(t, 64<<20)
+	var p abi.Posted
+	s.TakePosted(&p)
+	post := func(m abi.Mapping) {
+		p.Mapping[p.Head%abi.MaxPosted] = m
+		p.Head++
+	}
+	const rw = abi.ProtRead | abi.ProtWrite
+	post(abi.Mapping{Addr: testLow, Len: page, Prot: rw})
+	post(abi.Mapping{Addr: testLow + 4*page, Len: page, Prot: rw})
+	if p.Tail != 0 {
+		t.Error("posted mappings were taken before anybody needed them")
+	}
+	if _, err := access(s, testLow+4*page, true, 1); err != nil || p.Tail != 2 {
+		t.Errorf("%v, and %d were taken", err, p.Tail)
+	}
+	if _, err := access(s, testLow+page, true, 1); !errors.Is(err, ErrFault) {
+		t.Errorf("an address that was not mapped: %v", err)
+	}
+	for name, change := range map[string]func(addr uint64) error{
+		"unmap":   func(addr uint64) error { return s.Unmap(addr, page) },
+		"protect": func(addr uint64) error { return s.Map(addr, page, 0) },
+	} {
+		post(abi.Mapping{Addr: testLow + 8*page, Len: page, Prot: rw})
+		if err := change(testLow + 8*page); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := access(s, testLow+8*page, false, 0); !errors.Is(err, ErrFault) {
+			t.Errorf("after %s: %v", name, err)
+		}
+		s.Unmap(testLow+8*page, page)
+	}
+	// What is wrong is nothing, and more than fit are taken as they are.
+	regions := len(s.regions)
+	post(abi.Mapping{Addr: testLow + 1, Len: page, Prot: rw})
+	post(abi.Mapping{Addr: 0x400000, Len: page, Prot: rw})
+	post(abi.Mapping{Addr: testLow + 10*page, Len: page, Prot: abi.ProtWrite | abi.ProtExec})
+	post(abi.Mapping{Addr: ^uint64(0), Len: ^uint64(0), Prot: ^uint64(0)})
+	if _, err := access(s, testLow+10*page, false, 0); !errors.Is(err, ErrFault) || len(s.regions) != regions {
+		t.Errorf("%v, %d regions of %d", err, len(s.regions), regions)
+	}
+	p.Head += 1 << 31
+	if _, err := access(s, testLow+10*page, false, 0); !errors.Is(err, ErrFault) || p.Tail != p.Head {
+		t.Errorf("%v, taken up to %d of %d", err, p.Tail, p.Head)
+	}
+}

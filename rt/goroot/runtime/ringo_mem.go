@@ -108,7 +108,7 @@ func ringoMapRange(addr, n uintptr, prot int, flags uintptr) int64 {
 	if at != 0 && t.Set(at, at+n, prot&^ringoabi.ProtShare) {
 		r = int64(at)
 		if prot&access != 0 {
-			if e := ringoPlatMap(at, n, prot); e < 0 {
+			if e := ringoPlatMapNew(at, n, prot); e < 0 {
 				t.Remove(at, at+n)
 				r = e
 			}

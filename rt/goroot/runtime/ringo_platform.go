@@ -24,6 +24,22 @@ func ringoPlatMap(addr, n uintptr, prot int) int64 {
 	return ringoHypercall(ringoabi.PortMap, addr, n, uintptr(prot))
 }
 
+// ringoPlatMapNew is ringoPlatMap for addresses where nothing is mapped. The caller
+// holds ringoMem.lock.
+func ringoPlatMapNew(addr, n uintptr, prot int) int64 {
+	if ringoMetal != 0 {
+		return ringoMetalMap(addr, n, prot)
+	}
+	p := (*ringoabi.Posted)(unsafe.Pointer(uintptr(ringoBootPage.Posted)))
+	if p.Head-atomic.Load(&p.Tail) >= ringoabi.MaxPosted {
+		return ringoPlatMap(addr, n, prot)
+	}
+	m := &p.Mapping[p.Head%ringoabi.MaxPosted]
+	m.Addr, m.Len, m.Prot = uint64(addr), uint64(n), uint64(prot)
+	atomic.Store(&p.Head, p.Head+1)
+	return 0
+}
+
 // ringoPlatUnmap takes [addr, addr+n) and its contents away.
 func ringoPlatUnmap(addr, n uintptr) {
 	if ringoMetal != 0 {
