@@ -59,8 +59,10 @@ type link struct {
 	// udpTap, if set, takes datagrams that the stack is not to see.
 	udpTap atomic.Pointer[udpTap]
 
-	// gro belongs to the goroutine that serves rx.
-	gro gro.GRO
+	// These belong to the goroutine that serves rx: gro, and buffers whose packets
+	// were copied. Small packets need no others.
+	gro   gro.GRO
+	spare []*buffer.View
 
 	// validated is whether the packet being delivered needs no verification:
 	// the stack asks for that by way of Capabilities.
@@ -243,13 +245,18 @@ func (l *link) write(pkt *stack.PacketBuffer) tcpip.Error {
 
 // Buffer implements virtio.RxHandler.
 func (l *link) Buffer() ([]byte, any) {
+	if last := len(l.spare) - 1; last >= 0 {
+		v := l.spare[last]
+		l.spare = l.spare[:last]
+		return v.AsSlice(), v
+	}
 	v := buffer.NewViewSize(rxBuffer)
 	return v.AsSlice(), v
 }
 
 // Packet implements virtio.RxHandler.
 func (l *link) Packet(h *virtio.NetHeader, parts []virtio.RxPart) {
-	data := assemble(parts)
+	data := l.assemble(parts)
 	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: data})
 	defer pkt.DecRef()
 	if !l.ParseHeader(pkt) {
@@ -286,13 +293,13 @@ func (l *link) Packet(h *virtio.NetHeader, parts []virtio.RxPart) {
 func (l *link) Flush() { l.gro.Flush() }
 
 // assemble makes a buffer of a packet's parts, whose views it takes.
-func assemble(parts []virtio.RxPart) buffer.Buffer {
+func (l *link) assemble(parts []virtio.RxPart) buffer.Buffer {
 	var data buffer.Buffer
 	if len(parts) == 1 && parts[0].Len <= copyBreak {
 		p := parts[0]
 		v := p.Owner.(*buffer.View)
 		small := buffer.NewViewWithData(v.AsSlice()[p.Off : p.Off+p.Len])
-		v.Release()
+		l.spare = append(l.spare, v)
 		return buffer.MakeWithView(small)
 	}
 	for _, p := range parts {

@@ -180,6 +180,25 @@ var netstackRules = []Rule{
 		Count: 1,
 		Why:   missedWhy,
 	}, {
+		File:    gvisor + "/tcpip/stack/stack.go",
+		Match:   `(?m)^func \(s \*Stack\) IsSubnetBroadcast\(.*\n`,
+		Replace: "$0\tif addr.BitLen() == 0 {\n\t\treturn false\n\t}\n",
+		Count:   1,
+		Why:     "not look for an address that is none",
+	}, {
+		// The closure's variables are allocated.
+		File:    gvisor + "/tcpip/stack/route.go",
+		Match:   `(?m)^\tafterResolveFields := fields$`,
+		Replace: withoutCallback + "$0",
+		Count:   1,
+		Why:     "send a packet without allocating what is not used",
+	}, {
+		File:    gvisor + "/tcpip/transport/udp/endpoint.go",
+		Match:   `\bpkt\.Network\(\)\.`,
+		Replace: "netHdr.",
+		Count:   2,
+		Why:     "make an interface of a packet's header once",
+	}, {
 		// Where it goes on, it asks the same of each interface for each interface.
 		File:    gvisor + "/tcpip/stack/stack.go",
 		Match:   `(?m)^(func \(s \*Stack\) findLocalRouteRLocked\(.*\n(?:.*\n)*?\tif localAddressNICID == 0 \{\n)`,
@@ -457,6 +476,17 @@ func (rw *CrossGoroutineRWMutex) rUnlockSlow(r int32) {
 		semrelease(&rw.writerSem, false, 0)
 	}
 }`
+
+// withoutCallback is a case of resolvedFields of its own.
+const withoutCallback = `	if afterResolve == nil {
+		entry, ch, err := r.linkRes.neigh.entry(r.nextHop(), linkAddressResolutionRequestLocalAddr, nil)
+		if err == nil {
+			fields.RemoteLinkAddress, _ = entry.getRemoteLinkAddress()
+		}
+		r.setCachedNeighborEntry(entry)
+		return fields, ch, err
+	}
+`
 
 // hasAddress is added to the stack.
 const hasAddress = `

@@ -4,6 +4,7 @@ package runtime
 
 import (
 	"internal/abi"
+	"internal/runtime/atomic"
 	"internal/runtime/sys"
 	ringoabi "ringo.dev/ringo/vmm/abi"
 	"unsafe"
@@ -196,6 +197,9 @@ func ringoMetalVector(f *ringoMetalFrame) {
 	if p.Masked != 0 {
 		p.Pending = 1
 		return
+	}
+	if vector == ringoVectorDevice && atomic.Loadp(unsafe.Pointer(&ringoSched.poller)) == nil {
+		return // the poller is not asleep: it looks by itself
 	}
 	p.Masked = 1
 	p.RIP = uint64(f.rip)

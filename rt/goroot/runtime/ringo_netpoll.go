@@ -151,12 +151,14 @@ func netpoll(delay int64) (gList, int32) {
 func ringoPollSleep(t *ringoThread, deadline int64) int64 {
 	ringoSched.lock.lock()
 	r := int64(0)
+	// A device's interrupt that finds no poller to wake is one of a ring that is looked
+	// at after this, a locked instruction.
+	atomic.StorepNoWB(unsafe.Pointer(&ringoSched.poller), unsafe.Pointer(t))
 	if !ringoSched.broken && !ringoDeviceReady() {
-		ringoSched.poller = t
 		r = ringoBlock(t, ringoInPoll, deadline)
-		if ringoSched.poller == t {
-			ringoSched.poller = nil
-		}
+	}
+	if ringoSched.poller == t {
+		ringoSched.poller = nil
 	}
 	ringoSched.broken = false
 	ringoSched.lock.unlock()
