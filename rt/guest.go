@@ -106,6 +106,11 @@ func Access(list []abi.Access)
 //go:linkname StoreSoon runtime.ringoStoreSoon
 func StoreSoon(addr uintptr, v uint32)
 
+// StoreSoon16 is StoreSoon for a register of 16 bits.
+//
+//go:linkname StoreSoon16 runtime.ringoStoreSoon16
+func StoreSoon16(addr uintptr, v uint16)
+
 // ServeDevices has the machine carry out, on this CPU, what stands in the queues of
 // its devices without their doorbells having been rung, as far as that does not take
 // long. It reports false if the machine does no such thing.

@@ -40,7 +40,8 @@ func DeviceAddr(p unsafe.Pointer) uint64         { return uint64(uintptr(p)) }
 func Load32(addr uintptr) uint32                 { return *(*uint32)(Pointer(addr)) }
 func Store32(addr uintptr, v uint32)             { *(*uint32)(Pointer(addr)) = v }
 
-func StoreSoon(addr uintptr, v uint32) { Store32(addr, v) }
+func StoreSoon(addr uintptr, v uint32)   { Store32(addr, v) }
+func StoreSoon16(addr uintptr, v uint16) { Store16(addr, v) }
 
 func Access(list []abi.Access) {
 	for i := range list {

@@ -124,9 +124,8 @@ func (t *pciTransport) EnableQueue(q, size int, desc, avail, used uint64) {
 
 func (t *pciTransport) Notify(q int) { rt.Store16(t.doorbell[q], uint16(q)) }
 
-// NotifySoon implements Transport. The doorbells are 16 bits wide (4.1.5.2),
-// unlike those that rt can put off.
-func (t *pciTransport) NotifySoon(q int) { t.Notify(q) }
+// NotifySoon implements Transport.
+func (t *pciTransport) NotifySoon(q int) { rt.StoreSoon16(t.doorbell[q], uint16(q)) }
 
 func (t *pciTransport) Config(off, n int) uint32 {
 	if t.device == 0 {

@@ -4,7 +4,7 @@ package runtime
 
 import (
 	"internal/runtime/atomic"
-	"unsafe"
+	_ "unsafe" // for linkname
 )
 
 // Doorbells that can wait. Ringing one costs as much as the work that it
@@ -16,8 +16,20 @@ import (
 // ringoBell is a doorbell register.
 type ringoBell struct {
 	addr uintptr
+	size uint32 // of the register, in bytes: 2 or 4
 	v    uint32
 	due  uint32
+}
+
+// ring writes the register.
+func (b *ringoBell) ring() { ringoStoreSize(b.addr, atomic.Load(&b.size), atomic.Load(&b.v)) }
+
+func ringoStoreSize(addr uintptr, size, v uint32) {
+	if size == 2 {
+		ringoStore16(addr, uint16(v))
+	} else {
+		ringoStore32(addr, v)
+	}
 }
 
 // ringoBells are the doorbells that have been rung so far: those without an address
@@ -25,10 +37,16 @@ type ringoBell struct {
 var ringoBells [16]ringoBell
 
 //go:linkname ringoStoreSoon
-func ringoStoreSoon(addr uintptr, v uint32) {
+func ringoStoreSoon(addr uintptr, v uint32) { ringoRingSoon(addr, 4, v) }
+
+//go:linkname ringoStoreSoon16
+func ringoStoreSoon16(addr uintptr, v uint16) { ringoRingSoon(addr, 2, uint32(v)) }
+
+func ringoRingSoon(addr uintptr, size, v uint32) {
 	for i := range ringoBells {
 		b := &ringoBells[i]
 		if a := atomic.Loaduintptr(&b.addr); a == addr || a == 0 && atomic.Casuintptr(&b.addr, 0, addr) {
+			atomic.Store(&b.size, size)
 			atomic.Store(&b.v, v)
 			if ringoMetal != 0 && !ringoCrowded() {
 				atomic.Store(&b.due, 0)
@@ -38,7 +56,7 @@ func ringoStoreSoon(addr uintptr, v uint32) {
 			return
 		}
 	}
-	ringoStore32(addr, v)
+	ringoStoreSize(addr, size, v)
 }
 
 // ringoCrowded reports whether several goroutines are ready to run on this P, of whom
@@ -71,7 +89,7 @@ func ringoRing() {
 			break
 		}
 		if atomic.Load(&b.due) != 0 && atomic.Xchg(&b.due, 0) != 0 {
-			*(*uint32)(unsafe.Pointer(b.addr)) = atomic.Load(&b.v)
+			b.ring()
 		}
 	}
 }
