@@ -117,10 +117,12 @@ var netstackRules = []Rule{
 		Count:   1,
 		Why:     temporaryWhy,
 	}, {
+		// RFC 4941, 3.2.1, wants a random number. Without a seed, which is none of
+		// the stack's options, it would be one that everybody can compute.
 		File:  gvisor + "/tcpip/network/ipv6/ndp.go",
 		Match: `(?m)^\t\tgeneratedAddr = header\.GenerateTempIPv6SLAACAddr\(`,
 		Replace: "\t\tif ndp.temporaryIIDHistory == [header.IIDSize]byte{} {\n" +
-			"\t\t\theader.InitialTempIID(ndp.temporaryIIDHistory[:], ndp.ep.protocol.options.TempIIDSeed, ndp.ep.nic.ID())\n\t\t}\n$0",
+			"\t\t\trng := ndp.ep.protocol.stack.SecureRNG()\n\t\t\tif _, err := rng.Reader.Read(ndp.temporaryIIDHistory[:]); err != nil {\n\t\t\t\tpanic(err)\n\t\t\t}\n\t\t}\n$0",
 		Count: 1,
 		Why:   temporaryWhy,
 	}, {
