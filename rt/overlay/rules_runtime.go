@@ -54,6 +54,12 @@ var runtimeRules = []Rule{
 		Why:     "let the runtime's monitor run less often, since no system call blocks a thread",
 	}, {
 		File:    "runtime/proc.go",
+		Match:   `(?m)^\t\t\tpreemptone\(pp\)$`,
+		Replace: "\t\t\tringoPreempt(pp)",
+		Count:   1,
+		Why:     "preempt by a signal only what makes no calls",
+	}, {
+		File:    "runtime/proc.go",
 		Match:   `\bstksize != uintptr\(startingStackSize\)`,
 		Replace: "!ringoKeepsStack(stksize)",
 		Count:   1,

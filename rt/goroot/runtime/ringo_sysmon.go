@@ -43,3 +43,18 @@ func ringoWakeSysmon(c *ringoCPU) {
 		ringoFutexWake(uintptr(unsafe.Pointer(&sched.sysmonnote.key)), 1)
 	}
 }
+
+// ringoPreempt is what the monitor calls in place of preemptone for a goroutine that
+// has run for 10 ms. It asks the goroutine to yield at its next call, and sends the
+// signal only to one that was asked the last time and has not made any: nearly all
+// code makes calls, and a signal's frame, handler and return cost far more than that.
+func ringoPreempt(pp *p) {
+	if mp := pp.m.ptr(); ringoBare != 0 && mp != nil && mp != getg().m {
+		if gp := mp.curg; gp != nil && readgstatus(gp) == _Grunning && !gp.preempt {
+			gp.preempt = true
+			gp.stackguard0 = stackPreempt
+			return
+		}
+	}
+	preemptone(pp)
+}
