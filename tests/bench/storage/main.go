@@ -53,6 +53,8 @@ var rows = []struct{ name, title string }{
 	{"sequential-write", "sequential write, MB/s"},
 	{"first-read", "sequential read, the machine's first, MB/s"},
 	{"cached-read", "sequential read, cached, MB/s"},
+	{"cached-read-64K", "the same, 64 KiB at a time"},
+	{"cached-read-4K", "the same, 4 KiB at a time"},
 	{"random-read", "random reads of 4 KiB, cached, 1/s"},
 	{"synced-write", "writes of 4 KiB at random places, each with fsync, 1/s"},
 	{"synced-append", "appends of 100 bytes, each with fsync, 1/s"},

@@ -48,7 +48,9 @@ var phases = map[string][]bench{
 	},
 	"read": {
 		{"first-read", megabytes, sequentialRead, fileSize / piece},
-		{"cached-read", megabytes, sequentialRead, fileSize / piece},
+		{"cached-read", fileSize / 1e6, cachedRead(piece), 0},
+		{"cached-read-64K", fileSize / 1e6, cachedRead(64 << 10), 0},
+		{"cached-read-4K", fileSize / 1e6, cachedRead(block), 0},
 		{"random-read", 1, randomRead, 0},
 	},
 }
@@ -115,6 +117,27 @@ func sequentialRead(dir string, n int) error {
 		}
 	}
 	return nil
+}
+
+// cachedRead returns how to read the file from its beginning to its end, in pieces of
+// some size.
+func cachedRead(size int) func(dir string, n int) error {
+	return func(dir string, n int) error {
+		f, err := os.Open(filepath.Join(dir, "file"))
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		b := make([]byte, size)
+		for range n {
+			for off := int64(0); off < fileSize; off += int64(size) {
+				if _, err := f.ReadAt(b, off); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
 }
 
 func randomRead(dir string, n int) error {
