@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
 	"os"
 
 	"ringo.dev/ringo/vmm/abi"
@@ -56,18 +57,18 @@ func openImage(path string) (*image, error) {
 
 // parseImage reads an ELF file of the given size.
 func parseImage(r io.ReaderAt, size int64) (*image, error) {
-	f, err := elf.NewFile(r)
+	h, programs, err := readHeaders(r)
 	if err != nil {
 		return nil, fmt.Errorf("not an ELF file (%w); name a Go package or a file that ringo build made", err)
 	}
-	if f.Class != elf.ELFCLASS64 || f.Machine != elf.EM_X86_64 {
-		return nil, fmt.Errorf("built for %v, want linux/amd64", f.Machine)
+	if machine := elf.Machine(h.Machine); elf.Class(h.Ident[elf.EI_CLASS]) != elf.ELFCLASS64 || machine != elf.EM_X86_64 {
+		return nil, fmt.Errorf("built for %v, want linux/amd64", machine)
 	}
-	if f.Type != elf.ET_EXEC {
-		return nil, fmt.Errorf("ELF type %v; build without -buildmode=pie", f.Type)
+	if t := elf.Type(h.Type); t != elf.ET_EXEC {
+		return nil, fmt.Errorf("ELF type %v; build without -buildmode=pie", t)
 	}
-	m := &image{entry: f.Entry}
-	for _, p := range f.Progs {
+	m := &image{entry: h.Entry, nheaders: uint64(len(programs))}
+	for _, p := range programs {
 		switch p.Type {
 		case elf.PT_INTERP:
 			return nil, fmt.Errorf("dynamically linked; build with CGO_ENABLED=0")
@@ -86,13 +87,42 @@ func parseImage(r io.ReaderAt, size int64) (*image, error) {
 	if s := m.find(m.tender); s == nil || s.prot&abi.ProtExec == 0 {
 		return nil, fmt.Errorf("entry %#x is not in executable memory", m.tender)
 	}
-	var h [64]byte
-	if _, err := r.ReadAt(h[:], 0); err != nil {
-		return nil, err
-	}
-	m.nheaders = uint64(len(f.Progs))
-	m.headers = m.addrOf(binary.LittleEndian.Uint64(h[32:]))
+	m.headers = m.addrOf(h.Phoff)
 	return m, nil
+}
+
+// readHeaders reads the header of an ELF file and those of its segments; these
+// there are only if the file is for 64 bits. Nothing of them is checked but that
+// they are there. (Package debug/elf would also read those of all sections, and
+// more.)
+func readHeaders(r io.ReaderAt) (h elf.Header64, programs []*elf.Prog, err error) {
+	if err := binary.Read(io.NewSectionReader(r, 0, int64(binary.Size(h))), binary.LittleEndian, &h); err != nil {
+		return h, nil, err
+	}
+	if string(h.Ident[:4]) != elf.ELFMAG {
+		return h, nil, fmt.Errorf("it begins with %q", h.Ident[:4])
+	}
+	if elf.Class(h.Ident[elf.EI_CLASS]) != elf.ELFCLASS64 {
+		return h, nil, nil
+	}
+	table := make([]elf.Prog64, h.Phnum)
+	n := int64(binary.Size(table))
+	if h.Phoff > math.MaxInt64-uint64(n) || int(h.Phentsize) != binary.Size(elf.Prog64{}) {
+		return h, nil, fmt.Errorf("a table of segments at %#x, with entries of %d bytes", h.Phoff, h.Phentsize)
+	}
+	if err := binary.Read(io.NewSectionReader(r, int64(h.Phoff), n), binary.LittleEndian, table); err != nil {
+		return h, nil, fmt.Errorf("table of segments: %w", err)
+	}
+	for _, p := range table {
+		programs = append(programs, &elf.Prog{
+			ProgHeader: elf.ProgHeader{
+				Type: elf.ProgType(p.Type), Flags: elf.ProgFlag(p.Flags), Off: p.Off, Vaddr: p.Vaddr,
+				Paddr: p.Paddr, Filesz: p.Filesz, Memsz: p.Memsz, Align: p.Align,
+			},
+			ReaderAt: io.NewSectionReader(r, int64(p.Off), int64(p.Filesz)),
+		})
+	}
+	return h, programs, nil
 }
 
 func (m *image) addSegment(p *elf.Prog, size int64) error {

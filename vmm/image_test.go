@@ -50,6 +50,10 @@ func TestBadImages(t *testing.T) {
 		"both writable and executable":  func(f *testguest.File) { f.Programs[0].Flags = rwx },
 		"not all in the file":           func(f *testguest.File) { f.Programs[0].Memsz += 8 },
 		"not an ELF file":               func(f *testguest.File) { f.Header.Ident[0] = 0 },
+		"table of segments at 0xffff":   func(f *testguest.File) { f.Header.Phoff = 0xffff_ffff_ffff_ffff },
+		"entries of 32 bytes":           func(f *testguest.File) { f.Header.Phentsize = 32 },
+		"table of segments: unexpected": func(f *testguest.File) { f.Header.Phnum = 0xffff },
+		"reading notes":                 func(f *testguest.File) { f.Programs[2].Off = 1 << 63 },
 		"built for EM_386, want linux/": func(f *testguest.File) { f.Header.Machine = uint16(elf.EM_386) },
 	} {
 		f := testguest.New(testguest.Hello.Code())
