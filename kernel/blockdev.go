@@ -11,6 +11,9 @@ type BlockDevice struct {
 	Rdev uint64
 	Size int64 // bytes
 	Open func(flags int) (BlockFile, Errno)
+	// Counters returns what has been done with it: the numbers of a line of
+	// /proc/diskstats, behind the name.
+	Counters func() [17]uint64
 }
 
 // BlockFile is an open block device.

@@ -23,10 +23,28 @@ func partitions(disks []kernel.BlockDevice) []byte {
 	b := []byte("major minor  #blocks  name\n\n")
 	for _, d := range disks {
 		major, minor := kernel.SplitDev(d.Rdev)
-		for _, column := range []uint64{major, minor, uint64(d.Size >> 10)} {
-			b = append(strconv.AppendUint(b, column, 10), ' ')
-		}
+		b = appendColumns(b, major, minor, uint64(d.Size>>10))
 		b = append(append(b, d.Name...), '\n')
+	}
+	return b
+}
+
+// diskStats is /proc/diskstats.
+func diskStats(disks []kernel.BlockDevice) (b []byte) {
+	for _, d := range disks {
+		major, minor := kernel.SplitDev(d.Rdev)
+		b = append(append(appendColumns(b, major, minor), d.Name...), ' ')
+		counters := d.Counters()
+		b = appendColumns(b, counters[:]...)
+		b[len(b)-1] = '\n'
+	}
+	return b
+}
+
+// appendColumns appends numbers, each with a blank behind it.
+func appendColumns(b []byte, list ...uint64) []byte {
+	for _, n := range list {
+		b = append(strconv.AppendUint(b, n, 10), ' ')
 	}
 	return b
 }

@@ -81,6 +81,7 @@ func Build(config map[string]string) (*kernel.Kernel, Errno) {
 
 	top := root.Root().(*tmpfs.Dir)
 	k.SetDisks(findDisks)
+	k.RegisterProc("diskstats", func() []byte { return diskStats(k.BlockDevices()) })
 	k.RegisterProc("partitions", func() []byte { return partitions(k.BlockDevices()) })
 	k.SetTemp(fillRoot(top, k))
 	if err := k.Mount(procfs.New(k), "/proc", "proc", false); err != 0 {

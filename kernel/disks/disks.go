@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"ringo.dev/ringo/drivers/virtio"
 	"ringo.dev/ringo/drivers/virtio/spec"
@@ -78,7 +79,7 @@ func newCache() *pagecache.Cache {
 type disk struct {
 	name   string // such as "vda1"
 	rdev   uint64
-	device block.Device
+	device *block.Meter
 	whole  *disk // of a partition: its disk
 
 	// parts is held while part of a sector is replaced, of a whole disk.
@@ -123,7 +124,7 @@ func attach(k *kernel.Kernel, devices []block.Device) (found []*disk) {
 		if i == maxDisks {
 			break
 		}
-		whole := &disk{name: "vd" + string(rune('a'+i)), rdev: diskNumber(i, 0), device: device}
+		whole := &disk{name: "vd" + string(rune('a'+i)), rdev: diskNumber(i, 0), device: block.NewMeter(device)}
 		found = append(found, whole)
 		partitions, err := block.Partitions(device)
 		if err != nil {
@@ -133,7 +134,7 @@ func attach(k *kernel.Kernel, devices []block.Device) (found []*disk) {
 			found = append(found, &disk{
 				name:   whole.name + strconv.Itoa(p.Number),
 				rdev:   diskNumber(i, p.Number),
-				device: p.Open(device),
+				device: block.NewMeter(p.Open(whole.device)),
 				whole:  whole,
 			})
 		}
@@ -145,7 +146,22 @@ func attach(k *kernel.Kernel, devices []block.Device) (found []*disk) {
 // addTo makes disks known to k.
 func addTo(k *kernel.Kernel, disks []*disk) {
 	for _, d := range disks {
-		k.AddBlockDevice(kernel.BlockDevice{Name: d.name, Rdev: d.rdev, Size: d.device.Size(), Open: d.openFile})
+		k.AddBlockDevice(kernel.BlockDevice{Name: d.name, Rdev: d.rdev, Size: d.device.Size(), Open: d.openFile, Counters: d.counters})
+	}
+}
+
+// counters is what the disk is to kernel.BlockDevice.Counters (Linux's
+// Documentation/admin-guide/iostats.rst). Requests are not merged here.
+func (d *disk) counters() [17]uint64 {
+	const sector = 512
+	c := d.device.Counters()
+	ms := func(t time.Duration) uint64 { return uint64(t / time.Millisecond) }
+	return [17]uint64{
+		c.Reads.Requests, 0, c.Reads.Bytes / sector, ms(c.Reads.Time),
+		c.Writes.Requests, 0, c.Writes.Bytes / sector, ms(c.Writes.Time),
+		c.Pending, ms(c.Busy), ms(c.Waited),
+		c.Discards.Requests, 0, c.Discards.Bytes / sector, ms(c.Discards.Time),
+		c.Flushes.Requests, ms(c.Flushes.Time),
 	}
 }
 

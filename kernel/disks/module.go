@@ -5,6 +5,7 @@ import (
 	"syscall"
 
 	"ringo.dev/ringo/kernel"
+	"ringo.dev/ringo/kernel/block"
 	"ringo.dev/ringo/rt"
 )
 
@@ -17,7 +18,7 @@ func attachModules(k *kernel.Kernel) (found []*disk) {
 		found = append(found, &disk{
 			name:   "ram" + strconv.Itoa(i),
 			rdev:   kernel.MakeDev(moduleMajor, uint64(i)),
-			device: module(rt.Module(i)),
+			device: block.NewMeter(module(rt.Module(i))),
 		})
 	}
 	addTo(k, found)

@@ -239,7 +239,7 @@ func TestDisk(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.Args = append(c.Args, "-drive", "if=none,format=raw,id=d,file="+disk)
-			for _, p := range []string{"raw", "kept", "parallel", "unaligned", "ioctl", "end"} {
+			for _, p := range []string{"raw", "kept", "parallel", "unaligned", "ioctl", "counted", "end"} {
 				r := c.boot(t, pkg, seed+" "+p)
 				if !strings.Contains(r.Output, "ok "+p+"\n") || r.Status != exitStatus(0) {
 					t.Errorf("%s: status %d, output:\n%s", p, r.Status, r.Output)

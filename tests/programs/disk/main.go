@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,6 +30,7 @@ func main() {
 		"parallel":   parallel,
 		"unaligned":  unaligned,
 		"ioctl":      ioctl,
+		"counted":    counted,
 		"end":        end,
 		"second":     second,
 		"partitions": partitions,
@@ -249,6 +251,63 @@ func partitions() error {
 		d.Close()
 	}
 	return nil
+}
+
+// counted looks at what /proc/diskstats says of transfers.
+func counted() error {
+	const size = 64 << 10
+	before, err := counters()
+	if err != nil {
+		return err
+	}
+	err = use(os.O_RDWR, func(d *os.File) error {
+		if _, err := d.WriteAt(pattern(size, 1), 0); err != nil {
+			return err
+		}
+		if err := d.Sync(); err != nil {
+			return err
+		}
+		return compare(d, 0, pattern(size, 1))
+	})
+	if err != nil {
+		return err
+	}
+	after, err := counters()
+	if err != nil {
+		return err
+	}
+	const reads, sectorsRead, writes, sectorsWritten, pending, flushes = 0, 2, 4, 6, 8, 15
+	for field, want := range map[int]uint64{sectorsRead: size / 512, sectorsWritten: size / 512, pending: 0} {
+		if err := check.Equal(fmt.Sprintf("field %d", field), after[field]-before[field], want); err != nil {
+			return err
+		}
+	}
+	for _, field := range []int{reads, writes, flushes} {
+		if after[field] <= before[field] {
+			return fmt.Errorf("field %d was %d and is %d", field, before[field], after[field])
+		}
+	}
+	return nil
+}
+
+// counters returns the disk's line of /proc/diskstats.
+func counters() (list [17]uint64, err error) {
+	data, err := os.ReadFile("/proc/diskstats")
+	if err != nil {
+		return list, err
+	}
+	_, line, ok := strings.Cut(string(data), " "+strings.TrimPrefix(name, "/dev/")+" ")
+	line, _, _ = strings.Cut(line, "\n")
+	fields := strings.Fields(line)
+	if !ok || len(fields) != len(list) {
+		return list, fmt.Errorf("it is %q", data)
+	}
+	for i, f := range fields {
+		if list[i], err = strconv.ParseUint(f, 10, 64); err != nil {
+			return list, err
+		}
+	}
+	return list, nil
 }
 
 // readOnly wants a disk that cannot be written.
