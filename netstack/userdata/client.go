@@ -41,14 +41,28 @@ func dial(server netip.AddrPort, deadline time.Time) (*conn, error) {
 		return nil, err
 	}
 	c := &conn{fd, deadline}
-	if err = c.limit(syscall.SO_SNDTIMEO); err == nil {
-		err = inTime(syscall.Connect(fd, addr))
-	}
-	if err != nil {
+	if err := c.connect(addr); err != nil {
 		c.close()
 		return nil, err
 	}
 	return c, nil
+}
+
+// connect waits until the connection is there. A signal ends the wait and not the
+// connecting, so that the next call goes on with it, or finds that it is done.
+func (c *conn) connect(addr syscall.Sockaddr) error {
+	for {
+		if err := c.limit(syscall.SO_SNDTIMEO); err != nil {
+			return err
+		}
+		switch err := syscall.Connect(c.fd, addr); err {
+		case syscall.EINTR:
+		case nil, syscall.EISCONN:
+			return nil
+		default:
+			return inTime(err)
+		}
+	}
 }
 
 // close ends the connection. What was to be learned from it has been.
@@ -66,7 +80,7 @@ func (c *conn) limit(option int) error {
 
 // inTime returns errTime for the errors of a call that a limit has ended.
 func inTime(err error) error {
-	if err == syscall.EAGAIN || err == syscall.EINPROGRESS {
+	if err == syscall.EAGAIN || err == syscall.EINPROGRESS || err == syscall.EALREADY {
 		return errTime
 	}
 	return err

@@ -1,6 +1,7 @@
 package userdata
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -169,6 +171,41 @@ func TestFetchLater(t *testing.T) {
 	}))
 	if got, err := fetchWithin(defaultWait, at(server)[:1]); err != nil || string(got.data) != given {
 		t.Errorf("%q, %v", got.data, err)
+	}
+}
+
+// TestInterrupted has signals come while a connection is waited for, as the Go runtime
+// sends them: they do not end the wait.
+func TestInterrupted(t *testing.T) {
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(fd)
+	if err := errors.Join(syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), syscall.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
+	}
+	name, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(name.(*syscall.SockaddrInet4).Port))
+	c, err := dial(server, time.Now().Add(10*time.Second)) // the only one that the server has room for
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	signals := time.NewTicker(time.Millisecond)
+	defer signals.Stop()
+	go func() {
+		for range signals.C {
+			_ = syscall.Kill(syscall.Getpid(), syscall.SIGURG)
+		}
+	}()
+	const wait = 200 * time.Millisecond
+	start := time.Now()
+	if _, err := dial(server, start.Add(wait)); err != errTime || time.Since(start) < wait-10*time.Millisecond {
+		t.Errorf("%v after %v, want %v after %v", err, time.Since(start), errTime, wait)
 	}
 }
 
