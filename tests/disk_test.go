@@ -49,7 +49,7 @@ func TestDisk(t *testing.T) {
 			if err := os.WriteFile(other, append([]byte("the second disk\n"), make([]byte, 1<<20)...), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			showDisk(t, append(w.args, "--disk", disk), "raw", "kept", "parallel", "unaligned", "ioctl", "counted", "end")
+			showDisk(t, append(w.args, "--disk", disk), "raw", "kept", "parallel", "unaligned", "ioctl", "zeroes", "counted", "end")
 			showDisk(t, append(w.args, "--disk", disk+":ro"), "readonly", "kept")
 			showDisk(t, append(w.args, "--disk", disk, "--disk", other), "second", "kept")
 			showDisk(t, w.args, "absent")

@@ -1,6 +1,7 @@
 package virtio
 
 import (
+	"errors"
 	"strconv"
 
 	"ringo.dev/ringo/drivers/virtio/spec"
@@ -17,7 +18,9 @@ type Block struct {
 	chunk    int  // the most bytes of a request's data
 	ordered  bool // a flush covers writes of the same queue that are under way
 
-	maxDiscard int64 // bytes of one request; 0: not possible
+	maxDiscard  int64 // bytes of one request; 0: not possible
+	maxZeroes   int64 // the same for writing zeroes
+	zeroesUnmap bool  // writing zeroes may discard
 
 	queues []*blockQueue
 }
@@ -31,7 +34,7 @@ const (
 
 	blockWanted = spec.FeatureVersion1 | spec.FeatureEventIdx | spec.FeatureIndirect |
 		spec.BlockSegMax | spec.BlockReadOnly | spec.BlockSize | spec.BlockFlush |
-		spec.BlockQueues | spec.BlockDiscard
+		spec.BlockQueues | spec.BlockDiscard | spec.BlockWriteZeroes
 
 	// flatChunk is the most bytes of a request's data for ringo's own monitor, which knows
 	// memory by the guest's addresses: there it is one piece.
@@ -94,10 +97,20 @@ func (b *Block) configure(t Transport) error {
 	b.size = int64(sectors) * spec.BlockSector
 	b.size -= b.size % int64(b.sector)
 	if b.features&spec.BlockDiscard != 0 {
-		b.maxDiscard = int64(t.Config(spec.BlockConfigMaxDiscard, 4)) * spec.BlockSector
+		b.maxDiscard = b.maxRange(t, spec.BlockConfigMaxDiscard)
 	}
-	b.maxDiscard -= b.maxDiscard % int64(b.sector)
+	if b.features&spec.BlockWriteZeroes != 0 {
+		b.maxZeroes = b.maxRange(t, spec.BlockConfigMaxZeroes)
+		b.zeroesUnmap = t.Config(spec.BlockConfigZeroesDiscard, 1) == 1
+	}
 	return nil
+}
+
+// maxRange returns how many bytes, in whole blocks, one range may have: a field of the
+// configuration tells it in sectors.
+func (b *Block) maxRange(t Transport, field int) int64 {
+	n := int64(t.Config(field, 4)) * spec.BlockSector
+	return n - n%int64(b.sector)
 }
 
 // queueCount returns how many queues to use: not more than there are CPUs to make
@@ -188,19 +201,34 @@ func (b *Block) Flush() error {
 
 // Discard implements block.Device.
 func (b *Block) Discard(off, n int64) error {
-	if b.maxDiscard == 0 {
-		return nil
+	return b.inRanges(spec.BlockTypeDiscard, 0, b.maxDiscard, off, n)
+}
+
+// Zero implements block.Device.
+func (b *Block) Zero(off, n int64, discard bool) error {
+	flags := uint32(0)
+	if discard && b.zeroesUnmap {
+		flags = spec.BlockRangeUnmap
 	}
-	if err := b.check(spec.BlockTypeDiscard, off, n); err != nil {
+	return b.inRanges(spec.BlockTypeWriteZeroes, flags, b.maxZeroes, off, n)
+}
+
+// inRanges makes requests of a kind that have a range as their data, each of at most
+// most bytes. With 0 the device does not have them.
+func (b *Block) inRanges(kind, flags uint32, most, off, n int64) error {
+	if err := b.check(kind, off, n); err != nil {
 		return err
+	}
+	if most == 0 {
+		return errors.ErrUnsupported
 	}
 	op := b.begin()
 	for n > 0 && op.err == nil {
-		step := min(n, b.maxDiscard)
-		r := spec.BlockRange{Sector: uint64(off) / spec.BlockSector, Sectors: uint32(step / spec.BlockSector)}
+		step := min(n, most)
+		r := spec.BlockRange{Sector: uint64(off) / spec.BlockSector, Sectors: uint32(step / spec.BlockSector), Flags: flags}
 		data := make([]byte, spec.BlockRangeLen)
 		r.Encode(data)
-		op.request(blockRequest{kind: spec.BlockTypeDiscard, off: off, n: step, data: data})
+		op.request(blockRequest{kind: kind, off: off, n: step, data: data})
 		off, n = off+step, n-step
 	}
 	return op.end()
@@ -284,6 +312,8 @@ func (e *BlockError) Error() string {
 		verb = "write"
 	case spec.BlockTypeDiscard:
 		verb = "discard"
+	case spec.BlockTypeWriteZeroes:
+		verb = "write of zeroes"
 	}
 	return "disk: " + verb + " of " + strconv.FormatInt(e.n, 10) + " bytes at " + strconv.FormatInt(e.off, 10) + ": " + e.err.Error()
 }

@@ -14,6 +14,7 @@ import (
 func FuzzBlock(f *testing.F) {
 	config := make([]byte, spec.BlockConfigLen)
 	config[0], config[spec.BlockConfigSegMax], config[spec.BlockConfigBlockSize+1] = 100, 126, 2
+	config[spec.BlockConfigMaxDiscard], config[spec.BlockConfigMaxZeroes], config[spec.BlockConfigZeroesDiscard] = 9, 7, 1
 	f.Add([]byte{0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0}, config, uint64(1)<<32, byte(0))
 	f.Add([]byte{0, 0, 2, 0, 7, 0, 0, 0, 0, 8, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0}, config, ^uint64(0), byte(1))
 	f.Fuzz(func(t *testing.T, used, config []byte, features uint64, status byte) {
@@ -28,11 +29,16 @@ func FuzzBlock(f *testing.F) {
 		if b.Size() < 0 || b.SectorSize() < 512 || b.SectorSize() > 4096 || b.Size()%int64(b.SectorSize()) != 0 || b.chunk < pageSize {
 			t.Fatalf("a disk of %d bytes, in sectors of %d, by %d", b.Size(), b.SectorSize(), b.chunk)
 		}
+		for _, n := range []int64{b.maxDiscard, b.maxZeroes} {
+			if n < 0 || n%int64(b.SectorSize()) != 0 {
+				t.Fatalf("ranges of %d bytes, in sectors of %d", n, b.SectorSize())
+			}
+		}
 		for round := range 20 {
 			op := b.begin()
 			bq := op.queue
 			asked := 0
-			for _, kind := range []uint32{spec.BlockTypeRead, spec.BlockTypeWrite, spec.BlockTypeFlush} {
+			for _, kind := range []uint32{spec.BlockTypeRead, spec.BlockTypeWrite, spec.BlockTypeWriteZeroes, spec.BlockTypeFlush} {
 				if len(bq.q.free) >= 4 && bq.q.err == nil { // otherwise request waits for the device
 					asked++
 					op.request(blockRequest{kind: kind, n: 4096, data: make([]byte, 4096)})

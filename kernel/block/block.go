@@ -32,9 +32,44 @@ type Device interface {
 	// Flush makes every write that returned before it was called durable.
 	Flush() error
 	// Discard says that the n bytes at off are not needed any more; reading
-	// them gives anything until they are written. A device that cannot make
-	// use of it returns nil.
+	// them gives anything until they are written. A device that has no use for
+	// that returns nil, or errors.ErrUnsupported if it never has.
 	Discard(off, n int64) error
+	// Zero makes the n bytes at off zeroes, which is durable as what WriteAt
+	// writes is. With discard their space may be given back. A device that has
+	// no better way than to write them returns errors.ErrUnsupported and changes
+	// nothing; the function Zero then does that.
+	Zero(off, n int64, discard bool) error
+}
+
+// within checks that the n bytes at off are on d.
+func within(d Device, off, n int64) error {
+	if size := d.Size(); off < 0 || n < 0 || n > size || off > size-n {
+		return ErrBeyond
+	}
+	return nil
+}
+
+// Zero makes the n bytes at off zeroes: by d.Zero, or if d does not have that by
+// writing them.
+func Zero(d Device, off, n int64, discard bool) error {
+	err := d.Zero(off, n, discard)
+	if !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	if err := within(d, off, n); err != nil {
+		return err
+	}
+	const atOnce = 256 << 10
+	zeroes := make([]byte, min(n, atOnce))
+	for n > 0 {
+		step := min(n, atOnce)
+		if err := d.WriteAt(zeroes[:step], off); err != nil {
+			return err
+		}
+		off, n = off+step, n-step
+	}
+	return nil
 }
 
 // Transfer is a read or a write of the bytes at Off: one of several.

@@ -1,6 +1,7 @@
 package block
 
 import (
+	"errors"
 	"sync"
 	"time"
 )
@@ -14,7 +15,8 @@ type Meter struct {
 	last     time.Time // of the last change of what is pending
 }
 
-// Counters is what a Meter counts. A request that failed counts, too.
+// Counters is what a Meter counts. A request that failed counts, too, but not one that
+// the device does not have. Zeroes count as written.
 type Counters struct {
 	Reads, Writes, Discards, Flushes Count
 	Pending                          uint64        // requests that have not ended
@@ -61,9 +63,11 @@ func (m *Meter) request(kind *Count, n int, bytes int64, do func() error) error 
 	end := time.Now()
 	m.mu.Lock()
 	m.advance(end, -n)
-	kind.Requests += uint64(n)
-	kind.Bytes += uint64(bytes)
-	kind.Time += end.Sub(start) * time.Duration(n)
+	if !errors.Is(err, errors.ErrUnsupported) {
+		kind.Requests += uint64(n)
+		kind.Bytes += uint64(bytes)
+		kind.Time += end.Sub(start) * time.Duration(n)
+	}
 	m.mu.Unlock()
 	return err
 }
@@ -84,6 +88,11 @@ func (m *Meter) Flush() error { return m.request(&m.counters.Flushes, 1, 0, m.De
 // Discard implements Device.
 func (m *Meter) Discard(off, n int64) error {
 	return m.request(&m.counters.Discards, 1, n, func() error { return m.Device.Discard(off, n) })
+}
+
+// Zero implements Device.
+func (m *Meter) Zero(off, n int64, discard bool) error {
+	return m.request(&m.counters.Writes, 1, n, func() error { return m.Device.Zero(off, n, discard) })
 }
 
 // ReadAll implements Batcher.

@@ -231,7 +231,7 @@ func (s *section) Size() int64 { return s.p.Size }
 
 // ReadAt implements Device.
 func (s *section) ReadAt(p []byte, off int64) error {
-	if err := s.check(off, int64(len(p))); err != nil {
+	if err := within(s, off, int64(len(p))); err != nil {
 		return err
 	}
 	return s.Device.ReadAt(p, s.p.Start+off)
@@ -239,7 +239,7 @@ func (s *section) ReadAt(p []byte, off int64) error {
 
 // WriteAt implements Device.
 func (s *section) WriteAt(p []byte, off int64) error {
-	if err := s.check(off, int64(len(p))); err != nil {
+	if err := within(s, off, int64(len(p))); err != nil {
 		return err
 	}
 	return s.Device.WriteAt(p, s.p.Start+off)
@@ -267,7 +267,7 @@ func (s *section) WriteAll(list []Transfer, flush bool) error {
 func (s *section) moved(list []Transfer) ([]Transfer, error) {
 	moved := make([]Transfer, len(list))
 	for i, t := range list {
-		if err := s.check(t.Off, int64(len(t.Data))); err != nil {
+		if err := within(s, t.Off, int64(len(t.Data))); err != nil {
 			return nil, err
 		}
 		moved[i] = Transfer{t.Data, s.p.Start + t.Off}
@@ -277,15 +277,16 @@ func (s *section) moved(list []Transfer) ([]Transfer, error) {
 
 // Discard implements Device.
 func (s *section) Discard(off, n int64) error {
-	if err := s.check(off, n); err != nil {
+	if err := within(s, off, n); err != nil {
 		return err
 	}
 	return s.Device.Discard(s.p.Start+off, n)
 }
 
-func (s *section) check(off, n int64) error {
-	if off < 0 || n < 0 || n > s.p.Size || off > s.p.Size-n {
-		return ErrBeyond
+// Zero implements Device.
+func (s *section) Zero(off, n int64, discard bool) error {
+	if err := within(s, off, n); err != nil {
+		return err
 	}
-	return nil
+	return s.Device.Zero(s.p.Start+off, n, discard)
 }

@@ -25,6 +25,7 @@ func (m *memory) SectorSize() int                   { return m.sector }
 func (m *memory) ReadOnly() bool                    { return false }
 func (m *memory) Flush() error                      { return m.err }
 func (m *memory) Discard(off, n int64) error        { clear(m.b[off : off+n]); return m.err }
+func (m *memory) Zero(off, n int64, _ bool) error   { clear(m.b[off : off+n]); return m.err }
 func (m *memory) ReadAt(p []byte, off int64) error  { copy(p, m.b[off:off+int64(len(p))]); return m.err }
 func (m *memory) WriteAt(p []byte, off int64) error { copy(m.b[off:], p); return m.err }
 
@@ -155,12 +156,16 @@ func TestSection(t *testing.T) {
 		t.Errorf("reading its end: %v, %q", err, p[511])
 	}
 	for _, off := range []int64{-512, 2048, 1 << 62} {
-		if s.ReadAt(p, off) == nil || s.WriteAt(p, off) == nil || s.Discard(off, 512) == nil {
+		if s.ReadAt(p, off) == nil || s.WriteAt(p, off) == nil || s.Discard(off, 512) == nil || s.Zero(off, 512, false) == nil {
 			t.Errorf("a transfer at %d: accepted", off)
 		}
 	}
 	if err := s.Discard(0, 2048); err != nil || m.b[1024] != 0 {
 		t.Errorf("discard: %v", err)
+	}
+	copy(m.b[512:], bytes.Repeat([]byte("y"), 2048))
+	if err := s.Zero(512, 512, false); err != nil || strings.Count(string(m.b[512:2560]), "y") != 1536 || m.b[1535] != 'y' || m.b[2048] != 'y' {
+		t.Errorf("zeroes: %v, or in a wrong place", err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"syscall"
 	"testing"
+	"unsafe"
 
 	"ringo.dev/ringo/kernel"
 	"ringo.dev/ringo/kernel/block"
@@ -16,6 +17,7 @@ import (
 type memory struct {
 	b        []byte
 	readOnly bool
+	plain    bool // it cannot discard or make zeroes
 	err      error
 	flushes  int
 }
@@ -24,9 +26,20 @@ func (m *memory) Size() int64                       { return int64(len(m.b)) }
 func (m *memory) SectorSize() int                   { return 512 }
 func (m *memory) ReadOnly() bool                    { return m.readOnly }
 func (m *memory) Flush() error                      { m.flushes++; return m.err }
-func (m *memory) Discard(off, n int64) error        { clear(m.b[off:][:n]); return m.err }
 func (m *memory) ReadAt(p []byte, off int64) error  { copy(p, m.b[off:][:len(p)]); return m.err }
 func (m *memory) WriteAt(p []byte, off int64) error { copy(m.b[off:][:len(p)], p); return m.err }
+
+func (m *memory) Discard(off, n int64) error { return m.fill(off, n, '!') }
+
+func (m *memory) Zero(off, n int64, _ bool) error { return m.fill(off, n, 0) }
+
+func (m *memory) fill(off, n int64, with byte) error {
+	if m.plain {
+		return errors.ErrUnsupported
+	}
+	copy(m.b[off:][:n], bytes.Repeat([]byte{with}, int(n)))
+	return m.err
+}
 
 // newKernel returns a kernel with disks, and nodes for them in its root.
 func newKernel(devices ...block.Device) *kernel.Kernel {
@@ -95,6 +108,86 @@ func TestTransfers(t *testing.T) {
 	}
 	if err := k.Fsync(fd); err != syscall.EIO {
 		t.Errorf("fsync of a broken disk: %v", err)
+	}
+}
+
+// change asks for the n bytes at off to be changed, by one of the calls for that.
+type change func(k *kernel.Kernel, fd int, off, n int64) kernel.Errno
+
+func byIoctl(request uintptr) change {
+	return func(k *kernel.Kernel, fd int, off, n int64) kernel.Errno {
+		span := [2]int64{off, n}
+		_, err := k.Ioctl(fd, request, uintptr(unsafe.Pointer(&span)))
+		return err
+	}
+}
+
+func byFallocate(mode int) change {
+	return func(k *kernel.Kernel, fd int, off, n int64) kernel.Errno { return k.Fallocate(fd, mode, off, n) }
+}
+
+// TestChange makes zeroes and discards by each of the calls for that, on a disk that
+// can do it and on one that cannot.
+func TestChange(t *testing.T) {
+	const keepSize, size = 1, 8192
+	for _, c := range []struct {
+		name   string
+		do     change
+		with   byte         // what is there afterwards
+		plain  kernel.Errno // of a disk that has no such request
+		beyond kernel.Errno // of a range that goes beyond the disk's end
+	}{
+		{"BLKZEROOUT", byIoctl(blkZeroOut), 0, 0, syscall.EINVAL},
+		{"BLKDISCARD", byIoctl(blkDiscard), '!', syscall.EOPNOTSUPP, syscall.EINVAL},
+		{"zero range", byFallocate(16), 0, 0, syscall.EINVAL},
+		{"zero range, keep size", byFallocate(16 | keepSize), 0, 0, 0},
+		{"punch hole", byFallocate(2 | keepSize), 0, syscall.EOPNOTSUPP, 0},
+		{"no hide stale", byFallocate(2 | 4 | keepSize), '!', syscall.EOPNOTSUPP, 0},
+	} {
+		for _, plain := range []bool{false, true} {
+			m := &memory{b: bytes.Repeat([]byte("."), size), plain: plain}
+			k := newKernel(m)
+			fd := open(t, k, "/vda", syscall.O_RDWR)
+			want, wantErr := bytes.Clone(m.b), kernel.Errno(0)
+			if wantErr = c.plain; !plain || c.plain == 0 {
+				wantErr = 0
+				copy(want[512:][:1024], bytes.Repeat([]byte{c.with}, 1024))
+			}
+			if err := c.do(k, fd, 512, 1024); err != wantErr || !bytes.Equal(m.b, want) {
+				t.Errorf("%s, plain %v: %v, or the disk does not hold what it should", c.name, plain, err)
+			}
+			for _, r := range [][2]int64{{100, 512}, {512, 100}, {size, 512}, {0, 0}, {-512, 512}, {0, -512}, {1 << 62, 512}} {
+				if err := c.do(k, fd, r[0], r[1]); err != syscall.EINVAL {
+					t.Errorf("%s, plain %v: %d bytes at %d: %v", c.name, plain, r[1], r[0], err)
+				}
+			}
+			if err := c.do(k, open(t, k, "/vda", syscall.O_RDONLY), 0, 512); err != syscall.EBADF {
+				t.Errorf("%s, open for reading: %v", c.name, err)
+			}
+			if !bytes.Equal(m.b, want) {
+				t.Errorf("%s, plain %v: a call that fails changes something", c.name, plain)
+			}
+			if plain {
+				continue
+			}
+			if err := c.do(k, fd, size-512, 1024); err != c.beyond {
+				t.Errorf("%s, beyond the end: %v", c.name, err)
+			}
+			m.err = errors.New("broken")
+			if err := c.do(k, fd, 0, 512); err != syscall.EIO {
+				t.Errorf("%s, a broken disk: %v", c.name, err)
+			}
+		}
+	}
+	k := newKernel(&memory{b: make([]byte, size)})
+	fd := open(t, k, "/vda", syscall.O_RDWR)
+	for _, mode := range []int{0, keepSize, 2, 2 | 16 | keepSize, 8, 32} {
+		if err := k.Fallocate(fd, mode, 0, 512); err != syscall.EOPNOTSUPP {
+			t.Errorf("mode %d: %v", mode, err)
+		}
+	}
+	if _, err := k.Ioctl(fd, blkZeroOut, 0); err != syscall.EFAULT {
+		t.Errorf("BLKZEROOUT of nothing: %v", err)
 	}
 }
 

@@ -1,10 +1,12 @@
 package disks
 
 import (
+	"errors"
 	"sync"
 	"syscall"
 
 	"ringo.dev/ringo/kernel"
+	"ringo.dev/ringo/kernel/block"
 )
 
 // diskFile is an open disk. Every transfer goes to the device; one that is not
@@ -157,25 +159,46 @@ func (f *diskFile) Sync() kernel.Errno {
 	return 0
 }
 
-// Allocate can discard (fallocate(2), FALLOC_FL_PUNCH_HOLE), in whole sectors.
-// What it leaves reads as anything until written.
+// Allocate makes zeroes or discards, in whole sectors, as fallocate(2) does on
+// Linux's disks: a hole is zeroes that the device makes itself, or else refused.
 func (f *diskFile) Allocate(mode int, off, n int64) kernel.Errno {
-	const keepSize, punchHole, noHideStale = 1, 2, 4
-	if mode != keepSize|punchHole|noHideStale {
-		return syscall.EOPNOTSUPP // punched holes read as zeroes otherwise
+	const keepSize, punchHole, noHideStale, zeroRange = 1, 2, 4, 16
+	do := f.zero
+	switch mode {
+	case zeroRange, zeroRange | keepSize:
+	case punchHole | keepSize:
+		do = f.punch
+	case punchHole | keepSize | noHideStale:
+		do = f.disk.device.Discard
+	default:
+		return syscall.EOPNOTSUPP
 	}
-	return f.discard(off, n)
+	if mode&keepSize != 0 {
+		n = min(n, f.disk.device.Size()-off)
+	}
+	return f.change(off, n, do)
 }
 
-func (f *diskFile) discard(off, n int64) kernel.Errno {
+// zero makes zeroes of what the device may have to keep room for.
+func (f *diskFile) zero(off, n int64) error { return block.Zero(f.disk.device, off, n, false) }
+
+// punch makes zeroes of what takes no room, if the device has that.
+func (f *diskFile) punch(off, n int64) error { return f.disk.device.Zero(off, n, true) }
+
+// change lets do change the n bytes at off, which must be sectors of the disk.
+func (f *diskFile) change(off, n int64, do func(off, n int64) error) kernel.Errno {
 	d := f.disk.device
 	if !f.writes {
 		return syscall.EBADF
 	}
-	if off < 0 || n < 0 || off > d.Size() || n > d.Size()-off || (off|n)&int64(d.SectorSize()-1) != 0 {
+	if off < 0 || n <= 0 || n > d.Size() || off > d.Size()-n || (off|n)&int64(d.SectorSize()-1) != 0 {
 		return syscall.EINVAL
 	}
-	if err := d.Discard(off, n); err != nil {
+	err := do(off, n)
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		return syscall.EOPNOTSUPP
+	case err != nil:
 		return f.failed(err)
 	}
 	return 0
@@ -188,8 +211,9 @@ const (
 	blkFlushBuf  = 0x1261
 	blkSectorGet = 0x1268
 	blkDiscard   = 0x1277
-	blkBlockGet  = 0x80081270
 	blkPhysGet   = 0x127b
+	blkZeroOut   = 0x127f
+	blkBlockGet  = 0x80081270
 	blkGetSize64 = 0x80081272
 )
 
@@ -214,13 +238,20 @@ func (f *diskFile) Ioctl(request, arg uintptr) (uintptr, kernel.Errno) {
 	case blkFlushBuf:
 		return 0, f.Sync()
 	case blkDiscard:
-		span, err := kernel.UserValue[[2]int64](arg, false)
-		if err == 0 {
-			err = f.discard(span[0], span[1])
-		}
-		return 0, err
+		return 0, f.changeSpan(arg, d.Discard)
+	case blkZeroOut:
+		return 0, f.changeSpan(arg, f.zero)
 	}
 	return 0, syscall.ENOTTY
+}
+
+// changeSpan is change of the range at arg: offset and length.
+func (f *diskFile) changeSpan(arg uintptr, do func(off, n int64) error) kernel.Errno {
+	span, err := kernel.UserValue[[2]int64](arg, false)
+	if err != 0 {
+		return err
+	}
+	return f.change(span[0], span[1], do)
 }
 
 // put stores an ioctl's answer at arg.

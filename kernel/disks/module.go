@@ -49,3 +49,4 @@ func (m module) ReadAt(p []byte, off int64) error {
 func (m module) WriteAt(p []byte, off int64) error { return syscall.EROFS }
 func (m module) Flush() error                      { return nil }
 func (m module) Discard(off, n int64) error        { return syscall.EROFS }
+func (m module) Zero(off, n int64, _ bool) error   { return syscall.EROFS }

@@ -21,7 +21,7 @@ func TestModule(t *testing.T) {
 			t.Errorf("reading at %d: no error", off)
 		}
 	}
-	if d.WriteAt(p, 0) == nil || d.Discard(0, moduleSector) == nil {
+	if d.WriteAt(p, 0) == nil || d.Discard(0, moduleSector) == nil || block.Zero(d, 0, moduleSector, false) == nil {
 		t.Error("it can be written")
 	}
 }

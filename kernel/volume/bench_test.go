@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -39,7 +40,8 @@ func (d fileDisk) WriteAt(p []byte, off int64) error {
 	return err
 }
 
-func (d fileDisk) Discard(off, n int64) error { return nil }
+func (d fileDisk) Discard(off, n int64) error      { return nil }
+func (d fileDisk) Zero(off, n int64, _ bool) error { return errors.ErrUnsupported }
 
 func mountFile(b *testing.B, size int64) *mounted {
 	f, err := os.Create(filepath.Join(b.TempDir(), "disk"))

@@ -249,6 +249,23 @@ func TestDisk(t *testing.T) {
 	}
 }
 
+// TestDiskZeroes makes zeroes on a disk that can do it, and on one that cannot.
+func TestDiskZeroes(t *testing.T) {
+	for property, options := range map[string]string{"zeroes": "", "written": ",write-zeroes=off,discard=off"} {
+		t.Run(property, func(t *testing.T) {
+			disk := filepath.Join(t.TempDir(), "disk.img")
+			if err := os.WriteFile(disk, make([]byte, 16<<20), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			m := machine{"q35", "max", []string{"-device", "virtio-blk-pci,drive=d" + options, "-drive", "if=none,format=raw,id=d,file=" + disk}}
+			r := m.boot(t, "tests/programs/disk", seed+" "+property)
+			if !strings.Contains(r.Output, "ok "+property+"\n") || r.Status != exitStatus(0) {
+				t.Errorf("status %d, output:\n%s", r.Status, r.Output)
+			}
+		})
+	}
+}
+
 // TestDiskOrder checks that a machine's disks have the names that ringo run gives
 // them, on each kind of machine.
 func TestDiskOrder(t *testing.T) {

@@ -17,7 +17,4 @@ type Disk interface {
 	// TryReadV is ReadV if that need not wait for the medium. Else it reports
 	// false, and what pieces hold is undefined.
 	TryReadV(pieces [][]byte, off int64) (bool, error)
-	// Zero makes the n bytes at off zeroes. With discard their space may be
-	// given back.
-	Zero(off, n int64, discard bool) error
 }

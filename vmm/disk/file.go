@@ -243,25 +243,13 @@ func (d *File) Discard(off, n int64) error {
 	return err
 }
 
-// Zero implements Disk.
+// Zero implements block.Device, where the host's file system can do it.
 func (d *File) Zero(off, n int64, discard bool) error {
 	mode := uint32(unix.FALLOC_FL_ZERO_RANGE)
 	if discard {
 		mode = unix.FALLOC_FL_PUNCH_HOLE
 	}
-	err := d.allocate("write of zeroes", mode|unix.FALLOC_FL_KEEP_SIZE, off, n)
-	if !errors.Is(err, unix.EOPNOTSUPP) {
-		return err
-	}
-	zeroes := make([]byte, min(n, 1<<20))
-	for n > 0 {
-		step := min(n, int64(len(zeroes)))
-		if err := d.WriteAt(zeroes[:step], off); err != nil {
-			return err
-		}
-		off, n = off+step, n-step
-	}
-	return nil
+	return d.allocate("write of zeroes", mode|unix.FALLOC_FL_KEEP_SIZE, off, n)
 }
 
 // allocate is fallocate(2).

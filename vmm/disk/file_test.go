@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"ringo.dev/ringo/kernel/block"
 )
 
 // newFile makes a file of n bytes.
@@ -63,7 +65,7 @@ func TestFile(t *testing.T) {
 		t.Errorf("what is in memory: %v, %v, or it is wrong", done, err)
 	}
 	for _, discard := range []bool{false, true} {
-		if err := d.Zero(4096, 8192, discard); err != nil {
+		if err := block.Zero(d, 4096, 8192, discard); err != nil {
 			t.Fatal(err)
 		}
 		clear(want[4096:][:8192])

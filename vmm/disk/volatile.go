@@ -2,6 +2,7 @@ package disk
 
 import (
 	"bytes"
+	"errors"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -95,23 +96,21 @@ func (v *Volatile) Flush() error {
 }
 
 // Discard implements block.Device.
-func (v *Volatile) Discard(off, n int64) error { return v.fill(off, n, 0xdb) }
-
-// Zero implements Disk.
-func (v *Volatile) Zero(off, n int64, _ bool) error { return v.fill(off, n, 0) }
-
-func (v *Volatile) fill(off, n int64, with byte) error {
+func (v *Volatile) Discard(off, n int64) error {
 	const step = 1 << 20
-	b := bytes.Repeat([]byte{with}, int(min(max(n, 0), step)))
+	garbage := bytes.Repeat([]byte{0xdb}, int(min(max(n, 0), step)))
 	for n > 0 {
 		k := min(n, step)
-		if err := v.WriteAt(b[:k], off); err != nil {
+		if err := v.WriteAt(garbage[:k], off); err != nil {
 			return err
 		}
 		off, n = off+k, n-k
 	}
 	return nil
 }
+
+// Zero leaves it to block.Zero to write them, through the cache.
+func (v *Volatile) Zero(off, n int64, _ bool) error { return errors.ErrUnsupported }
 
 // ReadV implements Disk.
 func (v *Volatile) ReadV(pieces [][]byte, off int64) error {

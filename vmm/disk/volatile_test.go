@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"testing"
+
+	"ringo.dev/ringo/kernel/block"
 )
 
 // TestVolatile checks that what is read is what was written, that Flush brings all
@@ -20,7 +22,7 @@ func TestVolatile(t *testing.T) {
 		p := bytes.Repeat([]byte{byte(i)}, n)
 		if i%7 == 0 {
 			clear(p)
-			if err := v.Zero(int64(off), int64(n), true); err != nil {
+			if err := block.Zero(v, int64(off), int64(n), true); err != nil {
 				t.Fatal(err)
 			}
 		} else if err := v.WriteV([][]byte{p[:1], p[1:]}, int64(off)); err != nil {

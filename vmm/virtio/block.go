@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ringo.dev/ringo/drivers/virtio/spec"
+	"ringo.dev/ringo/kernel/block"
 	"ringo.dev/ringo/vmm/disk"
 )
 
@@ -273,7 +274,7 @@ func (b *blockDevice) ranges(r *blockRequest) (status byte, err error) {
 		if discard {
 			err = b.disk.Discard(off, n)
 		} else {
-			err = b.disk.Zero(off, n, s.Flags != 0)
+			err = block.Zero(b.disk, off, n, s.Flags != 0)
 		}
 		if err != nil {
 			return 0, err

@@ -126,6 +126,106 @@ func TestBlockDiscard(t *testing.T) {
 	}
 }
 
+// zeroing is a disk that remembers how it was asked for zeroes.
+type zeroing struct {
+	disk.Disk
+	mu   sync.Mutex
+	asks map[[2]int64]bool // by offset and length: whether to discard
+}
+
+func (z *zeroing) Zero(off, n int64, discard bool) error {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.asks[[2]int64{off, n}] = discard
+	return z.Disk.Zero(off, n, discard)
+}
+
+// zeroLimits is the transport of a disk that says other things of writing zeroes.
+type zeroLimits struct {
+	driver.Transport
+	without uint64 // features
+	sectors uint32 // of one request
+	unmap   uint32
+}
+
+func (z zeroLimits) Features() uint64 { return z.Transport.Features() &^ z.without }
+
+func (z zeroLimits) Config(off, n int) uint32 {
+	switch off {
+	case spec.BlockConfigMaxZeroes:
+		return z.sectors
+	case spec.BlockConfigZeroesDiscard:
+		return z.unmap
+	}
+	return z.Transport.Config(off, n)
+}
+
+// TestBlockZero makes zeroes on disks that can do it, in large or small steps, and on
+// such that cannot.
+func TestBlockZero(t *testing.T) {
+	const size, off, n = 1 << 20, 4096, 512 << 10
+	for name, c := range map[string]struct {
+		limits   zeroLimits
+		requests int // 0: the disk cannot do it
+		discard  bool
+	}{
+		"large":           {zeroLimits{sectors: 1 << 22, unmap: 1}, 1, true},
+		"small":           {zeroLimits{sectors: 100, unmap: 1}, 11, true},
+		"without discard": {zeroLimits{sectors: 1 << 22}, 1, false},
+		"impossible":      {zeroLimits{sectors: 1 << 22, unmap: 0xff}, 1, false},
+		"no sectors":      {zeroLimits{}, 0, false},
+		"no feature":      {zeroLimits{without: spec.BlockWriteZeroes, sectors: 1 << 22, unmap: 1}, 0, false},
+	} {
+		z := &zeroing{Disk: newDisk(t, size)}
+		c.limits.Transport, _ = connect(t, NewBlock(z, func(err error) { t.Error(err) }))
+		b, err := driver.OpenBlock(c.limits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, discard := range []bool{false, true} {
+			z.asks = map[[2]int64]bool{}
+			want, got := bytes.Repeat([]byte{7}, size), make([]byte, size)
+			if err := b.WriteAt(want, 0); err != nil {
+				t.Fatal(err)
+			}
+			clear(want[off:][:n])
+			err := b.Zero(off, n, discard)
+			if c.requests == 0 {
+				if !errors.Is(err, errors.ErrUnsupported) {
+					t.Errorf("%s: %v", name, err)
+				}
+				err = block.Zero(b, off, n, discard)
+			}
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if err := b.ReadAt(got, 0); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("%s: %v, or the disk does not hold what it should", name, err)
+			}
+			if len(z.asks) != c.requests {
+				t.Errorf("%s: %d requests", name, len(z.asks))
+			}
+			for at, asked := range z.asks {
+				if asked != (discard && c.discard) {
+					t.Errorf("%s: %d bytes at %d, discard %v: the device was asked for %v", name, at[1], at[0], discard, asked)
+				}
+			}
+		}
+	}
+}
+
+// TestBlockNoDiscard has a disk that cannot discard.
+func TestBlockNoDiscard(t *testing.T) {
+	tr, _ := connect(t, NewBlock(newDisk(t, 1<<20), nil))
+	b, err := driver.OpenBlock(zeroLimits{Transport: tr, without: spec.BlockDiscard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Discard(0, 512); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("discard: %v", err)
+	}
+}
+
 // slowWrites is a disk that takes its time to write. It counts what is not done
 // when it is flushed.
 type slowWrites struct {
@@ -191,7 +291,7 @@ func TestBlockRefused(t *testing.T) {
 	b, _ := openBlock(t, f)
 	for _, c := range []struct{ n, off int64 }{{100, 0}, {512, 100}, {512, 1 << 20}, {1024, 1<<20 - 512}, {512, -512}, {512, 1<<63 - 512}} {
 		p := make([]byte, c.n)
-		if b.ReadAt(p, c.off) == nil || b.WriteAt(p, c.off) == nil || b.Discard(c.off, c.n) == nil {
+		if b.ReadAt(p, c.off) == nil || b.WriteAt(p, c.off) == nil || b.Discard(c.off, c.n) == nil || b.Zero(c.off, c.n, true) == nil {
 			t.Errorf("%d bytes at %d: accepted", c.n, c.off)
 		}
 	}
@@ -207,6 +307,7 @@ func (failing) TryReadV([][]byte, int64) (bool, error) { return false, nil }
 func (failing) WriteV([][]byte, int64) error           { return errBroken }
 func (failing) Flush() error                           { return errBroken }
 func (failing) Discard(int64, int64) error             { return errBroken }
+func (failing) Zero(int64, int64, bool) error          { return errBroken }
 
 // TestBlockErrors checks that an error of the disk is one of the driver, and
 // that the disk can be used on.
@@ -221,6 +322,7 @@ func TestBlockErrors(t *testing.T) {
 	for range 3 {
 		for name, err := range map[string]error{
 			"read": b.ReadAt(p, 0), "write": b.WriteAt(p, 0), "flush": b.Flush(), "discard": b.Discard(0, 512),
+			"zeroes":     b.Zero(0, 512, false),
 			"large read": b.ReadAt(make([]byte, 1<<20), 0),
 		} {
 			if !errors.Is(err, driver.ErrDevice) {
@@ -244,7 +346,7 @@ func TestBlockReadOnly(t *testing.T) {
 	defer f.Close()
 	b, _ := openBlock(t, f)
 	p := make([]byte, 512)
-	if !b.ReadOnly() || b.WriteAt(p, 0) == nil || b.ReadAt(p, 0) != nil {
+	if !b.ReadOnly() || b.WriteAt(p, 0) == nil || b.Zero(0, 512, false) == nil || b.ReadAt(p, 0) != nil {
 		t.Error("a read-only disk can be written, or cannot be read")
 	}
 }

@@ -3,6 +3,7 @@ package blocktest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -103,6 +104,9 @@ func (d *Disk) WriteAt(p []byte, off int64) error {
 
 // Flush has nothing to do.
 func (d *Disk) Flush() error { return nil }
+
+// Zero leaves it to block.Zero to write them.
+func (d *Disk) Zero(off, n int64, _ bool) error { return errors.ErrUnsupported }
 
 // Discard leaves something else behind where anything was written.
 func (d *Disk) Discard(off, n int64) error {

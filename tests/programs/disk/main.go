@@ -30,6 +30,8 @@ func main() {
 		"parallel":   parallel,
 		"unaligned":  unaligned,
 		"ioctl":      ioctl,
+		"zeroes":     func() error { return zeroes(true) },
+		"written":    func() error { return zeroes(false) },
 		"counted":    counted,
 		"end":        end,
 		"second":     second,
@@ -189,6 +191,76 @@ func ioctl() error {
 		}
 		return check.Equal("the size of a sector", sector, 512)
 	})
+}
+
+// zeroes makes zeroes, and discards, between data that stays. able says whether the
+// disk can: if not, the zeroes are written, and what cannot be done is refused.
+func zeroes(able bool) error {
+	const (
+		at, size, off, n    = 12 << 20, 3 << 20, 512, 2<<20 + 1536
+		blkDiscard          = 0x1277
+		blkZeroOut          = 0x127f
+		keepSize, punchHole = 1, 2
+		zeroRange           = 16
+	)
+	var refused error
+	if !able {
+		refused = syscall.EOPNOTSUPP
+	}
+	ioctl := func(request uintptr) func(*os.File) error {
+		return func(d *os.File) error {
+			span := [2]uint64{at + off, n}
+			if _, _, e := syscall.Syscall(syscall.SYS_IOCTL, d.Fd(), request, uintptr(unsafe.Pointer(&span))); e != 0 {
+				return e
+			}
+			return nil
+		}
+	}
+	fallocate := func(mode uint32) func(*os.File) error {
+		return func(d *os.File) error { return syscall.Fallocate(int(d.Fd()), mode, at+off, n) }
+	}
+	for _, c := range []struct {
+		name string
+		do   func(*os.File) error
+		want error
+		any  bool // what is there afterwards can be anything
+	}{
+		{"BLKZEROOUT", ioctl(blkZeroOut), nil, false},
+		{"FALLOC_FL_ZERO_RANGE", fallocate(zeroRange | keepSize), nil, false},
+		{"FALLOC_FL_PUNCH_HOLE", fallocate(punchHole | keepSize), refused, false},
+		{"BLKDISCARD", ioctl(blkDiscard), refused, true},
+	} {
+		err := use(os.O_RDWR, func(d *os.File) error {
+			want := pattern(size, len(c.name))
+			if _, err := d.WriteAt(want, at); err != nil {
+				return err
+			}
+			if err := c.do(d); err != c.want {
+				return fmt.Errorf("%v, want %v", err, c.want)
+			}
+			middle := want[off:][:n]
+			switch {
+			case c.want == nil && !c.any:
+				clear(middle)
+			case c.want == nil:
+				if _, err := d.ReadAt(middle, at+off); err != nil {
+					return err
+				}
+			}
+			if err := d.Sync(); err != nil {
+				return err
+			}
+			return compare(d, at, want)
+		})
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+		err = use(os.O_RDONLY, c.do)
+		if err := check.Is(c.name+" of a disk that is open for reading", err, syscall.EBADF); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // end reads and writes at the disk's end.
