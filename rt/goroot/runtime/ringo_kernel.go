@@ -4,6 +4,7 @@ package runtime
 
 import (
 	"internal/abi"
+	"internal/runtime/atomic"
 	"internal/runtime/sys"
 	"internal/runtime/syscall/linux"
 	"unsafe"
@@ -138,11 +139,13 @@ func ringoExchange(gp, next *g) {
 		trace.GoSwitch(next, false)
 	}
 	gp.waitreason = waitReasonIOWait
-	setMNoWB(&gp.m, nil)
 	casgstatus(gp, _Grunning, _Gwaiting)
+	// Only now: a goroutine that runs has an m, at which the collector may look.
+	// Without one, gp is free to be run by another thread.
+	setMNoWB(&gp.m, nil)
 
 	setGNoWB(&mp.curg, next)
-	for readgstatus(next)&^_Gscan != _Gwaiting {
+	for readgstatus(next)&^_Gscan != _Gwaiting || atomic.Loadp(unsafe.Pointer(&next.m)) != nil {
 		osyield() // a worker on its way to rest, on another thread
 	}
 	setMNoWB(&next.m, mp)
