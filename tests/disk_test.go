@@ -3,6 +3,7 @@ package tests
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"ringo.dev/ringo/tools/volumes"
+	"ringo.dev/ringo/vmm/disk"
 )
 
 // newDisk makes a file for a disk of so many MB.
@@ -55,6 +57,31 @@ func TestDisk(t *testing.T) {
 			showDisk(t, w.args, "absent")
 		})
 	}
+}
+
+// TestDirectDisk uses disks past the host's page cache: a raw one, and a volume that
+// is then used by way of it.
+func TestDirectDisk(t *testing.T) {
+	needKVM(t)
+	raw, data := newDisk(t, 16), filepath.Join(t.TempDir(), "data.img")
+	d, err := disk.OpenDirect(raw, true)
+	if errors.Is(err, disk.ErrNotDirect) {
+		t.Skipf("this needs a file system with O_DIRECT, which TMPDIR can name: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Close()
+	if err := volumes.Create(data, 16<<20); err != nil {
+		t.Fatal(err)
+	}
+	direct := []string{"--smp", "2", "--disk", raw + ":direct"}
+	showDisk(t, direct, "raw", "kept", "parallel", "unaligned", "counted", "end")
+	showDisk(t, []string{"--disk", raw + ":direct:ro"}, "readonly", "kept")
+	showDisk(t, []string{"--disk", raw}, "kept")
+	showDisk(t, []string{"--disk", data + ":/data:direct"}, "stored", "found")
+	showDisk(t, []string{"--disk", data + ":/data:ro"}, "found")
+	showDisk(t, []string{"--disk", data + ":/data:direct"}, "crowded")
 }
 
 // TestPartitions uses the partitions of a GPT.
@@ -114,6 +141,7 @@ func TestDiskErrors(t *testing.T) {
 		"in use, QEMU": {[]string{"--vmm", "qemu", "--disk", held}, `in use by another virtual machine`},
 		"root":         {[]string{"--disk", disk + ":/"}, `want FILE\[:/PATH\]\[:ro\]`},
 		"no name":      {[]string{"--disk", ":/data"}, `want FILE\[:/PATH\]\[:ro\]`},
+		"direct":       {[]string{"--disk", "/proc/version:ro:direct"}, `leave out :direct`},
 		"process":      {[]string{"--vmm", "process", "--disk", disk}, `--disk is for virtual machines`},
 	} {
 		t.Run(name, func(t *testing.T) {

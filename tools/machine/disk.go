@@ -19,21 +19,33 @@ type Disk struct {
 	File     string // a file with the disk's content, or a block device
 	Path     string // where the volume on it is mounted; "": nowhere
 	ReadOnly bool
+	Direct   bool // past the host's page cache
 }
 
 // maxDisks is how many disks a machine can have: vda to vdh.
 const maxDisks = 8
 
-// ParseDisk parses FILE[:/PATH][:ro].
+// ParseDisk parses FILE[:/PATH][:ro][:direct]. The options are in any order.
 func ParseDisk(text string) (d Disk, err error) {
-	d.File, d.ReadOnly = strings.CutSuffix(text, ":ro")
+	d.File = text
+	for cutOption(&d.File, ":ro", &d.ReadOnly) || cutOption(&d.File, ":direct", &d.Direct) {
+	}
 	if file, dir, ok := strings.Cut(d.File, ":/"); ok {
 		d.File, d.Path = file, path.Clean("/"+dir)
 	}
 	if d.File == "" || d.Path == "/" || strings.ContainsAny(d.Path, "\n\x00") {
-		return d, fmt.Errorf("%s: want FILE[:/PATH][:ro], and a path below /", text)
+		return d, fmt.Errorf("%s: want FILE[:/PATH][:ro][:direct], and a path below /", text)
 	}
 	return d, nil
+}
+
+// cutOption sets an option that is at the end of text, once, and cuts it off.
+func cutOption(text *string, option string, set *bool) (found bool) {
+	if *set {
+		return false
+	}
+	*text, *set = strings.CutSuffix(*text, option)
+	return *set
 }
 
 // mounts returns the boot configuration (package syscalls) for the volumes, and
@@ -65,7 +77,7 @@ func openDisks(disks []Disk) (open []*disk.File, err error) {
 		return nil, fmt.Errorf("--disk: %d disks; a machine has at most %d", len(disks), maxDisks)
 	}
 	for _, d := range disks {
-		f, err := disk.Open(d.File, d.ReadOnly)
+		f, err := d.open()
 		if err != nil {
 			closeDisks(open)
 			return nil, err
@@ -77,6 +89,13 @@ func openDisks(disks []Disk) (open []*disk.File, err error) {
 		}
 	}
 	return open, nil
+}
+
+func (d *Disk) open() (*disk.File, error) {
+	if d.Direct {
+		return disk.OpenDirect(d.File, d.ReadOnly)
+	}
+	return disk.Open(d.File, d.ReadOnly)
 }
 
 // checkVolume finds out whether a disk that shall be mounted has a volume on it.
@@ -126,6 +145,9 @@ func (q *QEMU) diskArgs(disks []Disk) (args []string, err error) {
 		drive := "if=none,format=raw,discard=unmap,id=" + id + ",file=" + strings.ReplaceAll(d.File, ",", ",,")
 		if d.ReadOnly {
 			drive += ",readonly=on"
+		}
+		if d.Direct {
+			drive += ",cache.direct=on"
 		}
 		args = append(args, "-drive", drive, "-device", kind+",drive="+id)
 	}

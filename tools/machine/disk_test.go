@@ -12,13 +12,18 @@ func TestParseDisk(t *testing.T) {
 		"a.img:/data":                 {File: "a.img", Path: "/data"},
 		"a.img:/data/x/:ro":           {File: "a.img", Path: "/data/x", ReadOnly: true},
 		"/dev/disk/by-path/pci-0:1f":  {File: "/dev/disk/by-path/pci-0:1f"},
+		"a.img:direct":                {File: "a.img", Direct: true},
+		"a.img:/data:ro:direct":       {File: "a.img", Path: "/data", ReadOnly: true, Direct: true},
+		"a.img:/data:direct:ro":       {File: "a.img", Path: "/data", ReadOnly: true, Direct: true},
+		"direct:/direct":              {File: "direct", Path: "/direct"},
+		"a:direct:direct":             {File: "a:direct", Direct: true},
 		"a.img:/with,comma: and more": {File: "a.img", Path: "/with,comma: and more"},
 	} {
 		if got, err := ParseDisk(text); got != want || err != nil {
 			t.Errorf("%s: %+v, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"", ":ro", ":/data", "a.img:/", "a.img:/..", "a.img:/x\ny"} {
+	for _, text := range []string{"", ":ro", ":direct:ro", "a.img:/:direct", ":/data", "a.img:/", "a.img:/..", "a.img:/x\ny"} {
 		if d, err := ParseDisk(text); err == nil {
 			t.Errorf("%q: %+v", text, d)
 		}

@@ -64,7 +64,7 @@ func runCommand() *cobra.Command {
 	flags.IntVar(&f.cpus, "smp", 1, "`NUMBER` of virtual CPUs")
 	flags.StringVar(&f.network, "net", "user", "`NETWORK` of the guest: user, tap:NAME or none")
 	flags.StringArrayVarP(&f.shares, "volume", "v", nil, "share a directory with the program: `HOSTDIR:/PATH[:ro]`; repeatable")
-	flags.StringArrayVar(&f.disks, "disk", nil, "give it a disk, as /dev/vda and so on; with a path, the volume on it is mounted there: `FILE[:/PATH][:ro]`; repeatable")
+	flags.StringArrayVar(&f.disks, "disk", nil, "give it a disk, as /dev/vda and so on; with a path, the volume on it is mounted there; with :direct, past the host's page cache: `FILE[:/PATH][:ro][:direct]`; repeatable")
 	flags.StringArrayVar(&f.files, "files", nil, filesUsage)
 	flags.StringArrayVarP(&f.env, "env", "e", nil, "environment variable `K=V`, or K for its value here; repeatable")
 	flags.StringVar(&f.vmm, "vmm", "kvm", "`PLACE` to run it in: kvm, qemu, or process for a process of this system")

@@ -1,6 +1,7 @@
 // Package disk is what the VMM's block devices, and the tools that work on
 // volumes, keep data in: a raw file of the host, or one of its block devices,
-// locked for as long as it is open (File). Volatile stands in front of a disk
+// locked for as long as it is open (File), with the host's page cache or without
+// (OpenDirect). Volatile stands in front of a disk
 // for tests of what a power cut leaves behind.
 package disk
 

@@ -19,7 +19,8 @@ var ErrInUse = errors.New("the disk is in use by another virtual machine or tool
 const sectorSize = 512
 
 // File is a disk in a raw file, or a block device of the host. What is written
-// goes to the host's page cache, and with Flush to the medium.
+// goes to the host's page cache, and with Flush to the medium. One of OpenDirect
+// goes past that cache.
 type File struct {
 	f        *os.File
 	fd       int
@@ -27,6 +28,7 @@ type File struct {
 	size     int64
 	sector   int
 	readOnly bool
+	direct   *direct // nil: by the page cache
 }
 
 var (
@@ -38,17 +40,24 @@ var (
 // readOnly is set against those who write. The lock is one of its open file
 // description on the whole file, so that it goes with the process, and meets
 // those that QEMU takes.
-func Open(name string, readOnly bool) (*File, error) {
+func Open(name string, readOnly bool) (*File, error) { return openWith(0, name, readOnly) }
+
+// openWith opens a disk with more flags of open(2).
+func openWith(flags int, name string, readOnly bool) (*File, error) {
 	mode, lock := os.O_RDWR, int16(unix.F_WRLCK)
 	if readOnly {
 		mode, lock = os.O_RDONLY, unix.F_RDLCK
 	}
-	f, err := os.OpenFile(name, mode, 0)
+	isDirect := flags&unix.O_DIRECT != 0
+	f, err := os.OpenFile(name, mode|flags, 0)
+	if isDirect && errors.Is(err, unix.EINVAL) {
+		return nil, fmt.Errorf("disk %s: %w", name, ErrNotDirect)
+	}
 	if err != nil {
 		return nil, explain(name, err)
 	}
 	d := &File{f: f, fd: int(f.Fd()), name: name, readOnly: readOnly}
-	if err := d.open(lock); err != nil {
+	if err := d.setUp(lock, isDirect); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("disk %s: %w", name, err)
 	}
@@ -68,8 +77,8 @@ func explain(name string, err error) error {
 	return fmt.Errorf("disk %s: %w", name, err)
 }
 
-// open locks the file and finds out its size.
-func (d *File) open(lock int16) error {
+// setUp locks the file, and finds out its size and its sectors'.
+func (d *File) setUp(lock int16, isDirect bool) error {
 	info, err := d.f.Stat()
 	if err != nil {
 		return err
@@ -82,6 +91,7 @@ func (d *File) open(lock int16) error {
 		return fmt.Errorf("locking it: %w", err)
 	}
 	d.sector = sectorSize
+	unit := safeAlignment
 	switch mode := info.Mode(); {
 	case mode.IsRegular():
 		d.size = info.Size()
@@ -92,8 +102,14 @@ func (d *File) open(lock int16) error {
 		if d.sector, err = unix.IoctlGetInt(d.fd, unix.BLKSSZGET); err != nil {
 			return err
 		}
+		unit = d.sector
 	default:
 		return errors.New("it is neither a regular file nor a block device")
+	}
+	if isDirect {
+		if err := d.useDirect(unit); err != nil {
+			return err
+		}
 	}
 	if d.sector < sectorSize || d.sector > maxSector || d.sector&(d.sector-1) != 0 {
 		return fmt.Errorf("its sectors of %d bytes are not supported", d.sector)
@@ -116,7 +132,8 @@ func (d *File) Close() error { return d.f.Close() }
 // Size is what the file held when it was opened.
 func (d *File) Size() int64 { return d.size }
 
-// SectorSize is that of the block device, or 512 of a file.
+// SectorSize is that of the block device, or 512 of a file. One of OpenDirect may
+// have larger ones.
 func (d *File) SectorSize() int { return d.sector }
 
 // ReadOnly implements block.Device.
@@ -130,7 +147,16 @@ func (d *File) WriteAt(p []byte, off int64) error { return d.WriteV([][]byte{p},
 
 // ReadV implements Disk. Bytes that a file lost since it was opened are an error.
 func (d *File) ReadV(pieces [][]byte, off int64) error {
-	return d.transfer("read", pieces, off, unix.Preadv)
+	if d.direct.takes(pieces) {
+		return d.transfer("read", pieces, off, unix.Preadv)
+	}
+	return d.bounce("read", pieces, off, func(p []byte, pieces [][]byte, off int64) error {
+		if err := d.ReadAt(p, off); err != nil {
+			return err
+		}
+		scatter(pieces, p)
+		return nil
+	})
 }
 
 // WriteV implements Disk.
@@ -138,7 +164,13 @@ func (d *File) WriteV(pieces [][]byte, off int64) error {
 	if d.readOnly {
 		return d.failed("write", off, length(pieces), unix.EROFS)
 	}
-	return d.transfer("write", pieces, off, unix.Pwritev)
+	if d.direct.takes(pieces) {
+		return d.transfer("write", pieces, off, unix.Pwritev)
+	}
+	return d.bounce("write", pieces, off, func(p []byte, pieces [][]byte, off int64) error {
+		gather(p, pieces)
+		return d.WriteAt(p, off)
+	})
 }
 
 // maxPieces is how many pieces one system call takes (IOV_MAX).
@@ -208,8 +240,8 @@ func (d *File) TryReadV(pieces [][]byte, off int64) (bool, error) {
 	if err := d.check("read", off, n); err != nil {
 		return false, err
 	}
-	if len(pieces) > maxPieces {
-		return false, nil
+	if d.direct != nil || len(pieces) > maxPieces {
+		return false, nil // past the page cache, RWF_NOWAIT waits for the medium all the same
 	}
 	// What goes wrong here, ReadV will find as well, and report.
 	got, err := unix.Preadv2(d.fd, pieces, off, unix.RWF_NOWAIT)

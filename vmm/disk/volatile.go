@@ -118,9 +118,7 @@ func (v *Volatile) ReadV(pieces [][]byte, off int64) error {
 	if err := v.ReadAt(p, off); err != nil {
 		return err
 	}
-	for _, piece := range pieces {
-		p = p[copy(piece, p):]
-	}
+	scatter(pieces, p)
 	return nil
 }
 

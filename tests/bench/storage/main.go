@@ -2,12 +2,13 @@
 // volume, with the same program as a process on the host directory that holds the
 // volume's file:
 //
-//	go run ./tests/bench/storage [-runs N] [-dir DIR] [-new]
+//	go run ./tests/bench/storage [-runs N] [-dir DIR] [-new] [-direct]
 //
 // It prints a table of medians. What is measured is in the program's own module,
 // since it uses a database. The volume's file was written once before, as the
 // file of a volume that is in use is; with -new it has not been, and the host's
-// file system has to find space for it meanwhile.
+// file system has to find space for it meanwhile. With -direct the machine goes past
+// the host's page cache.
 package main
 
 import (
@@ -34,6 +35,7 @@ func main() {
 	flag.IntVar(&o.runs, "runs", 3, "measure everything this often")
 	flag.StringVar(&o.dir, "dir", os.TempDir(), "a directory of the file system to be measured")
 	flag.BoolVar(&o.fresh, "new", false, "the volume's file has never been written")
+	flag.BoolVar(&o.direct, "direct", false, "the machine's disk goes past the host's page cache")
 	flag.Parse()
 	if err := run(context.Background(), &o); err != nil {
 		log.Fatal(err)
@@ -42,9 +44,10 @@ func main() {
 
 // options are the command's flags.
 type options struct {
-	runs  int
-	dir   string
-	fresh bool
+	runs   int
+	dir    string
+	fresh  bool
+	direct bool
 }
 
 // rows are the lines of the table, in order: what the program calls them, and a
@@ -108,7 +111,7 @@ func run(ctx context.Context, o *options) error {
 				return fmt.Errorf("process: %w", err)
 			}
 		}
-		if err := measureMachine(ctx, ringo, program, dir, o.fresh, machine); err != nil {
+		if err := measureMachine(ctx, ringo, program, dir, o, machine); err != nil {
 			return fmt.Errorf("machine: %w", err)
 		}
 		log.Printf("run %d of %d", n+1, o.runs)
@@ -152,16 +155,20 @@ func measureProcess(ctx context.Context, program, dir, phase string, f figures) 
 	return f.add(string(out))
 }
 
-func measureMachine(ctx context.Context, r *harness.Ringo, program, dir string, fresh bool, f figures) error {
+func measureMachine(ctx context.Context, r *harness.Ringo, program, dir string, o *options, f figures) error {
 	name := filepath.Join(dir, "disk.img")
-	if err := makeVolume(name, fresh); err != nil {
+	if err := makeVolume(name, o.fresh); err != nil {
 		return err
+	}
+	disk := name + ":/data"
+	if o.direct {
+		disk += ":direct"
 	}
 	defer os.Remove(name)
 	for _, phase := range []string{"write", "read"} {
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 		defer cancel()
-		result, err := r.Run(ctx, "-m", "512M", "--net", "none", "--disk", name+":/data", program, "--", "/data", phase)
+		result, err := r.Run(ctx, "-m", "512M", "--net", "none", "--disk", disk, program, "--", "/data", phase)
 		if err != nil || result.Status != 0 {
 			return fmt.Errorf("status %d, %w\n%s", result.Status, err, result.Output)
 		}
