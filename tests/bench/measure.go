@@ -150,11 +150,23 @@ func startRelay(ctx context.Context, r *harness.Ringo, web string) (g *harness.G
 	if err != nil {
 		return nil, since, err
 	}
-	if err := g.Await(ctx, relayReady); err != nil {
-		g.Stop()
+	defer func() {
+		if err != nil {
+			g.Stop()
+		}
+	}()
+	if err := g.Await(ctx, "\n"); err != nil {
 		return nil, since, err
 	}
-	return g, time.Now(), nil
+	now, err := monotonic()
+	if err != nil {
+		return nil, since, err
+	}
+	var started int64
+	if _, err := fmt.Sscanf(g.Output(), relayReady, &started); err != nil {
+		return nil, since, fmt.Errorf("the relay's first line: %w\n%s", err, g.Output())
+	}
+	return g, time.Now().Add(-time.Duration(now - started)), nil
 }
 
 // measure starts a server, measures it, and ends it.

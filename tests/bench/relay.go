@@ -13,8 +13,16 @@ import (
 	"ringo.dev/ringo/tests/harness"
 )
 
-// relayReady is what the relay prints when it starts the server.
-const relayReady = "relay: starting the server"
+// relayReady is what the relay prints before it starts the server, and the time
+// in ns on the clock that all processes of the machine share.
+const relayReady = "relay: starting the server at %d\n"
+
+// monotonic returns CLOCK_MONOTONIC, in ns.
+func monotonic() (int64, error) {
+	var ts unix.Timespec
+	err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
+	return ts.Nano(), err
+}
 
 // relay runs in a second network: it makes a tap there with the address of the
 // server, passes frames between that and the client's tap (descriptor 3), and
@@ -38,7 +46,11 @@ func relay(file string) error {
 	server.Stdout, server.Stderr = os.Stdout, os.Stderr
 	server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	signal.Ignore(syscall.SIGTERM)
-	fmt.Println(relayReady)
+	now, err := monotonic()
+	if err != nil {
+		return err
+	}
+	fmt.Printf(relayReady, now)
 	return server.Run()
 }
 
