@@ -234,6 +234,61 @@ var netstackRules = []Rule{
 		Count:   1,
 		Why:     "find out once that an address is not the machine's own",
 	}, {
+		File:    gvisor + "/tcpip/transport/internal/network/endpoint.go",
+		Match:   `(?m)^\tconnectedRoute \*stack\.Route .*$`,
+		Replace: "$0\n\n\tkept stack.KeptRoute",
+		Count:   1,
+		Why:     keptRouteWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/internal/network/endpoint.go",
+		Match:   `(?m)^\tr, err := e\.stack\.FindRoute\(nicID,`,
+		Replace: "\tr, err := e.kept.Find(e.stack, nicID,",
+		Count:   1,
+		Why:     keptRouteWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/internal/network/endpoint.go",
+		Match:   `(?m)^\te\.multicastMemberships = nil$`,
+		Replace: "$0\n\te.kept.Release()",
+		Count:   1,
+		Why:     keptRouteWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/stack.go",
+		Match:   `(?m)^\ts\.routeMu\.Lock\(\)$`,
+		Replace: "$0\n\troutesChanged()",
+		Count:   5,
+		Why:     keptRouteWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/nic.go",
+		Match:   `(?m)^\treturn n\.enabled\.Swap\(v\) != v$`,
+		Replace: "\tdefer routesChanged()\n$0",
+		Count:   1,
+		Why:     keptRouteWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/nic.go",
+		Match:   `(?m)^\tn\.spoofing\.Store\(enable\)$`,
+		Replace: "$0\n\troutesChanged()",
+		Count:   1,
+		Why:     keptRouteWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/nic.go",
+		Match:   `(?m)^\treturn forwardingEP\.SetForwarding\(enable\), nil$`,
+		Replace: "\tdefer routesChanged()\n$0",
+		Count:   1,
+		Why:     keptRouteWhy,
+	}, {
+		// All that changes an interface's addresses, or one of them, comes by here.
+		File:    gvisor + "/tcpip/stack/addressable_endpoint_state.go",
+		Match:   `(?m)^func \(a \*AddressableEndpointState\) (addAndAcquireAddressLocked|releaseAddressStateLocked)\(.*\{$`,
+		Replace: "$0\n\troutesChanged()",
+		Count:   2,
+		Why:     keptRouteWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/addressable_endpoint_state.go",
+		Match:   `(?m)^func \(a \*addressState\) (SetKind|remove|SetDeprecated|SetLifetimes)\(.*\{\n\ta\.mu\.Lock\(\)$`,
+		Replace: "$0\n\troutesChanged()",
+		Count:   4,
+		Why:     keptRouteWhy,
+	}, {
 		File:    gvisor + "/tcpip/tcpip.go",
 		Match:   `(?ms)^func \(mt MonotonicTime\) Add\(.*?^\}$`,
 		Replace: monotonicAdd,
@@ -445,6 +500,7 @@ const (
 	rackWhy       = "repeat at once what RACK knows to be lost"
 	missedWhy     = "look for a peer's address among an interface's once"
 	locksWhy      = "lock without a call"
+	keptRouteWhy  = "find the way to a peer once for many datagrams"
 	synTimeWhy    = "measure round trips by the SYN that was answered"
 	cubicWhy      = "let a small congestion window grow"
 	patienceWhy   = "not give a connection up that is making progress"
