@@ -10,7 +10,6 @@ import (
 	"maps"
 	"net/netip"
 	"os"
-	"os/signal"
 	"slices"
 	"syscall"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"ringo.dev/ringo/vmm"
 	"ringo.dev/ringo/vmm/device"
 	"ringo.dev/ringo/vmm/net/gateway"
+	"ringo.dev/ringo/vmm/signals"
 	"ringo.dev/ringo/vmm/virtio"
 )
 
@@ -152,8 +152,10 @@ func Run(ctx context.Context, o Options) (status int, err error) {
 	if err := vmm.Lockdown(sharePaths(o.Shares)...); err != nil {
 		return 0, fmt.Errorf("locking the VMM in: %w", err)
 	}
-	// Only now, since this starts threads, and to lock one in takes its time.
-	stop := handOn(vm)
+	stop, err := handOn(vm)
+	if err != nil {
+		return 0, err
+	}
 	defer stop()
 	s, err := vm.Run(ctx)
 	if errors.Is(err, errTimeout) {
@@ -165,19 +167,16 @@ func Run(ctx context.Context, o Options) (status int, err error) {
 
 // handOn hands signals on to the guest until the returned function is called.
 // A request to end becomes SIGTERM; the second one ends the VM.
-func handOn(vm *vmm.VM) (stop func()) {
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM,
+func handOn(vm *vmm.VM) (stop func(), err error) {
+	caught, err := signals.Catch(syscall.SIGINT, syscall.SIGTERM,
 		syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH)
-	done := make(chan struct{})
+	if err != nil {
+		return nil, err
+	}
 	go func() {
 		ending := false
-		for {
-			select {
-			case <-done:
-				return
-			case s := <-signals:
-				sig := s.(syscall.Signal)
+		for list := caught.Next(); len(list) > 0; list = caught.Next() {
+			for _, sig := range list {
 				if sig == syscall.SIGINT || sig == syscall.SIGTERM {
 					if ending {
 						vm.Kill()
@@ -188,8 +187,5 @@ func handOn(vm *vmm.VM) (stop func()) {
 			}
 		}
 	}()
-	return func() {
-		signal.Stop(signals)
-		close(done)
-	}
+	return caught.Stop, nil
 }

@@ -14,6 +14,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"ringo.dev/ringo/vmm/signals"
 )
 
 func needLandlock(t *testing.T) {
@@ -107,8 +109,7 @@ func TestStubbornProcess(t *testing.T) {
 	case "no ruleset":
 		// This thread is told, as another one would be.
 		runtime.LockOSThread()
-		handler, restorer := addresses()
-		if _, err := setAction(&sigaction{handler, saSiginfo | saRestorer | saOnStack | saRestart, restorer, ^uint64(0)}); err != nil {
+		if _, err := signals.Handle(signal, handlerAddress()); err != nil {
 			t.Fatal(err)
 		}
 		rulesetFD = 2

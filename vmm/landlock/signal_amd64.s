@@ -39,16 +39,8 @@ answer:
 done:
 	RET
 
-// restorer is what a handler returns to.
-TEXT ·restorer(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
-	MOVL	$15, AX	// rt_sigreturn
-	SYSCALL
-	INT	$3
-
-// func addresses() (handler, restorer uintptr)
-TEXT ·addresses(SB), NOSPLIT, $0-16
+// func handlerAddress() uintptr
+TEXT ·handlerAddress(SB), NOSPLIT, $0-8
 	LEAQ	·restrict(SB), AX
-	MOVQ	AX, handler+0(FP)
-	LEAQ	·restorer(SB), AX
-	MOVQ	AX, restorer+8(FP)
+	MOVQ	AX, ret+0(FP)
 	RET

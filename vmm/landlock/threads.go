@@ -14,16 +14,17 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"ringo.dev/ringo/vmm/signals"
 )
 
 // Each thread has to make the system calls itself. So each gets a signal, whose
-// handler (signal_amd64.s) makes them; it uses nothing of Go's, and so runs on
-// threads of C, and in the middle of whatever a thread does.
+// handler (signal_amd64.s, and package signals) makes them; it uses nothing of Go's, and
+// so runs on threads of C, and in the middle of whatever a thread does.
 //
 // The signal is the one by which libc and Go's runtime make system calls on all
 // threads, too. It is never blocked but for moments: libc lets nobody block it,
-// and Go unblocks it in every thread. Calls that it interrupts go on afterwards
-// or fail with EINTR, as with any signal of Go's runtime.
+// and Go unblocks it in every thread.
 //
 // What shows that no thread was forgotten: a thread is restricted from its first
 // instruction on if the one that started it was. So none is left as soon as all
@@ -55,16 +56,8 @@ var (
 // not do it is answered + errno; 0 is none yet.
 const answered = 1
 
-// addresses returns those of the signal's handler and of what that returns to.
-func addresses() (handler, restorer uintptr)
-
-// sigaction is the kernel's struct of that name.
-type sigaction struct {
-	handler  uintptr
-	flags    uint64
-	restorer uintptr
-	mask     uint64
-}
+// handlerAddress returns that of the signal's handler.
+func handlerAddress() uintptr
 
 // siginfo is the kernel's siginfo_t, as it is for rt_sigqueueinfo(2).
 type siginfo struct {
@@ -75,13 +68,6 @@ type siginfo struct {
 }
 
 const siQueue = -1 // SI_QUEUE
-
-const (
-	saSiginfo  = 0x4
-	saRestorer = 0x04000000
-	saOnStack  = 0x08000000 // a goroutine's stack may be too small
-	saRestart  = 0x10000000
-)
 
 // restrictThreads puts all threads of this process under a ruleset.
 func restrictThreads(fd int, patience time.Duration) error {
@@ -98,20 +84,19 @@ func restrictThreads(fd int, patience time.Duration) error {
 	if err := restrictSelf(fd); err != nil {
 		return err
 	}
-	handler, restorer := addresses()
 	atomic.StoreUint32(&rulesetFD, uint32(fd))
-	old, err := setAction(&sigaction{handler, saSiginfo | saRestorer | saOnStack | saRestart, restorer, ^uint64(0)})
+	before, err := signals.Handle(signal, handlerAddress())
 	if err != nil {
 		return err
 	}
 	restricted := map[int]bool{unix.Gettid(): true}
-	var list, before []int
+	var list, last []int
 	for {
 		if list, err = threads(tasks); err != nil {
 			return err
 		}
 		unknown := slices.DeleteFunc(slices.Clone(list), func(tid int) bool { return restricted[tid] })
-		if len(unknown) == 0 && slices.Equal(list, before) {
+		if len(unknown) == 0 && slices.Equal(list, last) {
 			break
 		}
 		for some := range slices.Chunk(unknown, maxTold) {
@@ -119,10 +104,9 @@ func restrictThreads(fd int, patience time.Duration) error {
 				return err // the handler stays, for who has not answered yet
 			}
 		}
-		before = list
+		last = list
 	}
-	_, err = setAction(old)
-	return err
+	return before.Restore(signal)
 }
 
 // restrictSelf restricts this thread.
@@ -170,17 +154,6 @@ func restrictSome(tids []int, deadline time.Time, restricted map[int]bool) error
 		}
 	}
 	return nil
-}
-
-// setAction sets the signal's action, behind the back of Go's runtime, and
-// returns the one before.
-func setAction(a *sigaction) (old *sigaction, err error) {
-	old = new(sigaction)
-	_, _, e := unix.RawSyscall6(unix.SYS_RT_SIGACTION, signal, uintptr(unsafe.Pointer(a)), uintptr(unsafe.Pointer(old)), unsafe.Sizeof(a.mask), 0, 0)
-	if e != 0 {
-		return nil, os.NewSyscallError("rt_sigaction", e)
-	}
-	return old, nil
 }
 
 // openTasks opens the directory that lists the threads of this process.
