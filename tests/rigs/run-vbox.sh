@@ -25,6 +25,8 @@ done
 script=$(mktemp)
 trap 'rm -f "$script"' EXIT
 cat >"$script" <<'S'
+exec </dev/null
+stty -F /dev/ttyS0 -echo # what vboxrig.sh sends is not for us
 failed=0
 names="NAMES"
 # wanted NAME : was this test asked for?
@@ -43,9 +45,20 @@ format() {
 		failed=1
 	fi
 }
-# web NAME IMAGE CONTROLLER CARD : boots an image in a machine of its own
+# web NAME IMAGE CONTROLLER CARD : boots an image and fetches pages
 web() {
 	wanted "$1" || return 0
+	for try in 1 2 3; do
+		machine "$@" && return
+		# QEMU's emulated AMD-V can deliver an interrupt twice; the guest then says
+		# this, and the fault is not its own.
+		grep -q 'interrupts a processor that has interrupts off' "/root/$1.txt" || break
+	done
+	failed=1
+}
+# machine NAME IMAGE CONTROLLER CARD : the same in one virtual machine
+machine() {
+	echo "booting $1"
 	cp "/mnt/$2" /root/
 	case $2 in *.iso) kind=dvddrive boot=dvd ;; *) kind=hdd boot=disk ;; esac
 	case $3 in PIIX4) bus=ide ;; *) bus=sata ;; esac
@@ -75,11 +88,11 @@ web() {
 		echo "FAIL $1: $pages pages"
 		cat "$log" /root/headless.txt
 		grep -A 40 'Guru Meditation' "/root/vms/$1/Logs/VBox.log"
-		failed=1
 	fi
-	kill $vm
+	kill $vm 2>/dev/null
 	wait $vm
 	VBoxManage unregistervm "$1" --delete >/dev/null 2>&1
+	[ $pages = 100 ]
 }
 web cd-ide-e1000 web.iso PIIX4 82540EM
 web cd-ide-virtio web.iso PIIX4 virtio
