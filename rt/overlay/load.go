@@ -64,7 +64,7 @@ func (l *loader) addImports() error {
 			return fmt.Errorf("package %s: %w", pkg, err)
 		}
 	}
-	for _, r := range rules {
+	for _, r := range rules() {
 		if l.seen[path.Dir(r.File)] && !l.ruled[r.File] {
 			return fmt.Errorf("the rule to %s: there is no file %s", r.Why, r.File)
 		}
@@ -74,12 +74,12 @@ func (l *loader) addImports() error {
 
 // applyRules applies the rules for a file that is not of the standard library.
 func (l *loader) applyRules(name string, data []byte) ([]byte, error) {
-	for i := range rules {
-		if rules[i].File != name {
+	for _, r := range rules() {
+		if r.File != name {
 			continue
 		}
 		var err error
-		if data, err = rules[i].apply(data, minorName(len(l.context.ReleaseTags))); err != nil {
+		if data, err = r.apply(data, minorName(len(l.context.ReleaseTags))); err != nil {
 			return nil, err
 		}
 		l.ruled[name] = true

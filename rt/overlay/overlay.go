@@ -88,7 +88,7 @@ func Generate(c Config) (*Overlay, error) {
 
 // files returns the overlay's files by their slash-separated path below GOROOT/src.
 func (c *Config) files(minor int) (map[string][]byte, error) {
-	files, err := patch(os.DirFS(filepath.Join(c.GOROOT, "src")), rules, minorName(minor))
+	files, err := patch(os.DirFS(filepath.Join(c.GOROOT, "src")), rules(), minorName(minor))
 	if err != nil {
 		return nil, err
 	}

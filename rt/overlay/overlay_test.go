@@ -56,7 +56,7 @@ func testConfig(t *testing.T) Config {
 		}
 	}
 	old := rules
-	rules = nil
+	rules = func() []Rule { return nil }
 	t.Cleanup(func() { rules = old })
 	return Config{
 		Source:   testSource(),
@@ -158,7 +158,9 @@ func TestGenerateErrors(t *testing.T) {
 // TestUnusedRule has a rule for a file that a package of the overlay lacks.
 func TestUnusedRule(t *testing.T) {
 	c := testConfig(t)
-	rules = []Rule{{File: "example.org/dep/sub/gone.go", Match: "x", Count: 1, Why: "test"}}
+	rules = func() []Rule {
+		return []Rule{{File: "example.org/dep/sub/gone.go", Match: "x", Count: 1, Why: "test"}}
+	}
 	if _, err := Generate(c); err == nil || !strings.Contains(err.Error(), "gone.go") {
 		t.Errorf("got %v, want an error about gone.go", err)
 	}

@@ -76,7 +76,7 @@ func testSyscallSites(t *testing.T, goroot, release string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := patch(os.DirFS(filepath.Join(goroot, "src")), rules, minorName(minor))
+	files, err := patch(os.DirFS(filepath.Join(goroot, "src")), rules(), minorName(minor))
 	if err != nil {
 		t.Fatal(err)
 	}

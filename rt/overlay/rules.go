@@ -1,9 +1,15 @@
 package overlay
 
-import "slices"
+import (
+	"slices"
+	"sync"
+)
 
-// rules are all rules, in the order in which they are applied.
-var rules = slices.Concat(syscallRules, runtimeRules, packageSyscallRules, typedRules, gvisorRules, netstackRules, dataRules, diskRules, startRules)
+// rules returns all rules, in the order in which they are applied. (They are made when
+// they are needed: most runs of the ringo command do not.)
+var rules = sync.OnceValue(func() []Rule {
+	return slices.Concat(syscallRules, runtimeRules, packageSyscallRules, typedRules(), gvisorRules, netstackRules, dataRules, diskRules, startRules)
+})
 
 // syscallSite is one SYSCALL instruction in the Go assembler's syntax.
 const syscallSite = `(?m)^\tSYSCALL$`

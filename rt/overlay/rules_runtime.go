@@ -113,33 +113,35 @@ var packageSyscallRules = []Rule{
 
 // typedRules make the wrappers of frequent calls in package syscall call the
 // kernel's functions, which rt/goroot/syscall/ringo_typed.go declares.
-var typedRules = []Rule{
-	typed("read(fd int, p []byte) (n int, err error)", "ringoRead", "ringoResult(ringoRead(fd, p))"),
-	typed("write(fd int, p []byte) (n int, err error)", "ringoWrite", "ringoResult(ringoWrite(fd, p))"),
-	typed("pread(fd int, p []byte, offset int64) (n int, err error)", "ringoPread", "ringoResult(ringoPread(fd, p, offset))"),
-	typed("pwrite(fd int, p []byte, offset int64) (n int, err error)", "ringoPwrite", "ringoResult(ringoPwrite(fd, p, offset))"),
-	typed("Close(fd int) (err error)", "ringoClose", "ringoError(ringoClose(fd))"),
-	typed("openat(dirfd int, path string, flags int, mode uint32) (fd int, err error)", "ringoOpenat", "ringoResult(ringoOpenat(dirfd, path, flags, mode))"),
-	typed("Fstat(fd int, stat *Stat_t) (err error)", "ringoFstat", "ringoError(ringoFstat(fd, stat))"),
-	typed("accept4(s int, rsa *RawSockaddrAny, addrlen *_Socklen, flags int) (fd int, err error)", "ringoAccept4", "ringoResult(ringoAccept4(s, rsa, (*uint32)(addrlen), flags))"),
-	typed("recvfrom(fd int, p []byte, flags int, from *RawSockaddrAny, fromlen *_Socklen) (n int, err error)", "ringoRecvfrom", "ringoResult(ringoRecvfrom(fd, p, flags, from, (*uint32)(fromlen)))"),
-	typed("recvmsg(s int, msg *Msghdr, flags int) (n int, err error)", "ringoRecvmsg", "ringoResult(ringoRecvmsg(s, msg, flags))"),
-	typed("sendmsg(s int, msg *Msghdr, flags int) (n int, err error)", "ringoSendmsg", "ringoResult(ringoSendmsg(s, msg, flags))"),
-	typed("getsockname(fd int, rsa *RawSockaddrAny, addrlen *_Socklen) (err error)", "ringoGetsockname", "ringoError(ringoGetsockname(fd, rsa, (*uint32)(addrlen)))"),
-	typed("setsockopt(s int, level int, name int, val unsafe.Pointer, vallen uintptr) (err error)", "ringoSetsockopt", "ringoError(ringoSetsockopt(s, level, name, val, vallen))"),
-	{
-		File:    "syscall/zsyscall_linux_amd64.go",
-		Match:   typedFunc("Seek(fd int, offset int64, whence int) (off int64, err error)"),
-		Replace: "${0}\tif ringoSeek != nil {\n\t\toff, e := ringoSeek(fd, offset, whence)\n\t\treturn off, ringoError(e)\n\t}\n",
-		Count:   1,
-		Why:     typedWhy,
-	}, {
-		File:    "syscall/zsyscall_linux_amd64.go",
-		Match:   typedFunc("sendto(s int, buf []byte, flags int, to unsafe.Pointer, addrlen _Socklen) (err error)"),
-		Replace: "${0}\tif ringoSendto != nil {\n\t\t_, e := ringoSendto(s, buf, flags, to, uint32(addrlen))\n\t\treturn ringoError(e)\n\t}\n",
-		Count:   1,
-		Why:     typedWhy,
-	},
+func typedRules() []Rule {
+	return []Rule{
+		typed("read(fd int, p []byte) (n int, err error)", "ringoRead", "ringoResult(ringoRead(fd, p))"),
+		typed("write(fd int, p []byte) (n int, err error)", "ringoWrite", "ringoResult(ringoWrite(fd, p))"),
+		typed("pread(fd int, p []byte, offset int64) (n int, err error)", "ringoPread", "ringoResult(ringoPread(fd, p, offset))"),
+		typed("pwrite(fd int, p []byte, offset int64) (n int, err error)", "ringoPwrite", "ringoResult(ringoPwrite(fd, p, offset))"),
+		typed("Close(fd int) (err error)", "ringoClose", "ringoError(ringoClose(fd))"),
+		typed("openat(dirfd int, path string, flags int, mode uint32) (fd int, err error)", "ringoOpenat", "ringoResult(ringoOpenat(dirfd, path, flags, mode))"),
+		typed("Fstat(fd int, stat *Stat_t) (err error)", "ringoFstat", "ringoError(ringoFstat(fd, stat))"),
+		typed("accept4(s int, rsa *RawSockaddrAny, addrlen *_Socklen, flags int) (fd int, err error)", "ringoAccept4", "ringoResult(ringoAccept4(s, rsa, (*uint32)(addrlen), flags))"),
+		typed("recvfrom(fd int, p []byte, flags int, from *RawSockaddrAny, fromlen *_Socklen) (n int, err error)", "ringoRecvfrom", "ringoResult(ringoRecvfrom(fd, p, flags, from, (*uint32)(fromlen)))"),
+		typed("recvmsg(s int, msg *Msghdr, flags int) (n int, err error)", "ringoRecvmsg", "ringoResult(ringoRecvmsg(s, msg, flags))"),
+		typed("sendmsg(s int, msg *Msghdr, flags int) (n int, err error)", "ringoSendmsg", "ringoResult(ringoSendmsg(s, msg, flags))"),
+		typed("getsockname(fd int, rsa *RawSockaddrAny, addrlen *_Socklen) (err error)", "ringoGetsockname", "ringoError(ringoGetsockname(fd, rsa, (*uint32)(addrlen)))"),
+		typed("setsockopt(s int, level int, name int, val unsafe.Pointer, vallen uintptr) (err error)", "ringoSetsockopt", "ringoError(ringoSetsockopt(s, level, name, val, vallen))"),
+		{
+			File:    "syscall/zsyscall_linux_amd64.go",
+			Match:   typedFunc("Seek(fd int, offset int64, whence int) (off int64, err error)"),
+			Replace: "${0}\tif ringoSeek != nil {\n\t\toff, e := ringoSeek(fd, offset, whence)\n\t\treturn off, ringoError(e)\n\t}\n",
+			Count:   1,
+			Why:     typedWhy,
+		}, {
+			File:    "syscall/zsyscall_linux_amd64.go",
+			Match:   typedFunc("sendto(s int, buf []byte, flags int, to unsafe.Pointer, addrlen _Socklen) (err error)"),
+			Replace: "${0}\tif ringoSendto != nil {\n\t\t_, e := ringoSendto(s, buf, flags, to, uint32(addrlen))\n\t\treturn ringoError(e)\n\t}\n",
+			Count:   1,
+			Why:     typedWhy,
+		},
+	}
 }
 
 const typedWhy = "make frequent system calls plain calls of the kernel"
