@@ -258,20 +258,12 @@ func (h *multibootHeader) version2() *multiboot2Header {
 	return h2
 }
 
-// pvhNote returns the note for loaders that know PVH.
+// pvhEntry is where loaders that know PVH enter.
+const pvhEntry = imageBase + stubAt
+
+// pvhNote returns the note for them.
 func pvhNote() []byte {
-	return encodeNote(pvhNoteName, pvhNoteType, le.AppendUint64(nil, imageBase+stubAt))
+	return encodeNote(pvhNoteName, pvhNoteType, le.AppendUint64(nil, pvhEntry))
 }
 
 var errNoMultiboot = errors.New("it has no multiboot header; build it again with this ringo")
-
-// HideMultiboot takes the multiboot header out of an executable, in memory, so
-// that a loader that knows both multiboot and PVH, as QEMU does, takes PVH.
-func HideMultiboot(image []byte) error {
-	at := image[min(multibootAt, len(image)):]
-	if len(at) < 4 || le.Uint32(at) != multibootMagic {
-		return errNoMultiboot
-	}
-	clear(at[:4])
-	return nil
-}

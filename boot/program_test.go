@@ -2,7 +2,9 @@ package boot
 
 import (
 	"bytes"
+	"debug/elf"
 	"errors"
+	"io"
 	"os"
 	"testing"
 )
@@ -28,6 +30,35 @@ func TestChecksum(t *testing.T) {
 	p := &Program{Data: []byte("\x01\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x03")}
 	if words, sums := p.Checksum(); words != 6 || sums != 1+3+6 {
 		t.Errorf("%d, %d", words, sums)
+	}
+}
+
+// TestWritePVH reads a file for PVH as a loader does.
+func TestWritePVH(t *testing.T) {
+	data := bytes.Repeat([]byte("program "), 3000)
+	put(data[multibootAt:], &multibootHeader{Magic: multibootMagic})
+	p := &Program{Data: data, Base: imageBase, End: imageBase + 1<<20}
+	var file bytes.Buffer
+	if err := p.WritePVH(&file); err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(file.Bytes()[:8192], le.AppendUint32(nil, multibootMagic)) {
+		t.Error("it has a multiboot header")
+	}
+	f, err := elf.NewFile(bytes.NewReader(file.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(f.Progs) != 2 || f.Progs[0].Type != elf.PT_LOAD || f.Progs[1].Type != elf.PT_NOTE {
+		t.Fatalf("segments %v", f.Progs)
+	}
+	load := f.Progs[0]
+	loaded, err := io.ReadAll(load.Open())
+	if err != nil || load.Paddr != uint64(p.Base) || load.Paddr+load.Memsz != uint64(p.End) || !bytes.Equal(loaded, p.Data) {
+		t.Errorf("%#x bytes at %#x, memory to %#x, %v", len(loaded), load.Paddr, load.Paddr+load.Memsz, err)
+	}
+	if note, err := io.ReadAll(f.Progs[1].Open()); err != nil || !bytes.Equal(note, pvhNote()) {
+		t.Errorf("note %q, %v", note, err)
 	}
 }
 

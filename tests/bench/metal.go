@@ -36,7 +36,7 @@ func measureMetal(ctx context.Context, web, dir string, o *options) error {
 			}
 			all.add(rowAlone, &subject{name: m}, ms(d))
 			s := &subject{m, guest, func(ctx context.Context) (*harness.Guest, time.Time, error) {
-				cmd, err := qemu(ctx, m, dir, web, o)
+				cmd, err := qemu(ctx, m, "pvh", dir, web, o)
 				if err != nil {
 					return nil, time.Time{}, err
 				}
@@ -54,10 +54,10 @@ func measureMetal(ctx context.Context, web, dir string, o *options) error {
 	return nil
 }
 
-// qemu returns the command that boots an image on a machine with one processor,
-// without KVM, with its card at the tap, as "ringo run --vmm qemu" does.
-func qemu(ctx context.Context, name, dir, image string, o *options) (*exec.Cmd, error) {
-	q := machine.QEMU{Machine: name, Accel: "tcg", Boot: "multiboot"}
+// qemu returns the command that boots an image, in one of machine.BootWays, on a machine
+// with one processor, without KVM, with its card at the tap, as "ringo run --vmm qemu" does.
+func qemu(ctx context.Context, name, way, dir, image string, o *options) (*exec.Cmd, error) {
+	q := machine.QEMU{Machine: name, Accel: "tcg", Boot: way}
 	return q.Command(ctx, dir, &machine.Options{
 		Image:  image,
 		Args:   []string{filepath.Base(image)},
@@ -72,7 +72,7 @@ func qemu(ctx context.Context, name, dir, image string, o *options) (*exec.Cmd, 
 
 // startAndEnd returns how long QEMU takes for an image that ends at once.
 func startAndEnd(ctx context.Context, machine, dir, image string, o *options) (time.Duration, error) {
-	cmd, err := qemu(ctx, machine, dir, image, o)
+	cmd, err := qemu(ctx, machine, "multiboot", dir, image, o)
 	if err != nil {
 		return 0, err
 	}

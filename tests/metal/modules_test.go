@@ -1,6 +1,7 @@
 package metal
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
@@ -22,13 +23,18 @@ func TestModule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := boot.HideMultiboot(data); err != nil {
+	p, err := boot.ReadProgram(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var loaded bytes.Buffer
+	if err := p.WritePVH(&loaded); err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
 	pvh, file := filepath.Join(dir, "pvh.elf"), filepath.Join(dir, "file")
 	text := strings.Repeat("a line of the module\n", 1000)
-	for name, data := range map[string][]byte{pvh: data, file: []byte(text)} {
+	for name, data := range map[string][]byte{pvh: loaded.Bytes(), file: []byte(text)} {
 		if err := os.WriteFile(name, data, 0o666); err != nil {
 			t.Fatal(err)
 		}

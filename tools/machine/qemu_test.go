@@ -68,12 +68,31 @@ func TestBootErrors(t *testing.T) {
 	for _, c := range []struct{ machine, way, want string }{
 		{"q35", "floppy", "want one of"},
 		{"microvm", "iso", "--machine q35 or pc"},
-		{"microvm", "pvh", "multiboot header"},
+		{"microvm", "pvh", "not built by ringo"},
 		{"pc", "iso", "not built by ringo"},
 	} {
 		q := &QEMU{Machine: c.machine, Accel: "tcg", Boot: c.way}
 		if _, err := q.args(t.TempDir(), o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s on %s: %v, want %q", c.way, c.machine, err, c.want)
+		}
+	}
+}
+
+// TestMachineProperties wants ACPI tables where the guest needs them.
+func TestMachineProperties(t *testing.T) {
+	for _, c := range []struct {
+		machine, way string
+		cpus         int
+		want         string
+	}{
+		{"microvm", "pvh", 1, "microvm,acpi=off"},
+		{"microvm", "pvh", 2, "microvm"},
+		{"microvm", "multiboot", 1, "microvm"},
+		{"q35", "pvh", 1, "q35"},
+	} {
+		q := &QEMU{Machine: c.machine, Boot: c.way}
+		if got := q.machine(&Options{CPUs: c.cpus}); got != c.want {
+			t.Errorf("%+v: %s", c, got)
 		}
 	}
 }
