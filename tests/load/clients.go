@@ -26,6 +26,13 @@ type HTTP struct {
 	body   []byte
 }
 
+// Use makes the next request over a connection to Addr that the caller has made, and
+// gives up.
+func (h *HTTP) Use(conn net.Conn) {
+	h.Close()
+	h.conn, h.reader = conn, bufio.NewReader(conn)
+}
+
 // Do makes one request.
 func (h *HTTP) Do() error {
 	err := h.do()
@@ -41,7 +48,7 @@ func (h *HTTP) do() error {
 		if err != nil {
 			return err
 		}
-		h.conn, h.reader = conn, bufio.NewReader(conn)
+		h.Use(conn)
 	}
 	if err := h.conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		return err
