@@ -64,7 +64,9 @@ func makeImage(ctx context.Context, f *imageFlags, args []string, dash int) erro
 	if err != nil {
 		return fmt.Errorf("-f: %w", err)
 	}
-	executable, err := executable(ctx, args[0], f.files)
+	// Without -trimpath the program would hold the name of the directory that it was
+	// built in, and an image made elsewhere would differ.
+	executable, err := executable(ctx, args[0], f.files, "-trimpath")
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +17,34 @@ func TestImage(t *testing.T) {
 	data, err := os.ReadFile(file)
 	if err != nil || !strings.Contains(string(data), "EL TORITO") || !strings.Contains(string(data), `"one"`) {
 		t.Errorf("%v; it is no bootable CD", err)
+	}
+}
+
+// TestImageReproducible wants the same image of the same source in two directories.
+func TestImageReproducible(t *testing.T) {
+	source, err := os.ReadFile("testdata/hello/main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var images [2][]byte
+	for i := range images {
+		dir := t.TempDir()
+		for name, text := range map[string][]byte{"main.go": source, "go.mod": []byte("module hello\n\ngo 1.26\n")} {
+			if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cmd := ringo(t, nil, "image", "-f", "raw", "-o", "hello.img", ".")
+		cmd.Dir = dir
+		if _, stderr, status := output(t, cmd); status != 0 {
+			t.Fatalf("status %d: %s", status, stderr)
+		}
+		if images[i], err = os.ReadFile(filepath.Join(dir, "hello.img")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(images[0], images[1]) {
+		t.Error("the images differ")
 	}
 }
 

@@ -219,8 +219,9 @@ func (f *runFlags) static() (s machine.Static, err error) {
 	return s, nil
 }
 
-// executable returns the file to run: arg itself, or what the package arg is built to.
-func executable(ctx context.Context, arg string, dirs []string) (string, error) {
+// executable returns the file to run: arg itself, or what the package arg is built to,
+// with flags of go build.
+func executable(ctx context.Context, arg string, dirs []string, flags ...string) (string, error) {
 	mounts, err := parseMounts(dirs)
 	if err != nil {
 		return "", err
@@ -243,7 +244,7 @@ func executable(ctx context.Context, arg string, dirs []string) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	return t.BuildCached(ctx, arg, mounts)
+	return t.BuildCached(ctx, arg, mounts, flags...)
 }
 
 // parseMounts parses the values of --files.

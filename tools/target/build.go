@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"ringo.dev/ringo/tools/files"
@@ -86,10 +87,10 @@ func addFiles(executable, dir string, mounts []files.Mount) error {
 	return files.Add(executable, files.Merge(own, mounts))
 }
 
-// BuildCached builds a package in the cache, with files as Build has it, and
-// returns the file's name. If it is there and up to date, this takes little more
-// than asking for that.
-func (t *Target) BuildCached(ctx context.Context, pkg string, mounts []files.Mount) (string, error) {
+// BuildCached builds a package in the cache, with flags of go build and with files as
+// Build has it, and returns the file's name. If it is there and up to date, this takes
+// little more than asking for that.
+func (t *Target) BuildCached(ctx context.Context, pkg string, mounts []files.Mount, flags ...string) (string, error) {
 	cache, err := CacheDir("run")
 	if err != nil {
 		return "", err
@@ -98,7 +99,7 @@ func (t *Target) BuildCached(ctx context.Context, pkg string, mounts []files.Mou
 	if err != nil {
 		return "", err
 	}
-	key := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", wd, pkg, t.Go.Root, mounts))
+	key := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q", wd, pkg, t.Go.Root, mounts, flags))
 	dir := filepath.Join(cache, fmt.Sprintf("%x", key[:8]))
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return "", err
@@ -110,7 +111,7 @@ func (t *Target) BuildCached(ctx context.Context, pkg string, mounts []files.Mou
 	prune(cache, now.Add(-maxAge))
 	// The go command chooses the file's name, and leaves it alone if it is up
 	// to date.
-	programs, err := t.build(ctx, []string{"-o", dir + string(filepath.Separator), pkg})
+	programs, err := t.build(ctx, append(slices.Clone(flags), "-o", dir+string(filepath.Separator), pkg))
 	if err != nil {
 		return "", err
 	}
