@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net/netip"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -296,6 +297,97 @@ func TestReusePort(t *testing.T) {
 	waitUntil(t, func() bool {
 		return (socks[0].s.Ready()|socks[1].s.Ready())&kernel.EventIn != 0
 	})
+}
+
+// reusing makes a datagram socket that shares its address with others.
+func reusing(t *testing.T, n *Stack, a netip.AddrPort) *conn {
+	t.Helper()
+	c := open(t, n, familyOf(a.Addr()), syscall.SOCK_DGRAM, 0)
+	if err := c.s.SetOption(syscall.SOL_SOCKET, soReusePort, int32Bytes(1)); err != 0 {
+		t.Fatal(err)
+	}
+	if err := c.s.Bind(sockaddr(a)); err != 0 {
+		t.Fatalf("bind %v: %v", a, err)
+	}
+	return c
+}
+
+// TestDatagramForSeveral sends datagrams to a group with several members on one
+// machine. Each has all of them, whatever the others read.
+func TestDatagramForSeveral(t *testing.T) {
+	a, b := newPair(t, true, faults{})
+	group := netip.MustParseAddr("224.0.0.251")
+	var members []*conn
+	for range 3 {
+		c := reusing(t, b.Stack, netip.AddrPortFrom(netip.IPv4Unspecified(), 5353))
+		defer c.close()
+		if err := c.s.SetOption(syscall.IPPROTO_IP, syscall.IP_ADD_MEMBERSHIP, append(group.AsSlice(), b.ip4.AsSlice()...)); err != 0 {
+			t.Fatal(err)
+		}
+		members = append(members, c)
+	}
+	raw := open(t, b.Stack, syscall.AF_INET, syscall.SOCK_RAW, syscall.IPPROTO_UDP)
+	defer raw.close()
+	client := bound(t, a.Stack, netip.AddrPortFrom(a.ip4, 1000))
+	defer client.close()
+	if err := client.s.SetOption(syscall.IPPROTO_IP, syscall.IP_MULTICAST_IF, a.ip4.AsSlice()); err != 0 {
+		t.Fatal(err)
+	}
+	messages := []string{"one", strings.Repeat("two ", 300)}
+	for _, m := range messages {
+		if err := client.sendTo([]byte(m), netip.AddrPortFrom(group, 5353)); err != 0 {
+			t.Fatal(err)
+		}
+	}
+	buf := make([]byte, 2000)
+	for i, c := range members {
+		c.wait(kernel.EventIn)
+		if n, err := c.s.Receive(&kernel.Message{Data: [][]byte{buf}}, syscall.MSG_PEEK); err != 0 || string(buf[:n]) != messages[0] {
+			t.Errorf("member %d looked at %q, %v", i, buf[:n], err)
+		}
+		for _, m := range messages {
+			if n, from, _ := c.receiveFrom(buf); string(buf[:n]) != m || from != client.local() {
+				t.Errorf("member %d got %d bytes from %v, want %d", i, n, from, len(m))
+			}
+		}
+	}
+	for _, m := range messages {
+		if n, _, _ := raw.receiveFrom(buf); !bytes.HasSuffix(buf[:n], []byte(m)) {
+			t.Errorf("the raw socket got %d bytes, want %d and headers", n, len(m))
+		}
+	}
+}
+
+// TestDatagramSockets has the sockets of a port that want the same datagrams closed
+// one after the other: each time it is the most particular that is left which gets them.
+func TestDatagramSockets(t *testing.T) {
+	a, b := newPair(t, true, faults{})
+	at := func(ip netip.Addr) netip.AddrPort { return netip.AddrPortFrom(ip, 53) }
+	client := bound(t, a.Stack, netip.AddrPortFrom(a.ip4, 1000))
+	defer client.close()
+	var servers []*conn
+	for _, s := range []struct {
+		local     netip.Addr
+		connected bool
+	}{{b.ip4, true}, {b.ip4, false}, {netip.IPv4Unspecified(), false}} {
+		c := reusing(t, b.Stack, at(s.local))
+		if s.connected {
+			if err := c.s.Connect(sockaddr(client.local())); err != 0 {
+				t.Fatal(err)
+			}
+		}
+		servers = append(servers, c)
+	}
+	buf := make([]byte, 10)
+	for i, c := range servers {
+		if err := client.sendTo([]byte{byte(i)}, at(b.ip4)); err != 0 {
+			t.Fatal(err)
+		}
+		if n, _, _ := c.receiveFrom(buf); n != 1 || buf[0] != byte(i) {
+			t.Errorf("server %d got % x", i, buf[:n])
+		}
+		c.close()
+	}
 }
 
 // TestPing sends echo requests by a ping socket and by a raw one.

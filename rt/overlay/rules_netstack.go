@@ -216,10 +216,133 @@ var netstackRules = []Rule{
 		Why:     "send a packet without allocating what is not used",
 	}, {
 		File:    gvisor + "/tcpip/transport/udp/endpoint.go",
-		Match:   `\bpkt\.Network\(\)\.`,
-		Replace: "netHdr.",
+		Match:   `\bnetHdr := pkt\.Network\(\)`,
+		Replace: "netHdr := networkHeaderOf(pkt)",
+		Count:   1,
+		Why:     networkHeaderWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/udp/endpoint.go",
+		Match:   `\bnetHdr\.SourceAddress\(\)`,
+		Replace: "netHdr.source",
+		Count:   1,
+		Why:     networkHeaderWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/udp/endpoint.go",
+		Match:   `\b(?:netHdr|pkt\.Network\(\))\.DestinationAddress\(\)`,
+		Replace: "netHdr.destination",
 		Count:   2,
-		Why:     "make an interface of a packet's header once",
+		Why:     networkHeaderWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/udp/endpoint.go",
+		Match:   `\bpacket\.tosOrTClass, _ = pkt\.Network\(\)\.TOS\(\)`,
+		Replace: "packet.tosOrTClass = netHdr.tos",
+		Count:   1,
+		Why:     networkHeaderWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/udp/endpoint.go",
+		Match:   `\bheader\.IPv[46]\(pkt\.NetworkHeader\(\)\.Slice\(\)\)\.(?:TTL|HopLimit)\(\)`,
+		Replace: "netHdr.ttl",
+		Count:   2,
+		Why:     networkHeaderWhy,
+	}, {
+		// Each endpoint is given a packet of its own, if there are several, and who
+		// gave it does not use it any more.
+		File:    gvisor + "/tcpip/transport/udp/endpoint.go",
+		Match:   `\bpkt: pkt\.Clone\(\),`,
+		Replace: "pkt: pkt.IncRef(),",
+		Count:   1,
+		Why:     ownPacketWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/udp/endpoint.go",
+		Match:   `\bReadTo\(dst, opts\.Peek\)`,
+		Replace: "ReadTo(dst, true)",
+		Count:   1,
+		Why:     ownPacketWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/packet_buffer.go",
+		Match:   `(?m)^func \(d PacketData\) ReadTo\(.*\{$`,
+		Replace: "$0\n\tif peek {\n\t\treturn d.copyTo(dst)\n\t}",
+		Count:   1,
+		Why:     "read a packet without making views of it",
+	}, {
+		File:    gvisor + "/tcpip/stack/packet_buffer.go",
+		Match:   `(?m)^\tonRelease func\(\) .*$`,
+		Replace: "$0\n\n\tcharge packetCharge",
+		Count:   1,
+		Why:     chargeWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/packet_buffer.go",
+		Match:   `(?m)^\t\tpk\.buf\.Release\(\)$`,
+		Replace: "\t\tpk.charge.release()\n$0",
+		Count:   1,
+		Why:     chargeWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/internal/network/endpoint.go",
+		Match:   `(?ms)^\treturn (stack\.NewPacketBuffer\(stack\.PacketBufferOptions\{\n.*?)^\t\tOnRelease: func\(\) \{\n(.*?)^\t\t\},\n\t\}\)\n\}$`,
+		Replace: "\tpk := $1\t})\n\tpk.Charge(e, pktSize)\n\treturn pk\n}\n\n// PacketReleased is called when a packet was sent.\nfunc (e *Endpoint) PacketReleased(pktSize int64) {\n$2}",
+		Count:   1,
+		Why:     chargeWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/internal/network/endpoint.go",
+		Match:   `\b_, err := data\.WriteFromReader\(payloader, int64\(payloader\.Len\(\)\)\)`,
+		Replace: "err := data.ReadAfter(reserveHdrBytes, payloader, payloader.Len())",
+		Count:   1,
+		Why:     headroomWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/packet_buffer.go",
+		Match:   `(?m)^\tif opts\.ReserveHeaderBytes != 0 \{$`,
+		Replace: "\tif n := opts.ReserveHeaderBytes; n != 0 && opts.Payload.UseHeadroom(n) {\n\t\tpk.reserved = n\n\t} else if n != 0 {",
+		Count:   1,
+		Why:     headroomWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/internal/network/endpoint.go",
+		Match:   `\bif nic, err := c\.e\.stack\.GetNICByID\(`,
+		Replace: "if c.e.ops.GetExperimentOptionValue() == 0 {\n\t\t// There is none.\n\t} else $0",
+		Count:   2,
+		Why:     "not look for an interface's settings that change nothing",
+	}, {
+		File:    gvisor + "/tcpip/stack/transport_demuxer.go",
+		Match:   `(?m)^\tendpoints map\[TransportEndpointID\]\*endpointsByNIC$`,
+		Replace: "$0\n\tkinds     endpointKinds",
+		Count:   1,
+		Why:     kindsWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/transport_demuxer.go",
+		Match:   `(?m)^\t\teps\.endpoints\[id\] = epsByNIC$`,
+		Replace: "$0\n\t\teps.kinds[kindOf(&id)]++",
+		Count:   1,
+		Why:     kindsWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/transport_demuxer.go",
+		Match:   `(?m)^\tdelete\(eps\.endpoints, id\)$`,
+		Replace: "$0\n\teps.kinds[kindOf(&id)]--",
+		Count:   1,
+		Why:     kindsWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/transport_demuxer.go",
+		Match:   `\bep, ok := eps\.endpoints\[(n?id)\]; ok`,
+		Replace: "ep, ok := eps.find(&$1); ok",
+		Count:   4,
+		Why:     kindsWhy,
+	}, {
+		File:    gvisor + "/tcpip/network/ipv4/ipv4.go",
+		Match:   `\baddressEndpoint\.AddressWithPrefix\(\)\.Subnet\(\)`,
+		Replace: "addressEndpoint.Subnet()",
+		Count:   1,
+		Why:     "not compute an address's subnet for each packet",
+	}, {
+		// The slice of an address would be allocated.
+		File:    gvisor + "/tcpip/stack/stack.go",
+		Match:   `\btcpip\.AddrFrom4Slice\((addr\.Addr\.AsSlice\(\)\[header\.IPv6AddressSize-header\.IPv4AddressSize:\])\)`,
+		Replace: "tcpip.AddrFrom4([header.IPv4AddressSize]byte($1))",
+		Count:   1,
+		Why:     "send to an IPv4 address in IPv6 form without allocating it",
+	}, {
+		File:    gvisor + "/tcpip/stack/addressable_endpoint_state.go",
+		Match:   `(?m)^\tlookup := func\(\) \*addressState \{$`,
+		Replace: "\tif f != nil && !allowTemp && a.missed.is(localAddr) {\n\t\treturn nil\n\t}\n$0",
+		Count:   1,
+		Why:     missedWhy,
 	}, {
 		// Where it goes on, it asks the same of each interface for each interface.
 		File:    gvisor + "/tcpip/stack/stack.go",
@@ -288,6 +411,48 @@ var netstackRules = []Rule{
 		Replace: "$0\n\troutesChanged()",
 		Count:   4,
 		Why:     keptRouteWhy,
+	}, {
+		File:    gvisor + "/tcpip/network/ipv4/ipv4.go",
+		Match:   `(?m)^\t"gvisor\.dev/gvisor/pkg/buffer"\n`,
+		Replace: "",
+		Count:   1,
+		Why:     ownHeaderWhy,
+	}, {
+		File:    gvisor + "/tcpip/network/ipv4/ipv4.go",
+		Match:   `(?m)^(func \(p \*protocol\) parseAndValidate\(pkt \*stack\.PacketBuffer\) \()\*buffer\.View, bool\)`,
+		Replace: "${1}header.IPv4, bool)",
+		Count:   1,
+		Why:     ownHeaderWhy,
+	}, {
+		File:    gvisor + "/tcpip/network/ipv4/ipv4.go",
+		Match:   `(?m)^\treturn pkt\.NetworkHeader\(\)\.View\(\), true$`,
+		Replace: "\treturn pkt.NetworkHeader().Slice(), true",
+		Count:   1,
+		Why:     ownHeaderWhy,
+	}, {
+		File:    gvisor + "/tcpip/network/ipv4/ipv4.go",
+		Match:   `(?m)^\thView, (ok := e\.protocol\.parseAndValidate\(pkt\)\n(?:.*\n){4})(?:\th := header\.IPv4\(hView\.AsSlice\(\)\)\n|\tdefer hView\.Release\(\)\n){2}`,
+		Replace: "\th, $1",
+		Count:   2,
+		Why:     ownHeaderWhy,
+	}, {
+		File:    gvisor + "/tcpip/network/ipv6/ipv6.go",
+		Match:   `(?m)^(func \(p \*protocol\) parseAndValidate\(pkt \*stack\.PacketBuffer\) \()\*buffer\.View, bool\)`,
+		Replace: "${1}header.IPv6, bool)",
+		Count:   1,
+		Why:     ownHeaderWhy,
+	}, {
+		File:    gvisor + "/tcpip/network/ipv6/ipv6.go",
+		Match:   `(?m)^\treturn pkt\.NetworkHeader\(\)\.View\(\), true$`,
+		Replace: "\treturn pkt.NetworkHeader().Slice(), true",
+		Count:   1,
+		Why:     ownHeaderWhy,
+	}, {
+		File:    gvisor + "/tcpip/network/ipv6/ipv6.go",
+		Match:   `(?m)^\thView, (ok := e\.protocol\.parseAndValidate\(pkt\)\n(?:.*\n){4})(?:\th := header\.IPv6\(hView\.AsSlice\(\)\)\n|\tdefer hView\.Release\(\)\n){2}`,
+		Replace: "\th, $1",
+		Count:   2,
+		Why:     ownHeaderWhy,
 	}, {
 		File:    gvisor + "/tcpip/tcpip.go",
 		Match:   `(?ms)^func \(mt MonotonicTime\) Add\(.*?^\}$`,
@@ -492,18 +657,24 @@ var netstackRules = []Rule{
 }
 
 const (
-	randomWhy     = "take random numbers from the Go runtime, whose generator is as good and faster"
-	postponeWhy   = "let the program start before IPv6 does"
-	siphashWhy    = "make what no attacker may guess of a connection by a short function, as Linux does"
-	temporaryWhy  = "make temporary addresses ready when the first one is made"
-	delayedACKWhy = "acknowledge data together with the answer to it"
-	rackWhy       = "repeat at once what RACK knows to be lost"
-	missedWhy     = "look for a peer's address among an interface's once"
-	locksWhy      = "lock without a call"
-	keptRouteWhy  = "find the way to a peer once for many datagrams"
-	synTimeWhy    = "measure round trips by the SYN that was answered"
-	cubicWhy      = "let a small congestion window grow"
-	patienceWhy   = "not give a connection up that is making progress"
+	randomWhy        = "take random numbers from the Go runtime, whose generator is as good and faster"
+	postponeWhy      = "let the program start before IPv6 does"
+	siphashWhy       = "make what no attacker may guess of a connection by a short function, as Linux does"
+	temporaryWhy     = "make temporary addresses ready when the first one is made"
+	delayedACKWhy    = "acknowledge data together with the answer to it"
+	rackWhy          = "repeat at once what RACK knows to be lost"
+	missedWhy        = "look for a peer's address among an interface's once"
+	locksWhy         = "lock without a call"
+	keptRouteWhy     = "find the way to a peer once for many datagrams"
+	networkHeaderWhy = "read a datagram's network header once, without allocating it"
+	ownPacketWhy     = "put a datagram into a queue without copying what is known of it"
+	ownHeaderWhy     = "not share a packet's header with oneself, and then copy it"
+	chargeWhy        = "charge a packet's memory to its sender without allocating"
+	headroomWhy      = "put a datagram's data behind room for its headers"
+	kindsWhy         = "look only for endpoints of kinds that there are"
+	synTimeWhy       = "measure round trips by the SYN that was answered"
+	cubicWhy         = "let a small congestion window grow"
+	patienceWhy      = "not give a connection up that is making progress"
 )
 
 // monotonicAdd and monotonicSub replace what goes by way of time.Time. As there, what

@@ -53,6 +53,20 @@ var runtimeRules = []Rule{
 		Count:   2,
 		Why:     "let the runtime's monitor run less often, since no system call blocks a thread",
 	}, {
+		// Who has the only P finds all that there is to do in its queue, and in the
+		// global one before it gives the P up.
+		File:    "runtime/proc.go",
+		Match:   `(?m)^func wakep\(\) \{$`,
+		Replace: "$0\n\tif gomaxprocs == 1 && sched.npidle.Load() == 0 {\n\t\treturn\n\t}",
+		Count:   1,
+		Why:     onlyWhy,
+	}, {
+		File:    "runtime/proc.go",
+		Match:   `(?m)^\tif (mp\.spinning \|\| 2\*sched\.nmspinning\.Load\(\) < gomaxprocs-sched\.npidle\.Load\(\)) \{$`,
+		Replace: "\tif gomaxprocs > 1 && ($1) {",
+		Count:   1,
+		Why:     onlyWhy,
+	}, {
 		File:    "runtime/proc.go",
 		Match:   `(?m)^\t\t\tpreemptone\(pp\)$`,
 		Replace: "\t\t\tringoPreempt(pp)",
@@ -79,7 +93,10 @@ var runtimeRules = []Rule{
 	},
 }
 
-const keepsStackWhy = "let a goroutine have the stack of one that has ended"
+const (
+	keepsStackWhy = "let a goroutine have the stack of one that has ended"
+	onlyWhy       = "not look for other processors where there is one"
+)
 
 // packageSyscallRules send the system calls of Go code, which package syscall
 // makes for everybody (also for golang.org/x/sys/unix), to rt's kernel door.
