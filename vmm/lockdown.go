@@ -3,6 +3,7 @@ package vmm
 import (
 	"fmt"
 	"runtime"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -13,26 +14,34 @@ import (
 // all that is below it.
 type Path = landlock.Path
 
+// Reach is what of the host a confined process can use beside what it has open.
+type Reach struct {
+	Network bool   // sockets, and the files by which names are resolved, for package gateway
+	Shares  []Path // directories, for package share
+}
+
 // Lockdown confines the whole process, all of its threads, for good, to what
 // running VMs takes: no new privileges, a list of system calls (seccomp.go)
 // beyond which the process is killed, and, where the kernel has Landlock, no
-// files but those that the resolver reads, and those in shares, which are
-// directories for package share. What is open stays open; sockets can still be
-// made, so that user-mode networking works.
+// files, except for what is within reach. What is open stays open.
 //
 // Call it after New and before the first Run; no process must be started
 // meanwhile. After an error the process is not confined, or not all of it.
-func Lockdown(shares ...Path) error {
+func Lockdown(within Reach) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if err := landlock.Restrict(append(resolverFiles(), shares...)); err != nil {
+	paths := within.Shares
+	if within.Network {
+		paths = slices.Concat(resolverFiles(), paths)
+	}
+	if err := landlock.Restrict(paths); err != nil {
 		return fmt.Errorf("landlock: %w", err)
 	}
 	// TSYNC takes this thread's no_new_privs along to the others.
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("no_new_privs: %w", err)
 	}
-	if err := restrictCalls(len(shares) > 0); err != nil {
+	if err := restrictCalls(within); err != nil {
 		return fmt.Errorf("seccomp: %w", err)
 	}
 	return nil

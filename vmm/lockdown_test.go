@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,9 +21,10 @@ import (
 // lockedActs are what a locked-down process does in TestLockdown, and whether
 // that has to kill it.
 var lockedActs = map[string]struct {
-	act   func() error
-	dies  bool
-	share bool // the directory of tests is shared with the guest
+	act     func() error
+	dies    bool
+	network bool
+	share   bool // the directory of tests is shared with the guest
 }{
 	"nothing": {act: func() error { return nil }},
 	"listen and dial": {act: func() error {
@@ -36,11 +38,11 @@ var lockedActs = map[string]struct {
 			return err
 		}
 		return c.Close()
-	}},
+	}, network: true},
 	"resolve": {act: func() error {
 		_, err := (&net.Resolver{PreferGo: true}).LookupHost(context.Background(), "localhost")
 		return err
-	}},
+	}, network: true},
 	"signals": {act: func() error {
 		c := make(chan os.Signal, 1)
 		signal.Notify(c, syscall.SIGUSR1)
@@ -59,7 +61,17 @@ var lockedActs = map[string]struct {
 			return errors.New("reading was not refused")
 		}
 		return nil
+	}, network: true},
+	"read a file of the network": {act: func() error {
+		if _, err := os.ReadFile("/etc/hosts"); hasLandlock && !errors.Is(err, os.ErrPermission) {
+			return errors.New("reading was not refused")
+		}
+		return nil
 	}},
+	"socket without a network": {act: func() error {
+		_, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+		return err
+	}, dies: true},
 	"write a shared file": {act: func() error {
 		dir, err := unix.Open(os.Getenv(sharedEnv), unix.O_PATH|unix.O_DIRECTORY, 0)
 		if err != nil {
@@ -89,7 +101,7 @@ var lockedActs = map[string]struct {
 		return err
 	}, dies: true},
 	"signal others": {act: func() error { return unix.Kill(os.Getppid(), 0) }, dies: true},
-	"unix socket":   {act: func() error { _, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0); return err }, dies: true},
+	"unix socket":   {act: func() error { _, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0); return err }, dies: true, network: true},
 }
 
 // hasLandlock says that the kernel has it.
@@ -126,11 +138,11 @@ func TestLockedProcess(t *testing.T) {
 		t.Skip("only a part of TestLockdown")
 	}
 	vm, out := newVM(t, testguest.Hello, nil)
-	var shares []Path
+	within := Reach{Network: a.network}
 	if a.share {
-		shares = append(shares, Path{Name: os.Getenv(sharedEnv), Write: true})
+		within.Shares = []Path{{Name: os.Getenv(sharedEnv), Write: true}}
 	}
-	if err := Lockdown(shares...); err != nil {
+	if err := Lockdown(within); err != nil {
 		t.Fatal(err)
 	}
 	if s, err := run(t, vm); err != nil || s.Code != 7 || out.String() != "hello\n" {
@@ -144,4 +156,59 @@ func TestLockedProcess(t *testing.T) {
 		os.Exit(1)
 	}
 	os.Exit(0) // before the removal of files, which is refused here
+}
+
+// TestFilter compares the program for the kernel with the rules, for all calls.
+func TestFilter(t *testing.T) {
+	for _, within := range []Reach{{}, {Network: true}, {Network: true, Shares: []Path{{Name: "/"}}}} {
+		want := map[uint32]rule{}
+		list := rules(within)
+		for _, r := range list {
+			want[r.call] = r
+		}
+		if len(want) != len(list) {
+			t.Errorf("%+v: a call has two rules", within)
+		}
+		program := filter(list)
+		for call := range uint32(1000) {
+			got := program[reached(t, program, call):]
+			check := want[call].check
+			switch _, listed := want[call]; {
+			case !listed:
+				check = []unix.SockFilter{verdict(unix.SECCOMP_RET_KILL_PROCESS)}
+			case check == nil:
+				check = []unix.SockFilter{verdict(unix.SECCOMP_RET_ALLOW)}
+			}
+			if !slices.Equal(got[:min(len(check), len(got))], check) {
+				t.Fatalf("%+v: call %d gets %v, want %v", within, call, got[0], check)
+			}
+		}
+	}
+}
+
+// reached returns the place in a filter at which a call's number has been looked up.
+func reached(t *testing.T, program []unix.SockFilter, call uint32) (at int) {
+	accumulator := uint32(unix.AUDIT_ARCH_X86_64)
+	for ; ; at++ {
+		in := program[at]
+		jump := map[bool]uint8{true: in.Jt, false: in.Jf}
+		switch in.Code {
+		case unix.BPF_LD | unix.BPF_W | unix.BPF_ABS:
+			if in.K == dataCall {
+				accumulator = call
+			} else if in.K != dataArch {
+				return at
+			}
+		case unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K:
+			at += int(jump[accumulator == in.K])
+		case unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K:
+			at += int(jump[accumulator >= in.K])
+		case unix.BPF_JMP | unix.BPF_JA:
+			at += int(in.K)
+		case unix.BPF_RET | unix.BPF_K:
+			return at
+		default:
+			t.Fatalf("instruction %d: %+v", at, in)
+		}
+	}
 }

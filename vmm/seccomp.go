@@ -1,6 +1,8 @@
 package vmm
 
 import (
+	"cmp"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -13,15 +15,13 @@ type rule struct {
 	check []unix.SockFilter
 }
 
-// rules returns the list: what the Go runtime, KVM, and packages os and net
-// need once everything is open. Calls with a check stand first, the frequent
-// ones at their head (the kernel caches the verdict on the others). With shares
-// there are those by which directories of the host are served, too: then it is
-// Landlock that says which files.
-func rules(shares bool) []rule {
+// rules returns the list: what the Go runtime, KVM, and package os need once
+// everything is open, and the calls for what is within reach. Which files those may
+// open Landlock says.
+func rules(within Reach) []rule {
 	self := uint32(unix.Getpid())
 	openat := orErrno(unix.EACCES, masked(2, unix.O_ACCMODE|unix.O_CREAT|unix.O_TRUNC, unix.O_RDONLY))
-	if shares {
+	if len(within.Shares) > 0 {
 		openat = nil
 	}
 	list := []rule{
@@ -29,42 +29,55 @@ func rules(shares bool) []rule {
 		{unix.SYS_TGKILL, anyOf(masked(0, ^uint32(0), self))},
 		{unix.SYS_MMAP, anyOf(masked(2, unix.PROT_EXEC, 0))},
 		{unix.SYS_MPROTECT, anyOf(masked(2, unix.PROT_EXEC, 0))},
-		{unix.SYS_SOCKET, anyOf(masked(0, ^uint32(0), unix.AF_INET), masked(0, ^uint32(0), unix.AF_INET6))},
 		{unix.SYS_OPENAT, openat},
 		{unix.SYS_CLONE, anyOf(masked(0, unix.CLONE_THREAD, unix.CLONE_THREAD))},
 		{unix.SYS_CLONE3, orErrno(unix.ENOSYS)}, // its flags are out of a filter's sight; libc falls back to clone
 		{unix.SYS_PRCTL, anyOf(masked(0, ^uint32(0), unix.PR_SET_TIMERSLACK), masked(0, ^uint32(0), unix.PR_SET_VMA))},
 		{unix.SYS_KILL, anyOf(masked(0, ^uint32(0), self))},
 	}
-	for _, n := range []uint32{
-		// files and sockets that are open, or made by the calls above
-		unix.SYS_READ, unix.SYS_WRITE, unix.SYS_READV, unix.SYS_WRITEV, unix.SYS_PREAD64, unix.SYS_CLOSE,
-		unix.SYS_PREADV, unix.SYS_PWRITEV, unix.SYS_PREADV2, unix.SYS_FDATASYNC, unix.SYS_FALLOCATE,
-		unix.SYS_FSTAT, unix.SYS_NEWFSTATAT, unix.SYS_LSEEK, unix.SYS_FCNTL, unix.SYS_PIPE2, unix.SYS_SPLICE, unix.SYS_SENDFILE,
-		unix.SYS_CONNECT, unix.SYS_BIND, unix.SYS_LISTEN, unix.SYS_ACCEPT4, unix.SYS_SHUTDOWN,
-		unix.SYS_GETSOCKNAME, unix.SYS_GETPEERNAME, unix.SYS_GETSOCKOPT, unix.SYS_SETSOCKOPT,
-		unix.SYS_SENDTO, unix.SYS_RECVFROM, unix.SYS_SENDMSG, unix.SYS_RECVMSG, unix.SYS_SENDMMSG, unix.SYS_RECVMMSG,
-		// waiting
-		unix.SYS_EPOLL_CREATE1, unix.SYS_EPOLL_CTL, unix.SYS_EPOLL_WAIT, unix.SYS_EPOLL_PWAIT, unix.SYS_EVENTFD2,
-		unix.SYS_POLL, unix.SYS_PPOLL, unix.SYS_FUTEX, unix.SYS_NANOSLEEP, unix.SYS_CLOCK_NANOSLEEP, unix.SYS_RESTART_SYSCALL,
-		// memory
-		unix.SYS_MUNMAP, unix.SYS_MREMAP, unix.SYS_MADVISE, unix.SYS_MINCORE, unix.SYS_BRK,
-		// threads, signals, time
-		unix.SYS_RT_SIGACTION, unix.SYS_RT_SIGPROCMASK, unix.SYS_RT_SIGRETURN, unix.SYS_SIGALTSTACK,
-		unix.SYS_SET_ROBUST_LIST, unix.SYS_RSEQ, unix.SYS_SCHED_YIELD, unix.SYS_SCHED_GETAFFINITY,
-		unix.SYS_TIMER_CREATE, unix.SYS_TIMER_SETTIME, unix.SYS_TIMER_DELETE, unix.SYS_SETITIMER,
-		unix.SYS_CLOCK_GETTIME, unix.SYS_GETTIMEOFDAY, unix.SYS_GETRUSAGE,
-		unix.SYS_GETPID, unix.SYS_GETTID, unix.SYS_GETUID, unix.SYS_GETEUID, unix.SYS_UNAME, unix.SYS_GETRANDOM,
-		unix.SYS_EXIT, unix.SYS_EXIT_GROUP,
-	} {
-		list = append(list, rule{call: n})
+	if within.Network {
+		list = append(list, rule{unix.SYS_SOCKET, anyOf(masked(0, ^uint32(0), unix.AF_INET), masked(0, ^uint32(0), unix.AF_INET6))})
 	}
-	if shares {
-		for _, n := range shareCalls {
+	always := [][]uint32{calls}
+	if within.Network {
+		always = append(always, networkCalls)
+	}
+	if len(within.Shares) > 0 {
+		always = append(always, shareCalls)
+	}
+	for _, calls := range always {
+		for _, n := range calls {
 			list = append(list, rule{call: n})
 		}
 	}
 	return list
+}
+
+// calls are allowed with any arguments.
+var calls = []uint32{
+	// files that are open
+	unix.SYS_READ, unix.SYS_WRITE, unix.SYS_READV, unix.SYS_WRITEV, unix.SYS_PREAD64, unix.SYS_CLOSE,
+	unix.SYS_PREADV, unix.SYS_PWRITEV, unix.SYS_PREADV2, unix.SYS_FDATASYNC, unix.SYS_FALLOCATE,
+	unix.SYS_FSTAT, unix.SYS_NEWFSTATAT, unix.SYS_LSEEK, unix.SYS_FCNTL, unix.SYS_PIPE2, unix.SYS_SPLICE, unix.SYS_SENDFILE,
+	// waiting
+	unix.SYS_EPOLL_CREATE1, unix.SYS_EPOLL_CTL, unix.SYS_EPOLL_WAIT, unix.SYS_EPOLL_PWAIT, unix.SYS_EVENTFD2,
+	unix.SYS_POLL, unix.SYS_PPOLL, unix.SYS_FUTEX, unix.SYS_NANOSLEEP, unix.SYS_CLOCK_NANOSLEEP, unix.SYS_RESTART_SYSCALL,
+	// memory
+	unix.SYS_MUNMAP, unix.SYS_MREMAP, unix.SYS_MADVISE, unix.SYS_MINCORE, unix.SYS_BRK,
+	// threads, signals, time
+	unix.SYS_RT_SIGACTION, unix.SYS_RT_SIGPROCMASK, unix.SYS_RT_SIGRETURN, unix.SYS_SIGALTSTACK,
+	unix.SYS_SET_ROBUST_LIST, unix.SYS_RSEQ, unix.SYS_SCHED_YIELD, unix.SYS_SCHED_GETAFFINITY,
+	unix.SYS_TIMER_CREATE, unix.SYS_TIMER_SETTIME, unix.SYS_TIMER_DELETE, unix.SYS_SETITIMER,
+	unix.SYS_CLOCK_GETTIME, unix.SYS_GETTIMEOFDAY, unix.SYS_GETRUSAGE,
+	unix.SYS_GETPID, unix.SYS_GETTID, unix.SYS_GETUID, unix.SYS_GETEUID, unix.SYS_UNAME, unix.SYS_GETRANDOM,
+	unix.SYS_EXIT, unix.SYS_EXIT_GROUP,
+}
+
+// networkCalls are what package net needs beside socket.
+var networkCalls = []uint32{
+	unix.SYS_CONNECT, unix.SYS_BIND, unix.SYS_LISTEN, unix.SYS_ACCEPT4, unix.SYS_SHUTDOWN,
+	unix.SYS_GETSOCKNAME, unix.SYS_GETPEERNAME, unix.SYS_GETSOCKOPT, unix.SYS_SETSOCKOPT,
+	unix.SYS_SENDTO, unix.SYS_RECVFROM, unix.SYS_SENDMSG, unix.SYS_RECVMSG, unix.SYS_SENDMMSG, unix.SYS_RECVMMSG,
 }
 
 // shareCalls are what package share needs beside openat.
@@ -119,23 +132,64 @@ func orErrno(errno unix.Errno, tests ...[]unix.SockFilter) []unix.SockFilter {
 	return check
 }
 
-// restrictCalls puts all threads under the rules.
-func restrictCalls(shares bool) error {
-	program := []unix.SockFilter{
+// filter returns the program for the kernel that applies rules.
+func filter(rules []rule) []unix.SockFilter {
+	const usual = 400 // instructions
+	return search(append(make([]unix.SockFilter, 0, usual),
 		load32(dataArch),
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jt: 1, K: unix.AUDIT_ARCH_X86_64},
+		unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jt: 1, K: unix.AUDIT_ARCH_X86_64},
 		verdict(unix.SECCOMP_RET_KILL_PROCESS), // another one's calls have other numbers
 		load32(dataCall),
-	}
-	for _, r := range rules(shares) {
-		check := r.check
-		if check == nil {
-			check = []unix.SockFilter{verdict(unix.SECCOMP_RET_ALLOW)}
+	), spans(rules))
+}
+
+// span is what becomes of the calls from a number on, up to the next span.
+type span struct {
+	from uint32
+	code []unix.SockFilter
+}
+
+// spans brings the rules in the order of their numbers. Other calls kill the process.
+func spans(rules []rule) []span {
+	kill, allow := []unix.SockFilter{verdict(unix.SECCOMP_RET_KILL_PROCESS)}, []unix.SockFilter{verdict(unix.SECCOMP_RET_ALLOW)}
+	slices.SortFunc(rules, func(a, b rule) int { return cmp.Compare(a.call, b.call) })
+	list := append(make([]span, 0, 2*len(rules)+1), span{0, kill})
+	for _, r := range rules {
+		code := allow
+		if r.check != nil {
+			code = r.check
 		}
-		program = append(program, unlessEqual(r.call, uint8(len(check))))
-		program = append(program, check...)
+		if last := &list[len(list)-1]; last.from == r.call {
+			last.code = code
+		} else {
+			list = append(list, span{r.call, code})
+		}
+		list = append(list, span{r.call + 1, kill})
 	}
-	program = append(program, verdict(unix.SECCOMP_RET_KILL_PROCESS))
+	return slices.CompactFunc(list, func(a, b span) bool { return slices.Equal(a.code, b.code) })
+}
+
+// search appends the code that finds the span of the call in the accumulator, by
+// halves. When a filter is made, the kernel runs it for each call that there is, to
+// remember those that it always allows: with the rules one after the other that took
+// 0.1 ms.
+func search(program []unix.SockFilter, list []span) []unix.SockFilter {
+	if len(list) == 1 {
+		return append(program, list[0].code...)
+	}
+	half := len(list) / 2
+	program = append(program,
+		unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K, Jf: 1, K: list[half].from},
+		unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JA})
+	low := len(program)
+	program = search(program, list[:half])
+	program[low-1].K = uint32(len(program) - low)
+	return search(program, list[half:])
+}
+
+// restrictCalls puts all threads under the rules.
+func restrictCalls(within Reach) error {
+	program := filter(rules(within))
 	prog := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
 	// SPEC_ALLOW: the guest is held off by other means than slower loads.
 	const flags = unix.SECCOMP_FILTER_FLAG_TSYNC | unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW

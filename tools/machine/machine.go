@@ -149,7 +149,7 @@ func Run(ctx context.Context, o Options) (status int, err error) {
 		ctx, cancel = context.WithTimeoutCause(ctx, o.Timeout, errTimeout)
 		defer cancel()
 	}
-	if err := vmm.Lockdown(sharePaths(o.Shares)...); err != nil {
+	if err := vmm.Lockdown(vmm.Reach{Network: card.sockets, Shares: sharePaths(o.Shares)}); err != nil {
 		return 0, fmt.Errorf("locking the VMM in: %w", err)
 	}
 	stop, err := handOn(vm)

@@ -20,6 +20,7 @@ type card struct {
 	devices  []device.Device
 	settings map[string]string // boot configuration
 	backend  io.Closer         // nil without network
+	sockets  bool              // the backend makes sockets of the host
 }
 
 func (c *card) close() {
@@ -43,7 +44,9 @@ func connect(n *Network) (*card, error) {
 		if err != nil {
 			return nil, err
 		}
-		return newCard(g, "user", gateway.Settings()), nil
+		c := newCard(g, "user", gateway.Settings())
+		c.sockets = true
+		return c, nil
 	case isTap && tap != "":
 		settings, err := n.Static.settings()
 		if err != nil {
