@@ -36,7 +36,7 @@ const (
 	multibootEntry = 5
 
 	// linuxEntry is that for linux_amd64.s.
-	linuxEntry = 0x139
+	linuxEntry = 0x13d
 )
 
 // Multiboot Specification 0.6.96, 3.1.
@@ -138,7 +138,7 @@ type stubParams struct {
 	Protected uint32 // linuxEntry's address
 }
 
-// What the stub prints; it does nothing more then.
+// What the stub prints; then it ends the machine with status 2 if it is QEMU, or stops.
 const (
 	stubMessage = "ringo: fatal: the processor lacks 64-bit mode or no-execute pages\r\n\x00"
 	stubSmall   = "ringo: fatal: the machine has too little memory for the program\r\n\x00"

@@ -45,7 +45,7 @@ bad:
 	W JMP	fail(SB)
 
 // fail prints the message at SI on the screen and on the first serial port, and
-// stops.
+// ends with status 2, or stops.
 TEXT fail(SB), 4, $0
 	W MOVL	SI, DI
 	W CALL	screen(SB)
@@ -63,8 +63,12 @@ char:
 	JMP	char
 stop:
 	CLI
+	// QEMU's isa-debug-exit, where ringo puts it, ends it here.
+	MOVB	$2, AX
+	OUTB	$0xf4
+halt:
 	HLT
-	JMP	stop
+	JMP	halt
 
 // screen prints the message at SI on the screen.
 TEXT screen(SB), 4, $0

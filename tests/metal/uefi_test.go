@@ -120,6 +120,9 @@ func TestUEFIFails(t *testing.T) {
 			if err := g.Await(ctx, "ringo: fatal: "+c.want); err != nil {
 				t.Error(err)
 			}
+			if r, err := g.Wait(ctx); err != nil || r.Status != exitStatus(2) {
+				t.Errorf("status %d, %v", r.Status, err)
+			}
 		})
 	}
 }
