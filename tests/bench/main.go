@@ -67,7 +67,8 @@ func run(o *options) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	ringo, err := harness.Build(ctx, dir)
+	// As it is installed to start quickly (docs/start.md), and as the process is built.
+	ringo, err := harness.Build(ctx, dir, "CGO_ENABLED=0")
 	if err != nil {
 		return err
 	}

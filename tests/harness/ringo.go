@@ -29,11 +29,13 @@ type Ringo struct {
 	built map[string]func() (string, error)
 }
 
-// Build builds the command from this source tree. It and the programs that it
-// builds are put into dir, which stays the caller's.
-func Build(ctx context.Context, dir string) (*Ringo, error) {
+// Build builds the command from this source tree, with more environment for the go
+// command. It and the programs that it builds are put into dir, which stays the
+// caller's.
+func Build(ctx context.Context, dir string, env ...string) (*Ringo, error) {
 	r := At(dir)
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", r.Path, Module+"/tools/ringo")
+	cmd.Env = append(os.Environ(), env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("go build ringo: %w\n%s", err, out)
 	}
