@@ -74,6 +74,12 @@ var runtimeRules = []Rule{
 		Why:     "preempt by a signal only what makes no calls",
 	}, {
 		File:    "runtime/proc.go",
+		Match:   `(?m)^\tif run > run0 \{\n`,
+		Replace: "${0}\t\tringoCheckDead()\n",
+		Count:   1,
+		Why:     "find deadlocks in spite of the kernel's own goroutines and timers",
+	}, {
+		File:    "runtime/proc.go",
 		Match:   `\bstksize != uintptr\(startingStackSize\)`,
 		Replace: "!ringoKeepsStack(stksize)",
 		Count:   1,

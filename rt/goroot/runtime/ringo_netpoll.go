@@ -125,6 +125,7 @@ func netpoll(delay int64) (gList, int32) {
 		return epoll(delay)
 	}
 	if delay != 0 && !ringoDeviceReady() {
+		ringoPollDead()
 		deadline := int64(-1)
 		if delay > 0 {
 			deadline = nanotime() + delay

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -48,6 +49,9 @@ func main() {
 		"fetch":       fetch,
 		"nosuchhost":  noSuchHost,
 		"unreachable": unreachable,
+		"deadlock":    func() error { select {} },
+		"goexit":      func() error { runtime.Goexit(); return nil },
+		"asleep":      asleep,
 	})
 }
 
