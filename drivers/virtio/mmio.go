@@ -41,6 +41,14 @@ type mmio struct {
 	id       uint32
 	features uint64       // offered; 0: not read yet
 	posted   []abi.Access // writes that wait
+	ahead    *ahead       // what Status has read, until the status is written; or nil
+}
+
+// ahead is what a driver reads when the device has accepted its features, but for what
+// seldom matters.
+type ahead struct {
+	queueMax uint32 // of queue 0
+	config   [3]uint32
 }
 
 // NewMMIO returns the transport with the registers r.
@@ -91,6 +99,15 @@ func (m *mmio) load(offs ...uintptr) []abi.Access {
 	return read
 }
 
+// loadSoon posts a read: the answer is there after the next load.
+func (m *mmio) loadSoon(off uintptr) *abi.Access {
+	if len(m.posted)+3 > cap(m.posted) { // a write and the load follow
+		m.flush()
+	}
+	m.posted = append(m.posted, abi.Access{Addr: uint64(off)})
+	return &m.posted[len(m.posted)-1]
+}
+
 func (m *mmio) load32(off uintptr) uint32 { return m.load(off)[0].Value }
 
 func (m *mmio) DeviceID() uint32 { return m.id }
@@ -100,10 +117,11 @@ func (m *mmio) Features() uint64 {
 	if m.features != 0 {
 		return m.features
 	}
-	for i := range uint32(2) {
-		m.store(spec.MMIODeviceFeaturesSel, i)
-		m.features |= uint64(m.load32(spec.MMIODeviceFeatures)) << (32 * i)
-	}
+	m.store(spec.MMIODeviceFeaturesSel, 1)
+	high := m.loadSoon(spec.MMIODeviceFeatures)
+	m.store(spec.MMIODeviceFeaturesSel, 0)
+	low := m.load32(spec.MMIODeviceFeatures)
+	m.features = uint64(high.Value)<<32 | uint64(low)
 	return m.features
 }
 
@@ -114,9 +132,16 @@ func (m *mmio) SetFeatures(f uint64) {
 	}
 }
 
-func (m *mmio) Status() uint8 { return uint8(m.load32(spec.MMIOStatus)) }
+// Status reads ahead, too: each load may be an exit.
+func (m *mmio) Status() uint8 {
+	m.store(spec.MMIOQueueSel, 0)
+	v := m.load(spec.MMIOStatus, spec.MMIOQueueNumMax, spec.MMIOConfig, spec.MMIOConfig+4, spec.MMIOConfig+8)
+	m.ahead = &ahead{v[1].Value, [...]uint32{v[2].Value, v[3].Value, v[4].Value}}
+	return uint8(v[0].Value)
+}
 
 func (m *mmio) SetStatus(s uint8) {
+	m.ahead = nil
 	m.store(spec.MMIOStatus, uint32(s))
 	if s&(spec.StatusDriverOK|spec.StatusFailed) != 0 {
 		m.flush()
@@ -124,6 +149,9 @@ func (m *mmio) SetStatus(s uint8) {
 }
 
 func (m *mmio) QueueMax(q int) int {
+	if q == 0 && m.ahead != nil {
+		return int(min(m.ahead.queueMax, spec.MaxQueueSize))
+	}
 	m.store(spec.MMIOQueueSel, uint32(q))
 	return int(min(m.load32(spec.MMIOQueueNumMax), spec.MaxQueueSize))
 }
@@ -154,7 +182,13 @@ func (m *mmio) NotifySoon(q int) { m.r.StoreSoon32(spec.MMIOQueueNotify, uint32(
 // Config reads whole aligned words and cuts the field out: that rt offers no
 // narrower access bothers no device, though 4.2.2.2 asks for it.
 func (m *mmio) Config(off, n int) uint32 {
-	v := m.load32(spec.MMIOConfig+uintptr(off&^3)) >> (8 * uint(off&3))
+	var v uint32
+	if word := off / 4; m.ahead != nil && word < len(m.ahead.config) {
+		v = m.ahead.config[word]
+	} else {
+		v = m.load32(spec.MMIOConfig + uintptr(off&^3))
+	}
+	v >>= 8 * uint(off&3)
 	if n < 4 {
 		v &= 1<<(8*uint(n)) - 1
 	}

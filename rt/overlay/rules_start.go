@@ -29,6 +29,20 @@ var startRules = []Rule{
 		Count:   1,
 		Why:     "not read the table of functions through at each start",
 	}, {
+		// The hash of a type is in the type: each start would read all those that are in
+		// interfaces. Types do not move.
+		File:    "runtime/iface.go",
+		Match:   `return uintptr\(inter\.Type\.Hash \^ typ\.Hash\)`,
+		Replace: "return ringoItabHash(uintptr(unsafe.Pointer(inter)), uintptr(unsafe.Pointer(typ)))",
+		Count:   1,
+		Why:     "not read all types through at each start",
+	}, {
+		File:    "runtime/mheap.go",
+		Match:   `randOffset := (nextHeapRandBits\(logPallocChunkBytes\))`,
+		Replace: "randOffset := ringoHeapOffset($1)",
+		Count:   1,
+		Why:     "begin the heap with nearly a whole chunk",
+	}, {
 		// Later the runtime does this, too, when it has sampled a few.
 		File:    "runtime/proc.go",
 		Match:   `(?m)^\tmallocinit\(\)$`,

@@ -122,21 +122,42 @@ func (s *Space) above(r region, addr uint64) (n uint64) {
 	return n
 }
 
+// giveMapped gives what is first used of a new mapping of the guest's. Memory comes with
+// it where much of that is used in order from the beginning on: in what is aligned
+// to large pages, as the Go runtime's heap is, and in pieces of the size by which the
+// runtime gets memory for itself.
+func (s *Space) giveMapped(va, n uint64, prot int) {
+	first, populated := n, uint64(0)
+	switch {
+	case n > wholeSize:
+		first = blockSize
+		if va%largePage == 0 {
+			populated = blockSize
+		}
+	case n > wholeSize/2:
+		populated = wholeSize / 2
+	}
+	s.giveFirst(va, populated, prot, true)
+	s.giveFirst(va+populated, first-populated, prot, false)
+}
+
 // giveFirst gives frames to the n bytes at va, which will be touched soon, if there
-// are plenty.
-func (s *Space) giveFirst(va, n uint64, prot int) {
+// are plenty, and populates them if asked.
+func (s *Space) giveFirst(va, n uint64, prot int, touch bool) {
 	for end := va + n; va < end && n <= s.budget*page/spareShare; {
 		next := min(end, va&^(largePage-1)+largePage)
 		if _, err := s.makeLeaf(va); err != nil {
 			return
 		}
-		s.giveRange(va, next, prot, false)
+		s.giveRange(va, next, prot, touch)
 		va = next
 	}
 }
 
 // giveRange gives frames to the pages from start to end that have none, which have
-// one table in common, as far as there are any. It populates their memory if asked.
+// one table in common, as far as there are any. It populates their memory if asked:
+// to fault in many pages at once costs half as much as page by page, and the guest
+// finds its neighbours translated with each that it touches.
 func (s *Space) giveRange(start, end uint64, prot int, touch bool) {
 	flags := entryFlags(prot)
 	pool := &s.frames
@@ -144,6 +165,13 @@ func (s *Space) giveRange(start, end uint64, prot int, touch bool) {
 		pool = &s.shared
 	}
 	var run span // of frames to be populated
+	given := func(off, n uint64) {
+		if off != run.end {
+			s.populateRun(run, touch)
+			run = span{off, off}
+		}
+		run.end += n
+	}
 	for va := start; va < end; {
 		if va%blockSize == 0 && end-va >= blockSize && s.budget >= blockPages && s.empty(va) {
 			if off, ok := pool.block(); ok {
@@ -151,11 +179,7 @@ func (s *Space) giveRange(start, end uint64, prot int, touch bool) {
 				for i := uint64(0); i < blockSize; i += page {
 					atomic.StoreUint64(s.leaf(va+i), Base+off+i|flags)
 				}
-				if off != run.end {
-					s.populateRun(run, touch)
-					run = span{off, off}
-				}
-				run.end += blockSize
+				given(off, blockSize)
 				va += blockSize
 				continue
 			}
@@ -166,14 +190,14 @@ func (s *Space) giveRange(start, end uint64, prot int, touch bool) {
 				break
 			}
 			atomic.StoreUint64(e, Base+off|flags)
+			given(off, page)
 		}
 		va += page
 	}
 	s.populateRun(run, touch)
 }
 
-// populateRun touches frames that the guest will work through in order: faulting in
-// all of them at once costs half as much as page by page.
+// populateRun touches frames if touch is set.
 func (s *Space) populateRun(run span, touch bool) {
 	if touch && run.next < run.end {
 		populate(s.arena[run.next:run.end])

@@ -77,11 +77,7 @@ func (s *Space) makeRegion(addr, n uint64, prot int) error {
 	}
 	s.setRegion(addr, end, prot)
 	if prot != 0 {
-		first := n
-		if n > wholeSize {
-			first = blockSize
-		}
-		s.giveFirst(addr, first, prot)
+		s.giveMapped(addr, n, prot)
 	}
 	return nil
 }

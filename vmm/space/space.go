@@ -297,7 +297,7 @@ func (s *Space) Reserve(va, n uint64, prot int, first uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.setRegion(va, va+n, prot)
-	s.giveFirst(va, min(n, first), prot)
+	s.giveFirst(va, min(n, first), prot, false)
 }
 
 // Slices implements device.Memory.

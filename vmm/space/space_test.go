@@ -374,7 +374,7 @@ func TestStream(t *testing.T) {
 }
 
 // TestFirst: what is sure to be touched is given beforehand, and takes no memory of
-// the host until then.
+// the host until then, but for the beginning of some larger mappings.
 func TestFirst(t *testing.T) {
 	s := newSpace(t, 64<<20)
 	s.Reserve(testLow-1<<30+page, 1<<20, abi.ProtRead|abi.ProtWrite, 100*page)
@@ -390,6 +390,21 @@ func TestFirst(t *testing.T) {
 	after := s.Usage()
 	if after.Faults != 0 || after.Mapped != before.Mapped || after.Resident-before.Resident != 4*page {
 		t.Errorf("%+v before, %+v after four pages were touched", before, after)
+	}
+	for _, m := range []struct{ addr, n, want uint64 }{
+		{testLow + 1<<20, wholeSize / 2, 0},
+		{testLow + 2<<20, wholeSize, wholeSize / 2},
+		{testLow + 4<<20, 2 * wholeSize, blockSize},
+		{testLow + 5<<20, 2 * wholeSize, 0},
+	} {
+		before := s.Usage().Resident
+		if err := s.Map(m.addr, m.n, abi.ProtRead|abi.ProtWrite); err != nil {
+			t.Fatal(err)
+		}
+		// There may be new tables, too.
+		if got := s.Usage().Resident - before; got < m.want || got > m.want+8*page {
+			t.Errorf("%d bytes at %#x came with %d bytes of memory, want %d", m.n, m.addr, got, m.want)
+		}
 	}
 }
 

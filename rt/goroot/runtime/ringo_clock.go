@@ -28,9 +28,8 @@ var (
 
 func ringoClockInit() {
 	ringoTimeMult = (1e9<<32 + ringoBootPage.TSCHz/2) / ringoBootPage.TSCHz
-	before := ringoRDTSC()
-	mono, real := ringoPlatClock()
-	ringoTime.tsc = before + (ringoRDTSC()-before)/2
+	tsc, mono, real := ringoPlatClockBefore()
+	ringoTime.tsc = tsc
 	ringoTime.mult = ringoTimeMult
 	ringoTime.mono = mono
 	ringoTime.offset = real - mono

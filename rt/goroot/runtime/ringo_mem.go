@@ -123,6 +123,17 @@ func ringoWriteExec(prot int) bool {
 	return prot&(ringoabi.ProtWrite|ringoabi.ProtExec) == ringoabi.ProtWrite|ringoabi.ProtExec
 }
 
+// ringoHeapOffset returns where in its first chunk of 4 MiB the heap begins: at its
+// beginning, for at a random place it would often need a second chunk before main
+// runs, for which the runtime reads all that it knows of the address space. Where the
+// chunk is stays random.
+func ringoHeapOffset(random uintptr) uintptr {
+	if ringoBare == 0 {
+		return random
+	}
+	return 0
+}
+
 // ringoKernelMemory maps n bytes for rt itself at the top of a free range of
 // stride bytes; below them is a guard. It returns their address, or 0.
 func ringoKernelMemory(n, stride uintptr) uintptr {

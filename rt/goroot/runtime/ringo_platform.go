@@ -161,10 +161,22 @@ func ringoPlatClock() (mono, real int64) {
 		return ringoMetalClock()
 	}
 	ringoHypercall(ringoabi.PortClock, 0, 0, 0)
+	_, mono, real = ringoPlatClockBefore()
+	return
+}
+
+// ringoPlatClockBefore returns the two times at some moment before, or now, and the
+// time stamp counter then.
+func ringoPlatClockBefore() (tsc uint64, mono, real int64) {
+	if ringoMetal != 0 {
+		before := ringoRDTSC()
+		mono, real = ringoMetalClock()
+		return before + (ringoRDTSC()-before)/2, mono, real
+	}
 	c := &ringoBootPage.Clock
 	for {
 		seq := atomic.Load64(&c.Seq)
-		mono, real = c.Mono, c.Real
+		tsc, mono, real = c.TSC, c.Mono, c.Real
 		if seq&1 == 0 && atomic.Load64(&c.Seq) == seq {
 			return
 		}

@@ -139,6 +139,8 @@ var ringoSched struct {
 	ncpu    uint32
 	threads *ringoThread
 	free    *ringoThread
+	fresh   [ringoFreshStacks]uintptr // kernel stacks that are mapped and were not used yet
+	nfresh  int
 	count   int32
 	lastTid int32
 	poller  *ringoThread // the thread in ringoPollWait
@@ -169,13 +171,30 @@ func ringoNewThread() *ringoThread {
 		t.init(lo)
 		return t
 	}
-	lo := ringoKernelMemory(ringoStackSize, ringoStackStride)
-	if lo == 0 {
+	if ringoSched.nfresh == 0 {
+		ringoMapStacks()
+	}
+	if ringoSched.nfresh == 0 {
 		return nil
 	}
+	ringoSched.nfresh--
+	lo := ringoSched.fresh[ringoSched.nfresh]
 	t = (*ringoThread)(unsafe.Pointer(lo))
 	t.init(lo)
 	return t
+}
+
+// ringoMapStacks maps some kernel stacks, since a program seldom has one thread: in the
+// tender the first touch of any of them costs an exit.
+func ringoMapStacks() {
+	for range ringoFreshStacks {
+		lo := ringoKernelMemory(ringoStackSize, ringoStackStride)
+		if lo == 0 {
+			return
+		}
+		ringoSched.fresh[ringoSched.nfresh] = lo
+		ringoSched.nfresh++
+	}
 }
 
 // prepare makes t start at pc when it is first switched to, with SP at frame's place.
