@@ -270,6 +270,20 @@ func (k *Kernel) Recvfrom(fd int, p []byte, flags int, from []byte) (n, fromLen 
 	return n, fromLen, err
 }
 
+// InetName is room for a struct sockaddr_in or sockaddr_in6.
+type InetName [28]byte
+
+// RecvfromInet is Recvfrom for sockets whose peers have Internet addresses, without
+// memory of the caller's for the sender's: a pointer to that would have to be allocated.
+func (k *Kernel) RecvfromInet(fd int, p []byte, flags int) (n int, from InetName, err Errno) {
+	m := newDatagram(p, nil)
+	m.Name = m.name[:]
+	n, err = k.Recvmsg(fd, &m.Message, flags)
+	from = m.name
+	m.free()
+	return n, from, err
+}
+
 // Sendto is sendto(2); to is nil for a connected socket.
 func (k *Kernel) Sendto(fd int, p []byte, flags int, to []byte) (int, Errno) {
 	m := newDatagram(p, to)
@@ -282,6 +296,7 @@ func (k *Kernel) Sendto(fd int, p []byte, flags int, to []byte) (int, Errno) {
 type datagram struct {
 	Message
 	data [1][]byte
+	name InetName
 }
 
 // datagrams are those not in use: each packet of many programs needs one.

@@ -59,10 +59,12 @@ type link struct {
 	// udpTap, if set, takes datagrams that the stack is not to see.
 	udpTap atomic.Pointer[udpTap]
 
-	// These belong to the goroutine that serves rx: gro, and buffers whose packets
-	// were copied. Small packets need no others.
-	gro   gro.GRO
-	spare []*buffer.View
+	// These belong to the goroutine that serves rx: gro, whether it was given something
+	// since the last Flush, and buffers whose packets were copied. Small packets need no
+	// others.
+	gro     gro.GRO
+	merging bool
+	spare   []*buffer.View
 
 	// validated is whether the packet being delivered needs no verification:
 	// the stack asks for that by way of Capabilities.
@@ -281,16 +283,23 @@ func (l *link) Packet(h *virtio.NetHeader, parts []virtio.RxPart) {
 	switch verify(pkt) {
 	case checksumGood:
 		pkt.RXChecksumValidated = true
+		l.merging = true
+		l.gro.Enqueue(pkt)
 	case checksumBad:
 		pkt.RXChecksumValidated = false
 		delivery{l}.DeliverNetworkPacket(pkt.NetworkProtocolNumber, pkt)
-		return
+	case checksumLater: // which receive offload leaves alone
+		delivery{l}.DeliverNetworkPacket(pkt.NetworkProtocolNumber, pkt)
 	}
-	l.gro.Enqueue(pkt)
 }
 
 // Flush implements virtio.RxHandler.
-func (l *link) Flush() { l.gro.Flush() }
+func (l *link) Flush() {
+	if l.merging {
+		l.merging = false
+		l.gro.Flush()
+	}
+}
 
 // assemble makes a buffer of a packet's parts, whose views it takes.
 func (l *link) assemble(parts []virtio.RxPart) buffer.Buffer {

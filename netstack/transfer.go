@@ -112,24 +112,27 @@ func (s *socket) Send(m *kernel.Message, flags int) (int, kernel.Errno) {
 
 // Receive implements kernel.Socket.
 func (s *socket) Receive(m *kernel.Message, flags int) (int, kernel.Errno) {
-	m.NameLen, m.Flags = 0, 0
-	control := controlWriter{b: m.Control}
-	m.ControlLen = 0
+	m.NameLen, m.ControlLen, m.Flags = 0, 0, 0
 	if flags&syscall.MSG_OOB != 0 {
 		return 0, syscall.EINVAL
 	}
 	if flags&syscall.MSG_ERRQUEUE != 0 {
 		return s.receiveError(m)
 	}
-	peek, trunc := flags&syscall.MSG_PEEK != 0, flags&syscall.MSG_TRUNC != 0
 	s.in.mu.Lock()
 	defer s.in.mu.Unlock()
 	s.in.w.set(nil, m.Data)
 	defer s.in.w.clear()
 	if s.isStream() {
-		return s.receiveStream(peek, trunc)
+		return s.receiveStream(flags&syscall.MSG_PEEK != 0, flags&syscall.MSG_TRUNC != 0)
 	}
+	return s.receiveDatagram(m, flags)
+}
 
+// receiveDatagram is Receive for sockets whose messages have bounds. It has no deferred
+// calls, since those of a function with so many returns are dear. s.in.mu is held.
+func (s *socket) receiveDatagram(m *kernel.Message, flags int) (int, kernel.Errno) {
+	peek := flags&syscall.MSG_PEEK != 0
 	res, terr := s.ep.Read(&s.in.w, tcpip.ReadOptions{Peek: peek, NeedRemoteAddr: len(m.Name) > 0})
 	switch terr.(type) {
 	case nil, *tcpip.ErrBadBuffer:
@@ -147,12 +150,13 @@ func (s *socket) Receive(m *kernel.Message, flags int) (int, kernel.Errno) {
 	if res.Total > res.Count {
 		m.Flags |= syscall.MSG_TRUNC
 	}
+	control := controlWriter{b: m.Control}
 	s.appendControl(&control, &res.ControlMessages)
 	m.ControlLen = control.n
 	if control.truncated {
 		m.Flags |= syscall.MSG_CTRUNC
 	}
-	if trunc {
+	if flags&syscall.MSG_TRUNC != 0 {
 		return res.Total, 0
 	}
 	return res.Count, 0

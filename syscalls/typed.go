@@ -27,9 +27,12 @@ type Typed struct {
 	Getsockname func(fd int, addr *syscall.RawSockaddrAny, n *uint32) Errno
 	Setsockopt  func(fd, level, name int, value unsafe.Pointer, n uintptr) Errno
 	Recvfrom    func(fd int, p []byte, flags int, from *syscall.RawSockaddrAny, n *uint32) (int, Errno)
-	Sendto      func(fd int, p []byte, flags int, to unsafe.Pointer, n uint32) (int, Errno)
-	Recvmsg     func(fd int, m *syscall.Msghdr, flags int) (int, Errno)
-	Sendmsg     func(fd int, m *syscall.Msghdr, flags int) (int, Errno)
+	// RecvfromInet is Recvfrom for sockets whose peers have Internet addresses: from
+	// holds a RawSockaddrInet4 or a RawSockaddrInet6.
+	RecvfromInet func(fd int, p []byte, flags int) (n int, from syscall.RawSockaddrInet6, err Errno)
+	Sendto       func(fd int, p []byte, flags int, to unsafe.Pointer, n uint32) (int, Errno)
+	Recvmsg      func(fd int, m *syscall.Msghdr, flags int) (int, Errno)
+	Sendmsg      func(fd int, m *syscall.Msghdr, flags int) (int, Errno)
 }
 
 // mapped reports whether a slice may be used. One that lies in a file's mapping is not
@@ -92,6 +95,10 @@ func NewTyped(k *kernel.Kernel) *Typed {
 			size, fromLen, err := k.Recvfrom(fd, p, flags, sockaddrBytes(from, n))
 			setLength(n, fromLen, err)
 			return size, err
+		},
+		RecvfromInet: func(fd int, p []byte, flags int) (int, syscall.RawSockaddrInet6, Errno) {
+			n, from, err := k.RecvfromInet(fd, p, flags)
+			return n, *(*syscall.RawSockaddrInet6)(unsafe.Pointer(&from)), err
 		},
 		Sendto: func(fd int, p []byte, flags int, to unsafe.Pointer, n uint32) (int, Errno) {
 			return k.Sendto(fd, p, flags, bytesAt(to, n))

@@ -184,8 +184,14 @@ var netstackRules = []Rule{
 		Why:     "see by few instructions that an address is no broadcast",
 	}, {
 		File:    gvisor + "/tcpip/stack/addressable_endpoint_state.go",
+		Match:   `(?m)^import \($`,
+		Replace: "$0\n\t\"sync/atomic\"",
+		Count:   1,
+		Why:     rememberedWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/addressable_endpoint_state.go",
 		Match:   `(?m)^\tprimary \[\]\*addressState .*$`,
-		Replace: "$0\n\n\tmissed missedAddress",
+		Replace: "$0\n\n\tmissed missedAddress\n\tfound  atomic.Pointer[addressState]",
 		Count:   1,
 		Why:     missedWhy,
 	}, {
@@ -454,6 +460,73 @@ var netstackRules = []Rule{
 		Count:   2,
 		Why:     ownHeaderWhy,
 	}, {
+		File:    gvisor + "/tcpip/header/checksum.go",
+		Match:   `(?m)^func PseudoHeaderChecksum\(.*\{$`,
+		Replace: "$0\n\tif srcAddr.Len() == IPv4AddressSize && dstAddr.Len() == IPv4AddressSize {\n\t\treturn pseudoHeaderChecksum4(protocol, srcAddr, dstAddr, totalLen)\n\t}",
+		Count:   1,
+		Why:     "sum up a pseudo header by few instructions",
+	}, {
+		File:    gvisor + "/tcpip/header/ipv6.go",
+		Match:   `(?m)^\treturn IPv4MappedIPv6Subnet\.Contains\(addr\)$`,
+		Replace: "\tb := addr.As16()\n\treturn [12]byte(b[:12]) == [12]byte{10: 0xff, 11: 0xff}",
+		Count:   1,
+		Why:     "see by few instructions whether an address is an IPv4 one",
+	}, {
+		// A socket that was writable before has nothing to say.
+		File:    gvisor + "/tcpip/transport/internal/network/endpoint.go",
+		Match:   `(?m)^(\t+e\.sendBufferSizeInUse -= pktSize\n\t+signal := )(e\.hasSendSpaceRLocked\(\))$`,
+		Replace: "full := !$2\n${1}full && $2",
+		Count:   1,
+		Why:     "tell of room to send only who had none",
+	}, {
+		File:    gvisor + "/tcpip/network/ipv4/ipv4.go",
+		Match:   `(?m)^func \(e \*endpoint\) AcquireAssignedAddress\(.*\{$`,
+		Replace: "$0\n\tif ep, ok := e.addressableEndpointState.Remembered(localAddr, allowTemp, readOnly); ok {\n\t\treturn ep\n\t}",
+		Count:   1,
+		Why:     rememberedWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/addressable_endpoint_state.go",
+		Match:   `(?m)^(\t+)return nil\n\t+\}\n\n\t+if !readOnly && !addrState\.TryIncRef\(\) \{\n\t+panic`,
+		Replace: "${1}return nil\n\t\t\t}\n\t\t\ta.found.Store(addrState)\n\n\t\t\tif !readOnly && !addrState.TryIncRef() {\n\t\t\t\tpanic",
+		Count:   1,
+		Why:     rememberedWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/addressable_endpoint_state.go",
+		Match:   `(?m)^\tdelete\(a\.endpoints, addrState\.addr\.Address\)$`,
+		Replace: "$0\n\ta.found.CompareAndSwap(addrState, nil)",
+		Count:   1,
+		Why:     rememberedWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/addressable_endpoint_state.go",
+		Match:   `(?m)^func \(a \*AddressableEndpointState\) decAddressRef\(.*\{$`,
+		Replace: "$0\n\tif addrState.refs.decUnlessLast() {\n\t\treturn\n\t}",
+		Count:   1,
+		Why:     "give an address back without a lock",
+	}, {
+		File:    gvisor + "/tcpip/stack/transport_demuxer.go",
+		Match:   `(?m)^\tqueuedProtocols map\[protocolIDs\]queuedTransportProtocol$`,
+		Replace: "$0\n\n\traws rawCount",
+		Count:   1,
+		Why:     rawWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/transport_demuxer.go",
+		Match:   `(?m)^func \(d \*transportDemuxer\) deliverRawPacket\(.*\{$`,
+		Replace: "$0\n\tif d.raws.Load() == 0 {\n\t\treturn false\n\t}",
+		Count:   1,
+		Why:     rawWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/transport_demuxer.go",
+		Match:   `(?m)^\teps\.rawEndpoints = append\(eps\.rawEndpoints, ep\)$`,
+		Replace: "$0\n\td.raws.Add(1)",
+		Count:   1,
+		Why:     rawWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/transport_demuxer.go",
+		Match:   `(?m)^\t\t\teps\.rawEndpoints = eps\.rawEndpoints\[:lastIdx\]$`,
+		Replace: "$0\n\t\t\td.raws.Add(-1)",
+		Count:   1,
+		Why:     rawWhy,
+	}, {
 		File:    gvisor + "/tcpip/tcpip.go",
 		Match:   `(?ms)^func \(mt MonotonicTime\) Add\(.*?^\}$`,
 		Replace: monotonicAdd,
@@ -671,6 +744,8 @@ const (
 	ownHeaderWhy     = "not share a packet's header with oneself, and then copy it"
 	chargeWhy        = "charge a packet's memory to its sender without allocating"
 	headroomWhy      = "put a datagram's data behind room for its headers"
+	rememberedWhy    = "find the addresses that each packet asks for without locks"
+	rawWhy           = "not look for raw sockets where there are none"
 	kindsWhy         = "look only for endpoints of kinds that there are"
 	synTimeWhy       = "measure round trips by the SYN that was answered"
 	cubicWhy         = "let a small congestion window grow"

@@ -53,6 +53,13 @@ var runtimeRules = []Rule{
 		Count:   2,
 		Why:     "let the runtime's monitor run less often, since no system call blocks a thread",
 	}, {
+		// Each of these calls, and its return, costs as much as what it does.
+		File:    "sync/pool.go",
+		Match:   `(?m)^\tl, (_|pid) := p\.pin\(\)$`,
+		Replace: poolPin,
+		Count:   2,
+		Why:     "take from a pool and put back with fewer calls",
+	}, {
 		// Who has the only P finds all that there is to do in its queue, and in the
 		// global one before it gives the P up.
 		File:    "runtime/proc.go",
@@ -104,6 +111,20 @@ const (
 	onlyWhy       = "not look for other processors where there is one"
 )
 
+// poolPin replaces a call of (*Pool).pin, which is left for who finds no pool of the P's.
+const poolPin = `	if p == nil {
+		panic("nil Pool")
+	}
+	var l *poolLocal
+	pid := runtime_procPin()
+	if uintptr(pid) < atomic.LoadUintptr(&p.localSize) {
+		l = indexLocal(p.local, pid)
+	} else {
+		runtime_procUnpin()
+		l, pid = p.pin()
+	}
+	_ = pid`
+
 // packageSyscallRules send the system calls of Go code, which package syscall
 // makes for everybody (also for golang.org/x/sys/unix), to rt's kernel door.
 var packageSyscallRules = []Rule{
@@ -152,6 +173,12 @@ func typedRules() []Rule {
 		typed("getsockname(fd int, rsa *RawSockaddrAny, addrlen *_Socklen) (err error)", "ringoGetsockname", "ringoError(ringoGetsockname(fd, rsa, (*uint32)(addrlen)))"),
 		typed("setsockopt(s int, level int, name int, val unsafe.Pointer, vallen uintptr) (err error)", "ringoSetsockopt", "ringoError(ringoSetsockopt(s, level, name, val, vallen))"),
 		{
+			File:    "syscall/syscall_unix.go",
+			Match:   `(?m)^func recvfromInet([46])\(fd int, p \[\]byte, flags int, from \*SockaddrInet[46]\) \(n int, err error\) \{\n`,
+			Replace: "${0}\tif ringoRecvfromInet != nil {\n\t\treturn ringoReceiveInet$1(fd, p, flags, from)\n\t}\n",
+			Count:   2,
+			Why:     typedWhy,
+		}, {
 			File:    "syscall/zsyscall_linux_amd64.go",
 			Match:   typedFunc("Seek(fd int, offset int64, whence int) (off int64, err error)"),
 			Replace: "${0}\tif ringoSeek != nil {\n\t\toff, e := ringoSeek(fd, offset, whence)\n\t\treturn off, ringoError(e)\n\t}\n",

@@ -6,8 +6,12 @@ package buffer
 // view, which nobody shares, else nil.
 func (b *Buffer) Contiguous(offset, length int) []byte {
 	v := b.data.Front()
-	if v == nil || offset < 0 || length <= 0 || length > v.Size()-offset || v.sharesChunk() {
+	if v == nil || v.sharesChunk() {
 		return nil
 	}
-	return v.chunk.data[v.read+offset : v.read+offset+length]
+	start := v.read + offset
+	if uint(length-1) >= uint(v.write-start) { // none is wanted, or they end elsewhere
+		return nil
+	}
+	return v.chunk.data[start : start+length]
 }

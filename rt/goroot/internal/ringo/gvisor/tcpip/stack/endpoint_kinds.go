@@ -2,7 +2,15 @@
 
 package stack
 
-import "gvisor.dev/gvisor/pkg/tcpip"
+import (
+	"sync/atomic"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+)
+
+// rawCount is the number of raw sockets: to find out for each packet that there are none
+// takes as long as a look for a socket does.
+type rawCount struct{ atomic.Int32 }
 
 // endpointKinds counts a protocol's endpoints by what of their ID is set. A packet's is
 // looked for in four ways, of which most lead nowhere on most machines.

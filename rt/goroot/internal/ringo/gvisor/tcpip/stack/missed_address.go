@@ -30,6 +30,36 @@ func (m *missedAddress) set(addr tcpip.Address) {
 
 func (m *missedAddress) forget() { m.key.Store(0) }
 
+// Remembered is AcquireAssignedAddressOrMatching for who neither keeps an address nor
+// wants a temporary one. It needs no locks, but knows only the addresses that were
+// looked for last.
+func (a *AddressableEndpointState) Remembered(addr tcpip.Address, allowTemp, readOnly bool) (ep AddressEndpoint, known bool) {
+	if allowTemp || !readOnly {
+		return nil, false
+	}
+	if a.missed.is(addr) {
+		return nil, true
+	}
+	if s := a.found.Load(); s != nil && s.addr.Address == addr && s.IsAssigned(false) {
+		return s, true
+	}
+	return nil, false
+}
+
+// decUnlessLast gives a reference back, unless it is the last one: that takes the lock
+// of those who may look for the address.
+func (r *addressStateRefs) decUnlessLast() bool {
+	for {
+		v := r.refCount.Load()
+		if int32(v) <= 1 { // those who are about to refer to it count above
+			return false
+		}
+		if r.refCount.CompareAndSwap(v, v-1) {
+			return true
+		}
+	}
+}
+
 func missedKey(addr tcpip.Address) uint64 {
 	b := addr.As4()
 	return 1<<32 | uint64(binary.BigEndian.Uint32(b[:]))
