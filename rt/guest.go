@@ -145,6 +145,12 @@ func ConsoleInput() *uint32
 //go:linkname ConsoleRead runtime.ringoConsoleRead
 func ConsoleRead(p []byte) int
 
+// HasEntropy reports whether rt's generator was given a seed when the machine
+// started, or found one in the processor.
+//
+//go:linkname HasEntropy runtime.ringoHasEntropy
+func HasEntropy() bool
+
 // Random fills p from rt's generator; AddEntropy mixes p into it.
 //
 //go:linkname Random runtime.ringoRandom

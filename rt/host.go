@@ -26,6 +26,7 @@ func Mapped(addr, n uintptr, write bool) bool    { return addr >= 4096 && addr+n
 func ConsoleWrite(p []byte)                      { os.Stderr.Write(p) }
 func ConsoleInput() *uint32                      { return nil }
 func ConsoleRead(p []byte) int                   { return 0 }
+func HasEntropy() bool                           { return true }
 func Random(p []byte)                            { rand.Read(p) }
 func AddEntropy(p []byte)                        {}
 func Memory() (total, free uint64)               { return 64 << 20, 32 << 20 }

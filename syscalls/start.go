@@ -46,7 +46,17 @@ func Start() {
 	}
 	table := NewTable(k, trace)
 	rt.SetKernel(&rt.Kernel{Syscall: table.Syscall, PollOpen: k.PollOpen, PollClose: k.PollClose})
+	if !rt.HasEntropy() {
+		if err := dev.AddEntropy(); err != nil {
+			rt.ConsoleWrite([]byte("ringo: fatal: no entropy: " + err.Error() + "\n"))
+			rt.Exit(noEntropy)
+		}
+	}
 }
+
+// noEntropy is the machine's exit status where rt's generator has nothing to begin
+// with, as it is for everything that rt cannot do without.
+const noEntropy = 2
 
 // startFailed is the machine's exit status for an error of ringo's own.
 const startFailed = 125

@@ -66,6 +66,7 @@ var models = [...]uint16{
 	0x100e, // 82540EM
 	0x100f, // 82545EM
 	0x1004, // 82543GC
+	0x100c, // 82544GC
 }
 
 const (

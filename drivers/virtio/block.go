@@ -32,7 +32,7 @@ const (
 	// in bytes are 63 bits wide.
 	maxBlockSize = 1 << 62
 
-	blockWanted = spec.FeatureVersion1 | spec.FeatureEventIdx | spec.FeatureIndirect |
+	blockWanted = spec.FeatureEventIdx | spec.FeatureIndirect |
 		spec.BlockSegMax | spec.BlockReadOnly | spec.BlockSize | spec.BlockFlush |
 		spec.BlockQueues | spec.BlockDiscard | spec.BlockWriteZeroes
 
@@ -50,11 +50,7 @@ func OpenBlock(t Transport) (*Block, error) {
 	if t.DeviceID() != spec.DeviceBlock {
 		return nil, deviceError("not a disk")
 	}
-	required := uint64(spec.FeatureVersion1)
-	if isLegacy(t) {
-		required = 0
-	}
-	f, err := negotiate(t, blockWanted, required)
+	f, err := negotiate(t, blockWanted, 0)
 	if err != nil {
 		return nil, err
 	}

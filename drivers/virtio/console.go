@@ -34,7 +34,7 @@ func OpenConsole(t Transport) (*Console, error) {
 	if t.DeviceID() != spec.DeviceConsole {
 		return nil, deviceError("not a console")
 	}
-	f, err := negotiate(t, spec.FeatureEventIdx|spec.ConsoleSize, spec.FeatureVersion1)
+	f, err := negotiate(t, spec.FeatureEventIdx|spec.ConsoleSize, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -59,7 +59,7 @@ func OpenFS(t Transport) (*FS, error) {
 	if t.DeviceID() != spec.DeviceFS {
 		return nil, deviceError("not a file system")
 	}
-	f, err := negotiate(t, spec.FeatureEventIdx|spec.FeatureIndirect, spec.FeatureVersion1)
+	f, err := negotiate(t, spec.FeatureEventIdx|spec.FeatureIndirect, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -68,7 +68,7 @@ const (
 	// one large segment, as it must be.
 	firstBuffers = 64
 
-	netWanted = spec.FeatureVersion1 | spec.FeatureEventIdx | spec.FeatureIndirect | spec.NetMAC | spec.NetMTU |
+	netWanted = spec.FeatureEventIdx | spec.FeatureIndirect | spec.NetMAC | spec.NetMTU |
 		spec.NetCSum | spec.NetHostTSO4 | spec.NetHostTSO6 |
 		spec.NetMrgRxBuf | spec.NetGuestCSum | spec.NetGuestTSO4 | spec.NetGuestTSO6
 )
@@ -83,12 +83,7 @@ func OpenNet(t Transport) (*Net, error) {
 		// Large segments would need buffers of 64 KiB each, and checksums.
 		wanted &^= spec.NetGuestTSO4 | spec.NetGuestTSO6
 	}
-	// Without either, packet headers would be shorter.
-	required := uint64(spec.FeatureVersion1)
-	if isLegacy(t) {
-		required = spec.NetMrgRxBuf
-	}
-	f, err := negotiate(t, wanted, required)
+	f, err := negotiate(t, wanted, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -113,8 +108,12 @@ func OpenNet(t Transport) (*Net, error) {
 	if err != nil {
 		return nil, err
 	}
-	n.Tx = newTxQueue(tx)
-	n.Rx = &RxQueue{q: rx, tx: n.Tx, bufs: make([]rxBuffer, rx.size), mergeable: f&spec.NetMrgRxBuf != 0}
+	header := spec.NetHeaderLen
+	if isLegacy(t) && f&spec.NetMrgRxBuf == 0 {
+		header = spec.NetHeaderLenShort
+	}
+	n.Tx = newTxQueue(tx, header)
+	n.Rx = &RxQueue{q: rx, tx: n.Tx, header: header, bufs: make([]rxBuffer, rx.size), mergeable: f&spec.NetMrgRxBuf != 0}
 	ready(t)
 	return n, nil
 }
@@ -156,6 +155,7 @@ func (n *Net) TSO() (v4, v6 bool) {
 type TxQueue struct {
 	mu      sync.Mutex // held from Begin to End
 	q       *queue
+	header  int     // length of a NetHeader
 	owners  []Owner // by head of the chain; nil: none
 	packets int     // sent since the last doorbell
 	bytes   int
@@ -167,8 +167,8 @@ const (
 	txMaxBytes   = 256 << 10
 )
 
-func newTxQueue(q *queue) *TxQueue {
-	return &TxQueue{q: q, owners: make([]Owner, q.size)}
+func newTxQueue(q *queue, header int) *TxQueue {
+	return &TxQueue{q: q, header: header, owners: make([]Owner, q.size)}
 }
 
 // Begin starts a batch.
@@ -198,17 +198,17 @@ func (t *TxQueue) Send(h *NetHeader, data [][]byte, owner Owner) error {
 	slot := t.slot(q.head())
 	q.begin()
 	if size <= txCopy {
-		b := slot[spec.NetHeaderLen:]
+		h.Encode(slot) // a header that is shorter lacks the end, where data go
+		b := slot[t.header:]
 		for _, d := range data {
 			b = b[copy(b, d):]
 		}
-		h.Encode(slot)
-		q.append(slot[:spec.NetHeaderLen+size], 0)
+		q.append(slot[:t.header+size], 0)
 		q.submit()
 		owner.DecRef()
 		return nil
 	}
-	q.append(slot[:spec.NetHeaderLen], 0)
+	q.append(slot[:t.header], 0)
 	for _, b := range data {
 		q.append(b, 0)
 	}
@@ -287,6 +287,7 @@ func (t *TxQueue) tryReclaim() {
 type RxQueue struct {
 	q         *queue
 	tx        *TxQueue // its memory is reclaimed on the way
+	header    int      // length of a NetHeader
 	goal      int      // number of buffers that the device should have
 	bufs      []rxBuffer
 	spare     rxBuffer  // got from the handler, but there was no room for it
@@ -368,7 +369,7 @@ func (r *RxQueue) packet(h RxHandler) (bool, error) {
 		r.bufs[head] = rxBuffer{}
 		part := RxPart{Owner: b.owner, Len: int(n)}
 		if len(r.parts) == 0 {
-			if n < spec.NetHeaderLen {
+			if int(n) < r.header {
 				r.q.fail("the device returned a packet without a header")
 				return false, r.q.err
 			}
@@ -376,8 +377,8 @@ func (r *RxQueue) packet(h RxHandler) (bool, error) {
 			if r.mergeable {
 				left = int(r.hdr.NumBuffers)
 			}
-			part.Off = spec.NetHeaderLen
-			part.Len -= spec.NetHeaderLen
+			part.Off = r.header
+			part.Len -= r.header
 		}
 		r.parts = append(r.parts, part)
 		total += part.Len

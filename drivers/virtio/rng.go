@@ -21,7 +21,7 @@ func OpenRNG(t Transport) (*RNG, error) {
 	if t.DeviceID() != spec.DeviceRNG {
 		return nil, deviceError("not an entropy source")
 	}
-	f, err := negotiate(t, spec.FeatureEventIdx, spec.FeatureVersion1)
+	f, err := negotiate(t, spec.FeatureEventIdx, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -83,7 +83,15 @@ func isLegacy(t Transport) bool {
 // negotiate resets the device and agrees on features: of those wanted the ones
 // that are offered, provided that they include all that are required. The
 // device is left to have its queues enabled and then be started by ready.
+//
+// What every device is asked for comes on top: version 1 of the specification unless
+// it is legacy, and FeaturePlatform, without which a device that has it refuses to
+// work. Nobody sets up an IOMMU, so its addresses are those of other devices.
 func negotiate(t Transport, wanted, required uint64) (uint64, error) {
+	wanted |= spec.FeaturePlatform
+	if !isLegacy(t) {
+		required |= spec.FeatureVersion1
+	}
 	t.SetStatus(0)
 	t.SetStatus(spec.StatusAcknowledge)
 	t.SetStatus(spec.StatusAcknowledge | spec.StatusDriver)

@@ -21,7 +21,7 @@ func TestLacking(t *testing.T) {
 		status int // 0: it does not end
 	}{
 		{"entropy", "examples/hello", "", machine{"q35", "qemu64", nil},
-			"no entropy: the machine gave no seed and the processor has no RDRAND", exitStatus(2)},
+			"no entropy: the machine gave no seed, the processor has no RDRAND, and there is no virtio entropy source", exitStatus(2)},
 		{"local APIC", "examples/hello", seed, machine{"q35", "qemu64,-apic", nil},
 			"the processor has no local APIC", exitStatus(2)},
 		{"64-bit mode", "examples/hello", seed, machine{"q35", "qemu32", nil},
@@ -32,6 +32,10 @@ func TestLacking(t *testing.T) {
 			"the machine has too little memory for the program", exitStatus(2)},
 		{"memory for the program", "tests/guests/ends", "memory", machine{"microvm", "max", []string{"-m", "16"}},
 			"M are in use; give the machine more, or set GOMEMLIMIT", exitStatus(137)},
+		{"entropy but of a device", "tests/guests/random", "raw", machine{"q35", "qemu64", []string{"-device", "virtio-rng-pci"}},
+			"ok raw", exitStatus(0)},
+		{"entropy but of a legacy device", "tests/guests/random", "raw", machine{"microvm", "qemu64", []string{"-device", "virtio-rng-device"}},
+			"ok raw", exitStatus(0)},
 		{"timers", "examples/hello", seed, machine{"microvm,pit=off,pic=off,rtc=off,acpi=off", "max", nil},
 			"hello from ringo", exitStatus(0)},
 		{"network card", "examples/web", seed, machine{"pc", "max", nil},

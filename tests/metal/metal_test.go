@@ -190,6 +190,8 @@ func TestWeb(t *testing.T) {
 		{"pc/virtio-legacy", machine{"pc", "max", []string{"-device", "virtio-net-pci,netdev=n,disable-modern=on,disable-legacy=off"}}},
 		{"pc/virtio-legacy-line", machine{"pc", "qemu64", []string{"-device", // as VirtualBox has it
 			"virtio-net-pci,netdev=n,disable-modern=on,disable-legacy=off,vectors=0,indirect_desc=off,event_idx=off,any_layout=off"}}},
+		{"pc/virtio-legacy-short-headers", machine{"pc", "max", []string{"-device", "virtio-net-pci,netdev=n,disable-modern=on,disable-legacy=off,mrg_rxbuf=off"}}},
+		{"q35/virtio-pci-platform", machine{"q35", "max", []string{"-device", "virtio-net-pci,netdev=n,disable-legacy=on,iommu_platform=on"}}},
 		{"microvm/virtio-mmio-legacy", machine{"microvm", "max", []string{"-device", "virtio-net-device,netdev=n"}}},
 		{"pc/e1000", machine{"pc", "max", []string{"-device", "e1000,netdev=n"}}},
 		{"q35/e1000", machine{"q35", "qemu64", []string{"-device", "e1000-82545em,netdev=n"}}},

@@ -38,8 +38,12 @@ type NetHeader struct {
 	NumBuffers uint16 // buffers that a received packet fills (NetMrgRxBuf)
 }
 
-// NetHeaderLen is the length of an encoded NetHeader.
-const NetHeaderLen = 12
+// NetHeaderLen is the length of an encoded NetHeader. On legacy devices without
+// NetMrgRxBuf it is NetHeaderLenShort: the number of buffers is not there.
+const (
+	NetHeaderLen      = 12
+	NetHeaderLenShort = 10
+)
 
 // Flags and GSO types of NetHeader.
 const (

@@ -28,6 +28,9 @@ const (
 	FeatureIndirect = 1 << 28
 	FeatureEventIdx = 1 << 29
 	FeatureVersion1 = 1 << 32
+	// FeaturePlatform: the device reaches memory as the platform says, by an IOMMU
+	// if one is set up.
+	FeaturePlatform = 1 << 33
 )
 
 // Registers of the MMIO transport, version 2 (4.2.2): offsets in the register

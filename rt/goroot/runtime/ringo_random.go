@@ -11,13 +11,16 @@ import (
 // fast key erasure (each request's first half block becomes the next key),
 // keyed from the machine's seed, RDRAND, and what ringoAddEntropy brings.
 var ringoRand struct {
-	lock ringoSpin
-	key  [8]uint32
-	n    uint64
+	lock    ringoSpin
+	key     [8]uint32
+	n       uint64
+	starved bool // nothing that an attacker cannot guess went into key yet
 }
 
 // ringoRandomInit keys the generator. Without any source of randomness the
-// machine does not start.
+// generator is starved: package runtime's own needs, such as the order of maps, are met
+// from the cycles since the machine's start, and the kernel, which package os starts
+// before anybody can ask for more, adds a device's entropy or ends the machine.
 func ringoRandomInit(seed []byte) {
 	sources := byte(0)
 	for _, b := range seed {
@@ -34,9 +37,16 @@ func ringoRandomInit(seed []byte) {
 		}
 	}
 	if sources == 0 {
-		ringoFatal("no entropy: the machine gave no seed and the processor has no RDRAND")
+		ringoRand.starved = true
+		v := uint64(ringoRDTSC())
+		ringoRandomMix((*[8]byte)(unsafe.Pointer(&v))[:])
 	}
 }
+
+// ringoHasEntropy is rt.HasEntropy.
+//
+//go:linkname ringoHasEntropy
+func ringoHasEntropy() bool { return !ringoRand.starved }
 
 // ringoRandomMix stirs p into the key: each 32 bytes are added to it, and a
 // block's output replaces it.
