@@ -209,6 +209,37 @@ func TestPlainGo(t *testing.T) {
 	}
 }
 
+// TestBuildFlags builds a program with flags that change how all of it is compiled
+// and linked, and runs it.
+func TestBuildFlags(t *testing.T) {
+	needKVM(t)
+	for name, flags := range map[string][]string{
+		"for a debugger": {"-gcflags=all=-N -l"},
+		"stripped":       {"-ldflags=-s -w", "-trimpath"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "hello.elf")
+			args := append(append([]string{"build", "-o", file}, flags...), harness.Module+"/examples/hello")
+			if out, err := ringo.Command(t.Context(), args...).CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			got, err := ringo.Run(limit(t, 60*time.Second), file)
+			if err != nil || got.Status != 0 || !strings.HasPrefix(got.Output, "hello from ringo") {
+				t.Errorf("%+v, %v", got, err)
+			}
+		})
+	}
+}
+
+// TestBuildNothing wants a program to be compiled for nothing but its errors, as go
+// build does it.
+func TestBuildNothing(t *testing.T) {
+	out, err := ringo.Command(limit(t, 2*time.Minute), "build", "-o", os.DevNull, harness.Module+"/examples/hello").CombinedOutput()
+	if err != nil || len(out) > 0 {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // TestBuildCache wants the second build of a program to cost next to nothing
 // beyond that of the go command. The best of each counts, since whatever else runs
 // on the machine makes them slower.

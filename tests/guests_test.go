@@ -51,6 +51,8 @@ var expectations = map[string]expectation{
 	"ends/deadlock":    {status: 2, output: []string{`fatal error: all goroutines are asleep - deadlock!`, `goroutine 1 .*select \(no cases\)`}},
 	"ends/goexit":      {status: 2, output: []string{`fatal error: no goroutines \(main called runtime.Goexit\) - deadlock!`}},
 	"ends/overflow":    {status: 2, output: []string{`fatal error: stack overflow`, trace(`recurse`)}},
+	"ends/recursion":   {status: 2, output: []string{`stack exceeds \d+-byte limit`, `fatal error: stack overflow`, trace(`recurse`)}, vmOnly: "a process may have a stack of 1 GB"},
+	"ends/terabyte":    {status: 2, output: []string{`fatal error: runtime: out of memory`, trace(`main\.func\d`)}, vmOnly: "a process has all of the host's memory"},
 	"ends/throw":       {status: 2, output: []string{`fatal error: sync: unlock of unlocked mutex`, `sync\.\(\*Mutex\)`}},
 	"ends/breakpoint":  {status: 2, output: []string{`SIGTRAP: trace trap`, `runtime\.breakpoint`}},
 	"ends/abort":       {status: 2, output: []string{`SIGABRT: abort`, trace(`killMyself`)}},
@@ -61,6 +63,7 @@ var expectations = map[string]expectation{
 	"memory/writeexe":  {vmOnly: "Linux allows it"},
 	"network/deadlock": {status: 2, output: []string{`fatal error: all goroutines are asleep - deadlock!`, `goroutine 1 .*select \(no cases\)`}},
 	"network/goexit":   {status: 2, output: []string{`fatal error: no goroutines \(main called runtime.Goexit\) - deadlock!`}},
+	"syscalls/fork":    {output: []string{`(?m)^ringo: system call 56 \(clone\)`, `(?m)^ok fork$`}, vmOnly: "Linux has processes"},
 	"syscalls/unknown": {
 		output: []string{`system call 1999`},
 		never:  []string{`(?s)\b1999\b.*\b1999\b`},

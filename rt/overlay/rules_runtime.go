@@ -103,10 +103,23 @@ var runtimeRules = []Rule{
 		Replace: "${0}\tif p == \"\" && ringoBare != 0 {\n\t\treturn ringoMemoryLimit()\n\t}\n",
 		Count:   1,
 		Why:     "let the collector know how much memory the machine has",
+	}, {
+		File:    "runtime/proc.go",
+		Match:   `(?m)^\tmaxstackceiling = 2 \* maxstacksize$`,
+		Replace: "\tmaxstackceiling = ringoStackCeiling(2 * maxstacksize)",
+		Count:   1,
+		Why:     stackWhy,
+	}, {
+		File:    "runtime/os_nonopenbsd.go",
+		Match:   `(?m)^func osStackFree\(s \*mspan\) \{\n`,
+		Replace: "${0}\tringoStackFree(s)\n",
+		Count:   1,
+		Why:     stackWhy,
 	},
 }
 
 const (
+	stackWhy      = "end an endless recursion with a trace before the memory is at its end"
 	keepsStackWhy = "let a goroutine have the stack of one that has ended"
 	onlyWhy       = "not look for other processors where there is one"
 )

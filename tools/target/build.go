@@ -23,8 +23,8 @@ func (t *Target) Build(ctx context.Context, args []string, mounts []files.Mount)
 	}
 	if len(programs) == 1 {
 		file, err := outputFile(args, programs[0].name)
-		if err != nil {
-			return err
+		if err != nil || file == os.DevNull {
+			return err // go build makes no file then
 		}
 		return addFiles(file, programs[0].dir, mounts)
 	}

@@ -216,7 +216,7 @@ func ringoRestart() { linux.Syscall6(ringoSysRestart, 0, 0, 0, 0, 0, 0) }
 // ringoMemoryLimit is the collector's soft limit when GOMEMLIMIT does not say:
 // what the machine has, less the image and an eighth for what is not the heap.
 func ringoMemoryLimit() int64 {
-	free := int64(ringoBootPage.MemBytes - min(ringoBootPage.MemBytes, atomic.Load64(&ringoBootPage.MemUsed)))
+	free := int64(ringoFreeMemory())
 	return free - free/8
 }
 

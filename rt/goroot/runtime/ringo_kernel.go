@@ -69,7 +69,8 @@ func ringoKernelCall(num, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2, errno uintptr
 	gp.syscallsp = sys.GetCallerSP()
 	gp.syscallpc = sys.GetCallerPC()
 	gp.syscallbp = getcallerfp()
-	gp.param = noescape(unsafe.Pointer(&call))
+	// Without a write barrier, for which there is no stack in a build without optimization.
+	*(*uintptr)(unsafe.Pointer(&gp.param)) = uintptr(noescape(unsafe.Pointer(&call)))
 	mcall(ringoHandOver)
 	gp.syscallsp = 0
 	return call.ret, call.ret2, call.errno

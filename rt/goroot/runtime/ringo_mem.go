@@ -69,6 +69,11 @@ func ringoMmap(addr, n uintptr, prot int, flags uintptr) int64 {
 		return -ringoEACCES
 	}
 	prot &= 7
+	// The heap's bookkeeping takes a pointer for each page of 8 KiB. Where there is no
+	// room for that, it is better to say so now, to who asked for the memory.
+	if prot&ringoabi.ProtWrite != 0 && uint64(n>>10) > ringoFreeMemory() {
+		return -ringoENOMEM
+	}
 	if flags&shared != 0 && prot&ringoabi.ProtExec == 0 {
 		prot |= ringoabi.ProtShare
 	}

@@ -216,12 +216,18 @@ func ringoNewIdle() *ringoThread {
 	return t
 }
 
+// ringoForked is set when the program has been told that it cannot have processes.
+var ringoForked uint32
+
 // ringoClone answers clone(2) for a new thread of the Go runtime: it continues
 // where its parent does, with result 0 and its stack pointer at stack.
 func ringoClone(f *ringoFrame, flags, stack, tls uintptr) int64 {
 	const threadFlags = 0x50f00 // VM, FS, FILES, SIGHAND, THREAD, SYSVSEM
 	if flags&0x10f00 != threadFlags&0x10f00 {
-		return -ringoENOSYS // a new process
+		if atomic.Cas(&ringoForked, 0, 1) {
+			ringoConsolePut("ringo: system call 56 (clone) of another process is not supported (ENOSYS)\n")
+		}
+		return -ringoENOSYS
 	}
 	parent := ringoMe().thread
 	ringoSched.lock.lock()

@@ -25,6 +25,8 @@ func main() {
 		"deadlock":   func() error { select {} },
 		"goexit":     func() error { runtime.Goexit(); return nil },
 		"overflow":   overflow,
+		"recursion":  func() error { return fmt.Errorf("reached depth %d", recurse(1)) },
+		"terabyte":   func() error { return fmt.Errorf("got %d bytes", len(make([]byte, terabyte))) },
 		"throw":      func() error { new(sync.Mutex).Unlock(); return nil },
 		"breakpoint": func() error { runtime.Breakpoint(); return errors.New("went on") },
 		"output":     output,
@@ -81,6 +83,10 @@ func killMyself(s syscall.Signal) error {
 	}
 	select {}
 }
+
+// terabyte is a size at which no machine of ours can have a slice: a variable, since
+// the compiler knows as much.
+var terabyte = 1 << 40
 
 // exhaust takes memory until there is none.
 func exhaust() error {

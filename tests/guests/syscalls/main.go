@@ -31,6 +31,7 @@ func main() {
 		"adjtimex": adjtimex,
 		"affinity": affinity,
 		"exec":     exec,
+		"fork":     fork,
 	})
 }
 
@@ -263,4 +264,11 @@ func exec() error {
 		return errors.New("it started")
 	}
 	return nil
+}
+
+// fork wants to be told that there are no other processes. The tests look for the
+// call on the console.
+func fork() error {
+	_, err := os.StartProcess("/proc/self/exe", []string{"program"}, &os.ProcAttr{})
+	return check.Is("start of a process", err, unix.ENOSYS)
 }
