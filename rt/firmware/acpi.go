@@ -114,11 +114,14 @@ func (m Memory) table(addr uint64) Memory {
 	return m.Part(addr, n)
 }
 
-// Read reads the tables. rsdp is the address of the root pointer, or 0. It is looked
-// for if it is not there.
+// Read reads the tables. rsdp is Boot.RSDP. The root pointer is looked for if it is not
+// there.
 func (a *ACPI) Read(m Memory, rsdp uint64) {
 	const revision, rsdt, xsdt, mostTables = 15, 16, 24, 256
 	a.Fixed.Reset.Space, a.Fixed.SleepControl.Space = NoSpace, NoSpace
+	if rsdp == NoRSDP {
+		return
+	}
 	if m.Uint64(rsdp) != signatureRSDP {
 		if rsdp = findRSDP(m); rsdp == 0 {
 			return

@@ -8,7 +8,7 @@ package firmware
 // free.
 type Boot struct {
 	Memory Ranges // usable, without what is reserved, the image and the modules
-	RSDP   uint64 // the address of ACPI's root pointer, 0 if not told
+	RSDP   uint64 // the address of ACPI's root pointer, 0 if not told, or NoRSDP
 	Named  bool   // the command line begins with the image's file name
 
 	modules  [9]Range // files that the loader has read, first those of the image
@@ -16,6 +16,9 @@ type Boot struct {
 	line     [4096]byte
 	length   int
 }
+
+// NoRSDP stands for the root pointer's address where the loader says that there is none.
+const NoRSDP = 1<<64 - 1
 
 // What Read returns if it cannot go on.
 const (

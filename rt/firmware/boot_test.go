@@ -137,6 +137,21 @@ func TestPVH(t *testing.T) {
 	}
 }
 
+// TestNoRSDP wants no search for tables where the loader has found none.
+func TestNoRSDP(t *testing.T) {
+	m := pvh()
+	put(m, 0x80+pvhRSDP, uint64(0))
+	var b Boot
+	problem := b.Read(m, PVH, 0x80, testImage)
+	wantBoot(t, &b, problem)
+	var a, none ACPI
+	a.Read(pcTables(inBIOS), b.RSDP)
+	none.Read(nil, 0)
+	if a != none {
+		t.Errorf("%+v", a)
+	}
+}
+
 // zeroPage is memory with the boot parameters of a loader of Linux, at 0x40.
 func zeroPage() Memory {
 	m := make(Memory, 4096)

@@ -22,7 +22,9 @@ const (
 )
 
 func (b *Boot) readPVH(m Memory, info uint64) (problem string) {
-	b.RSDP = m.Uint64(info + pvhRSDP)
+	if b.RSDP = m.Uint64(info + pvhRSDP); b.RSDP == 0 {
+		b.RSDP = NoRSDP // it has looked, or made none
+	}
 	at := m.Uint64(info + pvhModuleList)
 	for n := m.Uint32(info + pvhModules); n > 0; n-- {
 		start := m.Uint64(at)
