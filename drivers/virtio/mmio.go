@@ -47,7 +47,7 @@ type mmio struct {
 // ahead is what a driver reads when the device has accepted its features, but for what
 // seldom matters.
 type ahead struct {
-	queueMax uint32 // of queue 0
+	queueMax [2]uint32
 	config   [3]uint32
 }
 
@@ -99,9 +99,12 @@ func (m *mmio) load(offs ...uintptr) []abi.Access {
 	return read
 }
 
+// maxAhead is the most accesses from one that loadSoon posts to the end of the next load.
+const maxAhead = 8
+
 // loadSoon posts a read: the answer is there after the next load.
 func (m *mmio) loadSoon(off uintptr) *abi.Access {
-	if len(m.posted)+3 > cap(m.posted) { // a write and the load follow
+	if len(m.posted)+maxAhead > cap(m.posted) {
 		m.flush()
 	}
 	m.posted = append(m.posted, abi.Access{Addr: uint64(off)})
@@ -134,10 +137,15 @@ func (m *mmio) SetFeatures(f uint64) {
 
 // Status reads ahead, too: each load may be an exit.
 func (m *mmio) Status() uint8 {
+	m.store(spec.MMIOQueueSel, 1)
+	second := m.loadSoon(spec.MMIOQueueNumMax)
 	m.store(spec.MMIOQueueSel, 0)
-	v := m.load(spec.MMIOStatus, spec.MMIOQueueNumMax, spec.MMIOConfig, spec.MMIOConfig+4, spec.MMIOConfig+8)
-	m.ahead = &ahead{v[1].Value, [...]uint32{v[2].Value, v[3].Value, v[4].Value}}
-	return uint8(v[0].Value)
+	v := m.load(spec.MMIOQueueNumMax, spec.MMIOStatus, spec.MMIOConfig, spec.MMIOConfig+4, spec.MMIOConfig+8)
+	m.ahead = &ahead{
+		queueMax: [...]uint32{v[0].Value, second.Value},
+		config:   [...]uint32{v[2].Value, v[3].Value, v[4].Value},
+	}
+	return uint8(v[1].Value)
 }
 
 func (m *mmio) SetStatus(s uint8) {
@@ -149,8 +157,8 @@ func (m *mmio) SetStatus(s uint8) {
 }
 
 func (m *mmio) QueueMax(q int) int {
-	if q == 0 && m.ahead != nil {
-		return int(min(m.ahead.queueMax, spec.MaxQueueSize))
+	if m.ahead != nil && q < len(m.ahead.queueMax) {
+		return int(min(m.ahead.queueMax[q], spec.MaxQueueSize))
 	}
 	m.store(spec.MMIOQueueSel, uint32(q))
 	return int(min(m.load32(spec.MMIOQueueNumMax), spec.MaxQueueSize))

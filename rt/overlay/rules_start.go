@@ -43,6 +43,12 @@ var startRules = []Rule{
 		Count:   1,
 		Why:     "begin the heap with nearly a whole chunk",
 	}, {
+		File:    "runtime/proc.go",
+		Match:   `newg = malg\(stackMin\)`,
+		Replace: "newg = malg(ringoNewStack())",
+		Count:   1,
+		Why:     "let stacks grow less often at the start",
+	}, {
 		// Later the runtime does this, too, when it has sampled a few.
 		File:    "runtime/proc.go",
 		Match:   `(?m)^\tmallocinit\(\)$`,

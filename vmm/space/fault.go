@@ -47,7 +47,7 @@ const (
 	wholeSize = 256 << 10
 	// streamSize is the most that the first faults of a guest give that works
 	// through memory in order.
-	streamSize = 256 << 10
+	streamSize = 512 << 10
 	// spareShare is which part of the budget may go at once, for more than a block.
 	spareShare = 32
 )
@@ -129,11 +129,10 @@ func (s *Space) above(r region, addr uint64) (n uint64) {
 func (s *Space) giveMapped(va, n uint64, prot int) {
 	first, populated := n, uint64(0)
 	switch {
+	case n > wholeSize && va%largePage == 0:
+		first, populated = 2*blockSize, 2*blockSize
 	case n > wholeSize:
 		first = blockSize
-		if va%largePage == 0 {
-			populated = blockSize
-		}
 	case n > wholeSize/2:
 		populated = wholeSize / 2
 	}

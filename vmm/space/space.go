@@ -120,6 +120,15 @@ const (
 	controlFirst = 8 * page
 )
 
+// hotEnd is how much of the end of the image's writable parts, and hotStart how much of
+// the zeroes after them, comes with memory: a Go program has its variables with
+// pointers around there and uses most of them when it starts, reading before it
+// writes, which would fault twice.
+const (
+	hotEnd   = 128 << 10
+	hotStart = 192 << 10
+)
+
 // populate touches memory of the host that is sure to be written soon: a page at a
 // time costs several times as much.
 func populate(host []byte) {
@@ -267,6 +276,7 @@ func (s *Space) MapFree(va uint64, f *os.File, off int64, n uint64, prot int) er
 	}
 	if prot&abi.ProtWrite != 0 {
 		clear(host[n:])
+		populate(host[size-min(size, hotEnd):])
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -292,12 +302,14 @@ func (s *Space) charge(n int64) {
 
 // Reserve adds a region that the guest itself cannot change: zero pages, given
 // when first touched. Of its first bytes it is known that they will be: they
-// cost no page fault.
+// cost no page fault, and the host's memory comes with hotStart of them.
 func (s *Space) Reserve(va, n uint64, prot int, first uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.setRegion(va, va+n, prot)
-	s.giveFirst(va, min(n, first), prot, false)
+	hot := min(n, first, hotStart)
+	s.giveFirst(va, hot, prot, true)
+	s.giveFirst(va+hot, min(n, first)-hot, prot, false)
 }
 
 // Slices implements device.Memory.

@@ -17,6 +17,17 @@ func ringoKeepsStack(n uintptr) bool {
 	return n == least || ringoBare != 0 && n > least && n <= most
 }
 
+// ringoNewStack returns the size of a new goroutine's stack. Those of a program's first
+// goroutines do not begin as small as others: each time that one grows, the tables of
+// all functions on it are read, which at the start are read for the first time.
+func ringoNewStack() int32 {
+	const first, size = 64, 8 << 10
+	if ringoBare != 0 && allglen < first {
+		return size
+	}
+	return stackMin
+}
+
 // ringoStackCeiling is the largest stack that a goroutine may have, which is n on
 // Linux. A stack is copied to one of twice its size, so that one of more than the
 // machine has cannot be: then an endless recursion ends with a trace, as it does on
