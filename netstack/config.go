@@ -11,6 +11,7 @@ import (
 
 // config is what the boot configuration says about the network: lines
 //
+//	net=none                  there is to be no card
 //	net.ip=10.0.2.15/24       the card's IPv4 address, instead of DHCP
 //	net.gateway=10.0.2.2      where other networks are; one of each family at most
 //	net.ip6=fd00::15/64       an IPv6 address, beside those of router advertisements
@@ -20,6 +21,7 @@ import (
 //	hostname=web              the machine's name, instead of DHCP's
 //	net.verbose=1             report on the console when the network is up
 type config struct {
+	none     bool
 	ip4      netip.Prefix
 	ip6      netip.Prefix
 	gateways []netip.Addr
@@ -38,6 +40,10 @@ func parseConfig(text string) (config, error) {
 		key, value, _ := strings.Cut(strings.TrimRight(line, "\r\n"), "=")
 		var err error
 		switch key {
+		case "net":
+			if c.none = value == "none"; !c.none {
+				err = fmt.Errorf("%q is not none, the only value that it can have", value)
+			}
 		case "net.ip":
 			c.ip4, err = parsePrefix(value, 4)
 		case "net.ip6":

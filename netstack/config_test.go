@@ -18,6 +18,7 @@ func TestParseConfig(t *testing.T) {
 		{"mem=64M\nnet.ip=10.0.2.15/24\nnet.gateway=10.0.2.2,fd00::2\n", config{
 			ip4: pre("10.0.2.15/24"), gateways: []netip.Addr{addr("10.0.2.2"), addr("fd00::2")},
 		}},
+		{"net=none\n", config{none: true, dhcp: true}},
 		{"net.ip=10.0.2.15/24\nnet.dhcp=1\n", config{ip4: pre("10.0.2.15/24"), dhcp: true}},
 		{"net.ip6=fd00::15/64\n", config{ip6: pre("fd00::15/64"), dhcp: true}},
 		{"net.dhcp=0\nnet.verbose=1\nhostname=web\r\n", config{verbose: true, hostname: "web"}},
@@ -31,7 +32,7 @@ func TestParseConfig(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"net.ip=10.0.2.15", "net.ip=fd00::15/64", "net.ip6=10.0.2.15/24", "net.gateway=router", "net.dns=1.2.3",
+		"net=virtio", "net.ip=10.0.2.15", "net.ip=fd00::15/64", "net.ip6=10.0.2.15/24", "net.gateway=router", "net.dns=1.2.3",
 	} {
 		if c, err := parseConfig(text); err == nil {
 			t.Errorf("%q: accepted as %+v", text, c)

@@ -1,11 +1,14 @@
 package netstack
 
 import (
+	"fmt"
 	"sync"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
+
+	"ringo.dev/ringo/rt"
 )
 
 // gateTimeout bounds how long a call waits for the network to be configured.
@@ -53,6 +56,21 @@ func (n *Stack) waitFor(a tcpip.Address) {
 	}
 	n.gate.wait()
 }
+
+// wantCard ends the machine if a program listens where nobody ever comes: at an address
+// or port that only a card leads to, on a machine that has none for which there is a
+// driver. Serving nobody in silence is no better.
+func (n *Stack) wantCard(at tcpip.FullAddress) {
+	if n.alone == "" || at.Addr.Len() > 0 && isLoopback(at.Addr) {
+		return
+	}
+	rt.ConsoleWrite(fmt.Appendf(nil, "ringo: fatal: nobody can reach port %d: %s; "+
+		"give the machine a virtio or e1000 card, or set ringo.net=none if nobody shall\n", at.Port, n.alone))
+	rt.Exit(noCard)
+}
+
+// noCard is the machine's exit status then, that of an error of ringo's own.
+const noCard = 125
 
 // isLoopback reports whether a, which may be the empty address (the machine
 // itself) or an IPv4 address in IPv6 form, is reached without a card.

@@ -213,6 +213,9 @@ func (s *socket) Bind(b []byte) kernel.Errno {
 	if _, ok := terr.(*tcpip.ErrNoPortAvailable); ok {
 		return syscall.EADDRINUSE
 	}
+	if terr == nil && s.typ == syscall.SOCK_DGRAM && addr.Port != 0 {
+		s.net.wantCard(addr)
+	}
 	return errnoOf(terr)
 }
 
@@ -221,7 +224,11 @@ func (s *socket) Listen(backlog int) kernel.Errno {
 	if backlog < 0 || backlog > MaxBacklog {
 		backlog = MaxBacklog
 	}
-	return errnoOf(s.ep.Listen(max(backlog, 1)))
+	terr := s.ep.Listen(max(backlog, 1))
+	if addr, err := s.ep.GetLocalAddress(); terr == nil && err == nil {
+		s.net.wantCard(addr)
+	}
+	return errnoOf(terr)
 }
 
 // Accept implements kernel.Socket.

@@ -30,6 +30,7 @@ type Stack struct {
 	ndp    ndpEvents
 	names  names
 	groups memberships
+	alone  string // why nobody outside can reach the program; "" if they can, or shall not
 
 	mu     sync.Mutex
 	cards  []*link // of the interfaces from loopbackNIC+1 on

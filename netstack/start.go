@@ -1,7 +1,9 @@
 package netstack
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"syscall"
 	"time"
 
@@ -49,6 +51,20 @@ func start() error {
 		f := &procFiles[i]
 		kernel.RegisterProc(f.name, func() []byte { return f.generate(n) })
 	}
+	if c.none {
+		n.gate.open() // nothing to wait for
+		return nil
+	}
+	if err := n.addCards(&c); err != nil {
+		n.alone = err.Error()
+		n.gate.open()
+		return err
+	}
+	return nil
+}
+
+// addCards adds the machine's cards to the stack, and sets the first up.
+func (n *Stack) addCards(c *config) error {
 	links, err := findCards()
 	if err != nil {
 		return err
@@ -59,13 +75,16 @@ func start() error {
 			return err
 		}
 		if i == 0 { // the configuration has only one card's addresses
-			if err := n.configure(nic, l, &c); err != nil {
+			if err := n.configure(nic, l, c); err != nil {
 				return err
 			}
 		}
 	}
 	if len(links) == 0 {
-		n.gate.open() // nothing to wait for
+		n.gate.open()
+		if rt.HasPorts() { // else what the machine has was asked for
+			return errNoCard()
+		}
 	}
 	return nil
 }
@@ -98,28 +117,22 @@ func findCards() ([]*link, error) {
 	for _, c := range cards {
 		links = append(links, newLink(c, c, c))
 	}
-	if len(links) == 0 {
-		reportNoCard()
-	}
 	return links, nil
 }
 
-// reportNoCard says why there is no network on a machine whose cards are found on
-// its buses: it names those on the PCI bus, for none of which there is a driver.
-func reportNoCard() {
-	if !rt.HasPorts() {
-		return // what the machine has was asked for
-	}
-	known := false
+// errNoCard says why there is no network on a machine whose cards are found on its
+// buses: it names those on the PCI bus, for none of which there is a driver.
+func errNoCard() error {
+	var ids []string
 	for _, d := range pci.Devices() {
 		if d.Class>>16 == pci.ClassNetwork {
-			known = true
-			rt.ConsoleWrite(fmt.Appendf(nil, "ringo: network: no driver for the card %04x:%04x\n", d.Vendor, d.ID))
+			ids = append(ids, fmt.Sprintf("%04x:%04x", d.Vendor, d.ID))
 		}
 	}
-	if !known {
-		rt.ConsoleWrite([]byte("ringo: network: the machine has no network card\n"))
+	if len(ids) == 0 {
+		return errors.New("the machine has no network card")
 	}
+	return fmt.Errorf("no driver for the card %s", strings.Join(ids, ", "))
 }
 
 // stackLog takes what the stack has to say about packets. A program's standard

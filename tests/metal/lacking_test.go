@@ -39,9 +39,13 @@ func TestLacking(t *testing.T) {
 		{"timers", "examples/hello", seed, machine{"microvm,pit=off,pic=off,rtc=off,acpi=off", "max", nil},
 			"hello from ringo", exitStatus(0)},
 		{"network card", "examples/web", seed, machine{"pc", "max", nil},
-			"the machine has no network card", 0},
-		{"driver", "examples/web", seed, machine{"pc", "max", []string{"-device", "rtl8139"}},
-			"no driver for the card 10ec:8139", 0},
+			"ringo: fatal: nobody can reach port 9000: the machine has no network card", exitStatus(125)},
+		{"driver", "examples/web", seed, machine{"pc", "max", []string{"-device", "rtl8139", "-device", "pcnet"}},
+			"ringo: fatal: nobody can reach port 9000: no driver for the card 10ec:8139, 1022:2000", exitStatus(125)},
+		{"network card for the loopback", "examples/web", seed + " -http 127.0.0.1:80 -udp localhost:9", machine{"pc", "max", nil},
+			"serving on 127.0.0.1:80", 0},
+		{"network by choice", "examples/web", seed + " ringo.net=none", machine{"pc", "max", nil},
+			"serving on [::]:8080", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			image, err := ringo.Program(c.pkg)
@@ -80,7 +84,7 @@ func TestPowerButton(t *testing.T) {
 			defer cancel()
 			monitor := filepath.Join(t.TempDir(), "monitor")
 			m := machine{kind, "max", []string{"-monitor", "unix:" + monitor + ",server,nowait"}}
-			g, err := harness.StartGuest(m.command(ctx, t, image, seed))
+			g, err := harness.StartGuest(m.command(ctx, t, image, seed+" ringo.net=none"))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -290,6 +290,9 @@ func commandLine(o *Options) (string, error) {
 	words := []string{fmt.Sprintf("ringo.seed=%x", seed), "ringo.program=" + o.Args[0]}
 	settings := o.Kernel.settings()
 	maps.Copy(settings, mounts(o.Disks, nil))
+	if o.Network.Kind == "none" {
+		settings["net"] = "none"
+	}
 	if strings.HasPrefix(o.Network.Kind, "tap:") {
 		static, err := o.Network.Static.settings()
 		if err != nil {
