@@ -19,9 +19,9 @@ import (
 type imageFlags struct {
 	format   string
 	file     string
-	files    []string
-	env      []string
-	settings []string
+	files    list
+	env      list
+	settings list
 	userData string
 }
 
@@ -43,9 +43,9 @@ func imageCommand() *cobra.Command {
 	flags.SortFlags = false
 	flags.StringVarP(&f.format, "format", "f", "iso", "`FORMAT` of the image: "+strings.Join(image.Formats(), ", "))
 	flags.StringVarP(&f.file, "output", "o", "", "`FILE` to write; the program's name and the format if not given")
-	flags.StringArrayVar(&f.files, "files", nil, filesUsage)
-	flags.StringArrayVarP(&f.env, "env", "e", nil, "environment variable `K=V`, or K for its value here; repeatable")
-	flags.StringArrayVar(&f.settings, "set", nil, "boot configuration `KEY=VALUE`, such as net.ip=10.0.0.2/24; repeatable")
+	flags.Var(&f.files, "files", filesUsage)
+	flags.VarP(&f.env, "env", "e", "environment variable `K=V`, or K for its value here; repeatable")
+	flags.Var(&f.settings, "set", "boot configuration `KEY=VALUE`, such as net.ip=10.0.0.2/24; repeatable")
 	flags.StringVar(&f.userData, "user-data", "", "when it boots, ask the cloud for arguments and environment: `SOURCE` is auto (if not given), a cloud's name, or a URL")
 	flags.Lookup("user-data").NoOptDefVal = "auto"
 	return cmd

@@ -22,20 +22,20 @@ import (
 
 // runFlags are the flags of ringo run.
 type runFlags struct {
-	forwards []string
+	forwards list
 	memory   machine.Size
 	cpus     int
 	network  string
-	disks    []string
-	files    []string
-	shares   []string
-	env      []string
+	disks    list
+	files    list
+	shares   list
+	env      list
 	vmm      string
 	qemu     machine.QEMU
 	timeout  time.Duration
-	ip       []string
+	ip       list
 	gateway  string
-	dns      []string
+	dns      list
 	hostname string
 	workdir  string
 	strace   bool
@@ -59,14 +59,14 @@ func runCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringArrayVarP(&f.forwards, "publish", "p", nil, "forward the host's port to the guest's: `[IP:]HOST:GUEST[/udp]`; repeatable")
+	flags.VarP(&f.forwards, "publish", "p", "forward the host's port to the guest's: `[IP:]HOST:GUEST[/udp]`; repeatable")
 	flags.VarP(&f.memory, "memory", "m", "memory of the guest")
 	flags.IntVar(&f.cpus, "smp", 1, "`NUMBER` of virtual CPUs")
 	flags.StringVar(&f.network, "net", "user", "`NETWORK` of the guest: user, tap:NAME or none")
-	flags.StringArrayVarP(&f.shares, "volume", "v", nil, "share a directory with the program: `HOSTDIR:/PATH[:ro]`; repeatable")
-	flags.StringArrayVar(&f.disks, "disk", nil, "give it a disk, as /dev/vda and so on; with a path, the volume on it is mounted there; with :direct, past the host's page cache: `FILE[:/PATH][:ro][:direct]`; repeatable")
-	flags.StringArrayVar(&f.files, "files", nil, filesUsage)
-	flags.StringArrayVarP(&f.env, "env", "e", nil, "environment variable `K=V`, or K for its value here; repeatable")
+	flags.VarP(&f.shares, "volume", "v", "share a directory with the program: `HOSTDIR:/PATH[:ro]`; repeatable")
+	flags.Var(&f.disks, "disk", "give it a disk, as /dev/vda and so on; with a path, the volume on it is mounted there; with :direct, past the host's page cache: `FILE[:/PATH][:ro][:direct]`; repeatable")
+	flags.Var(&f.files, "files", filesUsage)
+	flags.VarP(&f.env, "env", "e", "environment variable `K=V`, or K for its value here; repeatable")
 	flags.StringVar(&f.vmm, "vmm", "kvm", "`PLACE` to run it in: kvm, qemu, or process for a process of this system")
 	flags.StringVar(&f.qemu.Machine, "machine", "q35", "QEMU's `MACHINE`: q35, pc or microvm")
 	flags.StringVar(&f.qemu.Accel, "accel", "tcg", "what QEMU runs on: tcg or kvm")
@@ -74,9 +74,9 @@ func runCommand() *cobra.Command {
 	flags.StringVar(&f.qemu.CPU, "cpu", "", "QEMU's `MODEL` of processor, such as qemu64; default is the best that there is")
 	flags.StringVar(&f.qemu.Card, "card", "virtio", "the network `CARD` that QEMU has: "+strings.Join(machine.Cards(), ", "))
 	flags.DurationVar(&f.timeout, "timeout", 0, "end the program after this `TIME`, such as 10s; 0 is never")
-	flags.StringArrayVar(&f.ip, "ip", nil, "`ADDR/BITS` of the guest on a tap, in place of DHCP; one of each family")
+	flags.Var(&f.ip, "ip", "`ADDR/BITS` of the guest on a tap, in place of DHCP; one of each family")
 	flags.StringVar(&f.gateway, "gateway", "", "router's `ADDR` on a tap")
-	flags.StringArrayVar(&f.dns, "dns", nil, "name server's `ADDR` on a tap; repeatable")
+	flags.Var(&f.dns, "dns", "name server's `ADDR` on a tap; repeatable")
 	flags.StringVarP(&f.workdir, "workdir", "w", "", "working `DIRECTORY` of the program")
 	flags.StringVar(&f.hostname, "hostname", "", "`NAME` of the machine")
 	flags.BoolVar(&f.strace, "strace", false, "print the program's system calls on its console")
