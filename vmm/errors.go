@@ -22,7 +22,7 @@ var (
 
 // noKVM says what to do when /dev/kvm cannot be opened.
 func noKVM(err error) error {
-	advice := ""
+	advice := "see what /dev/kvm is, "
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
 		advice = "enable virtualisation (in the firmware, or nested in the hypervisor) and load kvm_amd or kvm_intel, "

@@ -65,7 +65,7 @@ func parseImage(r io.ReaderAt, size int64) (*image, error) {
 		return nil, fmt.Errorf("built for %v, want linux/amd64", machine)
 	}
 	if t := elf.Type(h.Type); t != elf.ET_EXEC {
-		return nil, fmt.Errorf("ELF type %v; build without -buildmode=pie", t)
+		return nil, fmt.Errorf("ELF type %v, which ringo build does not make; build it with ringo build, without -buildmode=pie", t)
 	}
 	m := &image{entry: h.Entry, nheaders: uint64(len(programs))}
 	for _, p := range programs {

@@ -126,6 +126,7 @@ func Run(ctx context.Context, o Options) (status int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	o.Console = &output{w: o.Console}
 	settings := o.Kernel.settings()
 	maps.Copy(settings, card.settings)
 	maps.Copy(settings, mounts(o.Disks, o.Shares))

@@ -44,6 +44,11 @@ func connect(n *Network) (*card, error) {
 		if err != nil {
 			return nil, err
 		}
+		for i, addr := range g.Addrs() {
+			if f := n.Forwards[i]; f.Host.Port() == 0 {
+				fmt.Fprintf(os.Stderr, "ringo: %v is forwarded to port %d\n", addr, f.Guest)
+			}
+		}
 		c := newCard(g, "user", gateway.Settings())
 		c.sockets = true
 		return c, nil

@@ -20,6 +20,11 @@ func RunProcess(ctx context.Context, o Options) (status int, err error) {
 	if len(o.Disks) > 0 {
 		return 0, errors.New("--disk is for virtual machines; a process has the files of this system")
 	}
+	for _, f := range o.Network.Forwards {
+		if f.Host.Port() != f.Guest {
+			return 0, fmt.Errorf("-p %v is for virtual machines; a process is reached at the port where it listens, %d", f, f.Guest)
+		}
+	}
 	image, err := filepath.Abs(o.Image)
 	if err != nil {
 		return 0, err

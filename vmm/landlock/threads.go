@@ -161,7 +161,7 @@ func openTasks() (fd int, err error) {
 	const dir = "/proc/self/task"
 	fd, err = unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return -1, &os.PathError{Op: "open", Path: dir, Err: err}
+		return -1, fmt.Errorf("its threads are found in /proc, which has to be mounted: %w", &os.PathError{Op: "open", Path: dir, Err: err})
 	}
 	return fd, nil
 }

@@ -57,7 +57,7 @@ func ParseForward(s string) (Forward, error) {
 	var ip netip.Addr
 	if addr != "" {
 		if ip, err = netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(addr, "["), "]")); err != nil {
-			return f, fmt.Errorf("forward %q: %w", s, err)
+			return f, fmt.Errorf("forward %q: %q is no IP address", s, addr)
 		}
 	}
 	f.Host = netip.AddrPortFrom(ip, uint16(port))
@@ -79,6 +79,11 @@ func (f Forward) listen() string {
 		return ":" + strconv.Itoa(int(f.Host.Port()))
 	}
 	return f.Host.String()
+}
+
+// sameHost reports whether other takes the same port of the host as f.
+func (f Forward) sameHost(other Forward) bool {
+	return f.Host == other.Host && f.UDP == other.UDP && f.Host.Port() != 0
 }
 
 // forward is a Forward in service.

@@ -20,6 +20,7 @@ package gateway
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -102,7 +103,10 @@ func (g *Gateway) start(forwards []Forward) error {
 	if err := g.serveDNS(); err != nil {
 		return fmt.Errorf("user-mode network: DNS: %w", err)
 	}
-	for _, f := range forwards {
+	for i, f := range forwards {
+		if slices.ContainsFunc(forwards[:i], f.sameHost) {
+			return fmt.Errorf("forward %v: that port of the host is forwarded already", f)
+		}
 		if err := g.forward(f); err != nil {
 			return err
 		}

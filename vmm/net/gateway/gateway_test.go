@@ -430,6 +430,22 @@ func TestForwardInUse(t *testing.T) {
 	}
 }
 
+func TestForwardTwice(t *testing.T) {
+	l, err := net.Listen("tcp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	host := netip.AddrPortFrom(netip.Addr{}, l.Addr().(*net.TCPAddr).AddrPort().Port())
+	g, err := New([]Forward{{Host: host, Guest: 80}, {Host: host, Guest: 80, UDP: true}, {Host: host, Guest: 81}})
+	if err == nil {
+		g.Close()
+	}
+	if err == nil || !strings.Contains(err.Error(), ":81: that port of the host is forwarded already") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestParseForward(t *testing.T) {
 	for in, want := range map[string]string{
 		"8080:80":           "8080:80",
