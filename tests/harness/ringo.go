@@ -33,6 +33,9 @@ type Ringo struct {
 // command. It and the programs that it builds are put into dir, which stays the
 // caller's.
 func Build(ctx context.Context, dir string, env ...string) (*Ringo, error) {
+	if err := readSources(ctx); err != nil {
+		return nil, err
+	}
 	r := At(dir)
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", r.Path, Module+"/tools/ringo")
 	cmd.Env = append(os.Environ(), env...)
@@ -40,6 +43,22 @@ func Build(ctx context.Context, dir string, env ...string) (*Ringo, error) {
 		return nil, fmt.Errorf("go build ringo: %w\n%s", err, out)
 	}
 	return r, nil
+}
+
+// readSources reads all directories of this module. What a test reads, go test looks
+// at before it takes a result from its cache; what a command reads that a test
+// starts, it does not know of.
+func readSources(ctx context.Context) error {
+	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", Module).Output()
+	if err != nil {
+		return fmt.Errorf("go list -m %s: %w", Module, err)
+	}
+	return filepath.WalkDir(strings.TrimSpace(string(out)), func(path string, d os.DirEntry, err error) error {
+		if err == nil && d.Name() == ".git" {
+			return filepath.SkipDir
+		}
+		return err
+	})
 }
 
 // At returns the command that Build has put into dir.
