@@ -118,6 +118,12 @@ func StoreSoon16(addr uintptr, v uint16)
 //go:linkname ServeDevices runtime.ringoServeDevices
 func ServeDevices() bool
 
+// OthersReady reports whether some goroutines are ready to run on this CPU, besides one
+// that has just been woken.
+//
+//go:linkname OthersReady runtime.ringoOthersReady
+func OthersReady() bool
+
 // WaitIndex parks the goroutine until the 16-bit word at idx (a used ring's
 // index, written by a device) differs from seen. slot, 0…15, belongs to one
 // goroutine.

@@ -112,6 +112,9 @@ func AllocDevice(n uintptr) unsafe.Pointer {
 	return unsafe.Pointer(&b[off])
 }
 
+// OthersReady does not know.
+func OthersReady() bool { return true }
+
 // WaitIndex reads a word that is otherwise accessed as half of an atomic one.
 //
 //go:norace

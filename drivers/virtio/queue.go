@@ -298,10 +298,14 @@ func (q *queue) fail(reason string) (uint16, uint32, bool) {
 func (q *queue) idle() bool { return q.err != nil || q.usedIndex() == q.seen }
 
 // wait sleeps until the device has used n more chains than seen, those that were taken
-// back (it may return earlier), after giving others a chance to run meanwhile. They
-// may use the queue.
+// back (it may return earlier). Where several want to run they have a chance before, so
+// that the device need not notify the driver if it is done by then; one alone is done
+// long before. They may use the queue.
 func (q *queue) wait(seen, n uint16) {
-	if runtime.Gosched(); q.usedIndex() != seen {
+	if rt.OthersReady() {
+		runtime.Gosched()
+	}
+	if q.usedIndex() != seen {
 		return
 	}
 	if q.eventIdx {

@@ -49,6 +49,14 @@ func ringoDeviceReady() bool {
 	return false
 }
 
+// ringoOthersReady is rt.OthersReady.
+//
+//go:linkname ringoOthersReady
+func ringoOthersReady() bool {
+	pp := getg().m.p.ptr()
+	return pp.runqhead != pp.runqtail
+}
+
 // ringoWaitIndex is rt.WaitIndex.
 //
 //go:linkname ringoWaitIndex
