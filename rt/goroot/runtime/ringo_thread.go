@@ -426,9 +426,9 @@ func ringoIdle() {
 			ringoSwitchTo(c, c.idle, next)
 			continue // holding the lock, as switched to
 		}
-		if !spun && !ringoBellsDue() {
+		if spin := ringoPlatSpinTime(); spin != 0 && !spun && !ringoBellsDue() {
 			ringoSched.lock.unlock()
-			ringoSpinForWork(now + ringoPlatSpinTime())
+			ringoSpinForWork(now + spin)
 			spun = true
 			ringoSched.lock.lock()
 			continue
