@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -12,16 +13,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestRunConfined makes every thread of a ringo that runs a guest open a file:
-// one that it needs, and one that it does not. The second is refused, with cgo
-// and without.
+// TestRunConfined makes every thread of a ringo that runs a guest open files: one
+// that user-mode networking needs, and one that nothing does. Refused is what this
+// guest's network does not need, with cgo and without.
 func TestRunConfined(t *testing.T) {
 	needKVM(t)
 	if _, _, e := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION); e != 0 {
 		t.Skip("this kernel has no Landlock")
 	}
 	image := buildTest(t, nil, "signals")
-	cmd := ringo(t, nil, "run", image, "--", "stay")
+	for network, hosts := range map[string]error{"user": nil, "none": unix.EACCES} {
+		t.Run(network, func(t *testing.T) {
+			testConfined(t, ringo(t, nil, "run", "--net", network, image, "--", "stay"),
+				map[string]error{"/etc/hosts": hosts, "/etc/passwd": unix.EACCES})
+		})
+	}
+}
+
+// testConfined runs a guest that stays, and makes all of the command's threads open
+// files, with what has to come of it.
+func testConfined(t *testing.T, cmd *exec.Cmd, files map[string]error) {
 	out := start(t, cmd)
 	if _, err := out.ReadString('\n'); err != nil { // ready
 		t.Fatal(err)
@@ -65,7 +76,7 @@ func TestRunConfined(t *testing.T) {
 			continue
 		}
 		tried++
-		for path, want := range map[string]error{"/etc/hosts": nil, "/etc/passwd": unix.EACCES} {
+		for path, want := range files {
 			if err := openIn(tid, site, path); err != want {
 				t.Errorf("thread %d of %d opening %s: %v, want %v", tid, len(threads), path, err, want)
 			}
