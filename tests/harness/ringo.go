@@ -33,9 +33,6 @@ type Ringo struct {
 // command. It and the programs that it builds are put into dir, which stays the
 // caller's.
 func Build(ctx context.Context, dir string, env ...string) (*Ringo, error) {
-	if err := readSources(ctx); err != nil {
-		return nil, err
-	}
 	r := At(dir)
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", r.Path, Module+"/tools/ringo")
 	cmd.Env = append(os.Environ(), env...)
@@ -43,22 +40,6 @@ func Build(ctx context.Context, dir string, env ...string) (*Ringo, error) {
 		return nil, fmt.Errorf("go build ringo: %w\n%s", err, out)
 	}
 	return r, nil
-}
-
-// readSources reads all directories of this module. What a test reads, go test looks
-// at before it takes a result from its cache; what a command reads that a test
-// starts, it does not know of.
-func readSources(ctx context.Context) error {
-	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", Module).Output()
-	if err != nil {
-		return fmt.Errorf("go list -m %s: %w", Module, err)
-	}
-	return filepath.WalkDir(strings.TrimSpace(string(out)), func(path string, d os.DirEntry, err error) error {
-		if err == nil && d.Name() == ".git" {
-			return filepath.SkipDir
-		}
-		return err
-	})
 }
 
 // At returns the command that Build has put into dir.
@@ -77,10 +58,27 @@ func (r *Ringo) WithGo(release string) (*Ringo, error) {
 
 // Command returns the command with arguments, ready to start.
 func (r *Ringo) Command(ctx context.Context, args ...string) *exec.Cmd {
+	readSources()
 	cmd := exec.CommandContext(ctx, r.Path, args...)
 	cmd.Env = append(os.Environ(), r.env...)
 	return cmd
 }
+
+// readSources reads all directories of this module, once. What a test reads, go test
+// looks at before it takes a result from its cache; what a command reads that the
+// test starts, it does not know of. It begins to listen after TestMain has begun.
+var readSources = sync.OnceFunc(func() {
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", Module).Output()
+	if err != nil {
+		return // there are no sources: a program that was built from them runs alone
+	}
+	filepath.WalkDir(strings.TrimSpace(string(out)), func(path string, d os.DirEntry, err error) error {
+		if err == nil && d.IsDir() && d.Name() == ".git" {
+			return filepath.SkipDir
+		}
+		return err
+	})
+})
 
 // Program builds the package at the path pkg of this module with ringo build,
 // and returns the name of the file. It builds each only once.
