@@ -49,6 +49,13 @@ var startRules = []Rule{
 		Count:   1,
 		Why:     "let stacks grow less often at the start",
 	}, {
+		// Each size of objects that is used takes two blocks, nearly all of them for a span or two.
+		File:    "runtime/mspanset.go",
+		Match:   `spanSetBlockEntries = 512\b.*`,
+		Replace: "spanSetBlockEntries = 64",
+		Count:   1,
+		Why:     "touch less memory at the start",
+	}, {
 		// Later the runtime does this, too, when it has sampled a few.
 		File:    "runtime/proc.go",
 		Match:   `(?m)^\tmallocinit\(\)$`,
