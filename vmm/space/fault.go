@@ -1,6 +1,7 @@
 package space
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"ringo.dev/ringo/vmm/abi"
@@ -50,6 +51,8 @@ const (
 	streamSize = 512 << 10
 	// spareShare is which part of the budget may go at once, for more than a block.
 	spareShare = 32
+	// spareLarge is that for a large page with which a mapping begins.
+	spareLarge = 16
 )
 
 // give gives frames to the block around addr, as far as its region goes
@@ -70,7 +73,9 @@ func (s *Space) give(addr uint64, need int) (*uint64, error) {
 		return first, nil
 	}
 	start, end, inOrder := s.block(r, addr&^(page-1))
-	s.giveRange(start, end, r.prot, inOrder)
+	if end-start != largePage || !s.giveLarge(start, r.prot) {
+		s.giveRange(start, end, r.prot, inOrder)
+	}
 	if *first == 0 {
 		return nil, ErrNoMemory
 	}
@@ -127,6 +132,9 @@ func (s *Space) above(r region, addr uint64) (n uint64) {
 // to large pages, as the Go runtime's heap is, and in pieces of the size by which the
 // runtime gets memory for itself.
 func (s *Space) giveMapped(va, n uint64, prot int) {
+	if va%largePage == 0 && n >= largePage && s.budget*page/spareLarge >= largePage && s.giveLarge(va, prot) {
+		return
+	}
 	first, populated := n, uint64(0)
 	switch {
 	case n > wholeSize && va%largePage == 0:
@@ -138,6 +146,45 @@ func (s *Space) giveMapped(va, n uint64, prot int) {
 	}
 	s.giveFirst(va, populated, prot, true)
 	s.giveFirst(va+populated, first-populated, prot, false)
+}
+
+// giveLarge gives frames to the large page's size at va, a multiple of it, where there
+// are none: such as the host has in one piece, which costs it as much as a third of the
+// pages one by one. The guest's own pages stay small, so that it can change each of them.
+// It reports whether it did.
+func (s *Space) giveLarge(va uint64, prot int) bool {
+	if s.small || prot&abi.ProtShare != 0 {
+		return false
+	}
+	e, err := s.makeEntry(va, 1)
+	if err != nil {
+		return false
+	}
+	if *e == 0 {
+		if _, err := s.makeLeaf(va); err != nil {
+			return false
+		}
+	}
+	t := s.tableAt(*e & addrMask)
+	if *e&bitLarge != 0 || slices.Max(t[:]) != 0 {
+		return false
+	}
+	off, ok := s.frames.large()
+	if !ok {
+		return false
+	}
+	s.charge(largePage / page)
+	if !populateLarge(s.arena[off:][:largePage]) {
+		s.small = true
+		none := run{space: s, next: off, size: largePage, how: free}
+		none.end()
+		return false
+	}
+	flags := entryFlags(prot)
+	for i := range t {
+		atomic.StoreUint64(&t[i], Base+off+uint64(i)*page|flags)
+	}
+	return true
 }
 
 // giveFirst gives frames to the n bytes at va, which will be touched soon, if there

@@ -1,6 +1,9 @@
 package space
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // frames gives out the page frames of the ram part: whole blocks for demand
 // paging, so that neighbours in the guest are neighbours in the host, and
@@ -26,6 +29,22 @@ func (f *frames) block() (off uint64, ok bool) {
 		if f.used[f.fresh] == 0 {
 			f.used[f.fresh] = 0xffff
 			return f.base + uint64(f.fresh)*blockSize, true
+		}
+	}
+	return 0, false
+}
+
+// large takes the frames of a large page and returns their arena offset, which is a
+// multiple of its size if base is.
+func (f *frames) large() (off uint64, ok bool) {
+	const blocks = largePage / blockSize
+	for i := (f.fresh + blocks - 1) / blocks * blocks; i+blocks <= len(f.used); i += blocks {
+		row := f.used[i : i+blocks]
+		if slices.Max(row) == 0 {
+			for n := range row {
+				row[n] = 0xffff
+			}
+			return f.base + uint64(i)*blockSize, true
 		}
 	}
 	return 0, false

@@ -98,6 +98,7 @@ type Space struct {
 	total   uint64      // pages, all in all
 	used    *uint64     // where the guest is told; see charge
 	faults  uint64
+	small   bool // the host has no large pages to give
 }
 
 // span is a range of offsets into the arena.
@@ -135,6 +136,30 @@ func populate(host []byte) {
 	unix.Madvise(host, unix.MADV_POPULATE_WRITE) // Linux before 5.14 cannot, and need not
 }
 
+// populateLarge has the host give one large page for the memory, and reports whether
+// it did. If it did not, there is some memory all the same.
+func populateLarge(host []byte) bool {
+	if unix.Madvise(host, unix.MADV_HUGEPAGE) != nil {
+		return false // there are none in this kernel
+	}
+	host[0] = 0
+	// Or else the host would in time make large pages of what the guest gives back of it.
+	unix.Madvise(host, unix.MADV_NOHUGEPAGE)
+	return residentPages(host[page:2*page]) == 1
+}
+
+// residentPages returns how many pages of a part of the arena are in the host's memory.
+func residentPages(host []byte) (n uint64) {
+	vec := make([]byte, len(host)/page)
+	if _, _, e := unix.Syscall(unix.SYS_MINCORE, uintptr(unsafe.Pointer(&host[0])), uintptr(len(host)), uintptr(unsafe.Pointer(&vec[0]))); e != 0 {
+		return 0
+	}
+	for _, v := range vec {
+		n += uint64(v & 1)
+	}
+	return n
+}
+
 // New reserves the arena.
 func New(c Config) (*Space, error) {
 	memory, control, image, files := c.Memory&^(page-1), roundUp(c.Control), roundUp(c.Image), roundUp(c.Files)
@@ -142,7 +167,7 @@ func New(c Config) (*Space, error) {
 	if image/page+64 > memory/page {
 		return nil, ErrNoMemory
 	}
-	ramStart := control + tables
+	ramStart := (control + tables + largePage - 1) &^ (largePage - 1)
 	shareStart := ramStart + memory
 	imageStart := shareStart + memory
 	size := imageStart + image + files + maxMapped*largePage
@@ -352,12 +377,7 @@ func (s *Space) Usage() Usage {
 	s.mu.Lock()
 	u := Usage{Limit: s.total * page, Mapped: (s.total - s.budget) * page, Faults: s.faults}
 	s.mu.Unlock()
-	vec := make([]byte, s.imageStart/page)
-	if _, _, e := unix.Syscall(unix.SYS_MINCORE, uintptr(unsafe.Pointer(&s.arena[0])), uintptr(s.imageStart), uintptr(unsafe.Pointer(&vec[0]))); e == 0 {
-		for _, v := range vec {
-			u.Resident += uint64(v&1) * page
-		}
-	}
+	u.Resident = residentPages(s.arena[:s.imageStart]) * page
 	return u
 }
 

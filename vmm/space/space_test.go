@@ -367,9 +367,55 @@ func TestStream(t *testing.T) {
 		if u.Faults > c.faults {
 			t.Errorf("stride %d, down %v: %d faults", c.stride, c.down, u.Faults)
 		}
-		if tables := uint64(size / largePage); c.perFault > 0 && u.Mapped/page > (u.Faults+2)*c.perFault+tables+4 { // two blocks came with the mapping
+		if tables := uint64(size / largePage); c.perFault > 0 && u.Mapped/page > u.Faults*c.perFault+largePage/page+tables+4 { // a large page came with the mapping
 			t.Errorf("stride %d: %d pages given for %d faults", c.stride, u.Mapped/page, u.Faults)
 		}
+	}
+}
+
+// TestLargeFrames: a mapping that is aligned begins with a large page of the host's, if
+// that has any, and of that each page can be changed by itself.
+func TestLargeFrames(t *testing.T) {
+	const rw = abi.ProtRead | abi.ProtWrite
+	s := newSpace(t, 64<<20)
+	fill := func(from, to uint64, want byte) {
+		t.Helper()
+		for va := from; va < to; va += page {
+			look(t, s, va, int(want))
+			if _, err := access(s, va, true, byte(va/page)|1); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for range 3 {
+		if err := s.Map(testLow, 2*largePage, rw); err != nil {
+			t.Fatal(err)
+		}
+		fill(testLow, testLow+2*largePage, 0)
+		before := s.Usage()
+		if err := s.Discard(testLow+largePage/2, largePage/2); err != nil {
+			t.Fatal(err)
+		}
+		if u := s.Usage(); u.Resident != before.Resident-largePage/2 || u.Mapped != before.Mapped-largePage/2 {
+			t.Errorf("%+v before, %+v after half a large page was discarded", before, u)
+		}
+		if err := s.Map(testLow+page, page, abi.ProtRead); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := access(s, testLow+page, true, 1); !errors.Is(err, ErrFault) {
+			t.Errorf("write to a page that was protected: %v", err)
+		}
+		for i := range uint64(largePage / 2 / page) {
+			look(t, s, testLow+i*page, int(byte(testLow/page+i)|1))
+		}
+		fill(testLow+largePage/2, testLow+largePage, 0)
+		if err := s.Unmap(testLow, 2*largePage); err != nil {
+			t.Fatal(err)
+		}
+		look(t, s, testLow, -1)
+	}
+	if u := s.Usage(); u.Mapped > 16*page {
+		t.Errorf("%+v after all was unmapped", u)
 	}
 }
 
