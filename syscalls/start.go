@@ -46,6 +46,9 @@ func Start() {
 	}
 	table := NewTable(k, trace)
 	rt.SetKernel(&rt.Kernel{Syscall: table.Syscall, PollOpen: k.PollOpen, PollClose: k.PollClose})
+	if config["user-data"] != "" && rt.Linked[func([]string) []string](userData) == nil {
+		rt.ConsoleWrite([]byte("ringo: user data: the program does not use package net, and cannot ask for it\n"))
+	}
 	if !rt.HasEntropy() {
 		if err := dev.AddEntropy(); err != nil {
 			rt.ConsoleWrite([]byte("ringo: fatal: no entropy: " + err.Error() + "\n"))
@@ -53,6 +56,9 @@ func Start() {
 		}
 	}
 }
+
+// userData is the function that asks for user data, in programs that use the network.
+const userData = "internal/ringo/netstack.UserData"
 
 // noEntropy is the machine's exit status where rt's generator has nothing to begin
 // with, as it is for everything that rt cannot do without.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -83,8 +84,8 @@ func makeImage(ctx context.Context, f *imageFlags, args []string, dash int) erro
 	if err != nil {
 		return fmt.Errorf("%s: %w", executable, err)
 	}
-	if f.userData != "" && !bytes.Contains(data, []byte(userDataFunction)) {
-		return fmt.Errorf("--user-data: %s has no network to ask by, since it does not use package net; leave --user-data out, or import net", args[0])
+	if f.asks() && !bytes.Contains(data, []byte(userDataFunction)) {
+		return fmt.Errorf("--user-data: %s has no network to ask by, since it does not use package net; leave user data out, or import net", args[0])
 	}
 	program.Line = line
 	if f.file == "" {
@@ -98,9 +99,14 @@ func makeImage(ctx context.Context, f *imageFlags, args []string, dash int) erro
 	return contents.WriteFile(f.file)
 }
 
-// userDataFunction is the function that asks for user data. Its name is in the
+// userDataFunction is the function that asks for user data, as its name is in the
 // program's table of functions, also if there are no symbols, if it has a network.
-const userDataFunction = "internal/ringo/netstack.UserData"
+const userDataFunction = "\x00internal/ringo/netstack.UserData\x00"
+
+// asks reports whether the image is to ask for user data.
+func (f *imageFlags) asks() bool {
+	return f.userData != "" || slices.ContainsFunc(f.settings, func(s string) bool { return strings.HasPrefix(s, "user-data=") })
+}
 
 // line returns the image's command line, for a program with arguments args, the
 // first of which is its name.

@@ -80,8 +80,10 @@ func TestImageErrors(t *testing.T) {
 // without a network that could ask.
 func TestImageUserData(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "image.iso")
-	if _, stderr, status := output(t, ringo(t, nil, "image", "-o", file, "--user-data", "./testdata/hello")); status != exitFatal || !strings.Contains(stderr, "has no network") {
-		t.Errorf("status %d: %s", status, stderr)
+	for _, flag := range []string{"--user-data", "--set=user-data=auto"} {
+		if _, stderr, status := output(t, ringo(t, nil, "image", "-o", file, flag, "./testdata/hello")); status != exitFatal || !strings.Contains(stderr, "has no network") {
+			t.Errorf("%s: status %d: %s", flag, status, stderr)
+		}
 	}
 	if _, stderr, status := output(t, ringo(t, nil, "image", "-o", file, "--user-data=gce,ec2", "./testdata/web")); status != 0 {
 		t.Fatalf("status %d: %s", status, stderr)
