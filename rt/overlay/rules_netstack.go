@@ -527,6 +527,18 @@ var netstackRules = []Rule{
 		Count:   1,
 		Why:     rawWhy,
 	}, {
+		File:    gvisor + "/tcpip/stdclock.go",
+		Match:   `(?ms)^\tsinceBase := time\.Since\(s\.baseTime\)\n.*?^\treturn s\.monotonicOffset\.Add\(sinceBase\)$`,
+		Replace: "\treturn MonotonicTime{nanoseconds: nanotime()}",
+		Count:   1,
+		Why:     clockWhy,
+	}, {
+		File:    gvisor + "/tcpip/stdclock.go",
+		Match:   `(?m)^\t"fmt"\n`,
+		Replace: "",
+		Count:   1,
+		Why:     clockWhy,
+	}, {
 		File:    gvisor + "/tcpip/tcpip.go",
 		Match:   `(?ms)^func \(mt MonotonicTime\) Add\(.*?^\}$`,
 		Replace: monotonicAdd,
@@ -745,6 +757,7 @@ const (
 	chargeWhy        = "charge a packet's memory to its sender without allocating"
 	headroomWhy      = "put a datagram's data behind room for its headers"
 	rememberedWhy    = "find the addresses that each packet asks for without locks"
+	clockWhy         = "read the monotonic clock, as every segment does many times, by one call"
 	rawWhy           = "not look for raw sockets where there are none"
 	kindsWhy         = "look only for endpoints of kinds that there are"
 	synTimeWhy       = "measure round trips by the SYN that was answered"
