@@ -75,6 +75,12 @@ var runtimeRules = []Rule{
 		Why:     onlyWhy,
 	}, {
 		File:    "runtime/proc.go",
+		Match:   `(?m)^\t\t\tdelay = 10 \* 1000\n\t\t\}\n`,
+		Replace: "${0}\t\tdelay = ringoSysmonNap(delay)\n",
+		Count:   1,
+		Why:     "look soon whether a goroutine that was asked to yield did so",
+	}, {
+		File:    "runtime/proc.go",
 		Match:   `(?m)^\t\t\tpreemptone\(pp\)$`,
 		Replace: "\t\t\tringoPreempt(pp)",
 		Count:   1,

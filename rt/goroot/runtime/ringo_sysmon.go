@@ -44,6 +44,25 @@ func ringoWakeSysmon(c *ringoCPU) {
 	}
 }
 
+// ringoAsked is set when the monitor has asked a goroutine to yield. Only the monitor
+// uses it.
+var ringoAsked bool
+
+// ringoSysmonNap returns how long, in µs, the monitor sleeps that would sleep for delay,
+// up to 10 ms. It gets a busy CPU only at a tick, which with Linux's delays would add up
+// to 30 ms for a loop without calls. So it sleeps for a tick at most, and less if it has
+// to see whether a goroutine does as it was asked.
+func ringoSysmonNap(delay uint32) uint32 {
+	switch {
+	case ringoBare == 0:
+		return delay
+	case ringoAsked:
+		ringoAsked = false
+		return min(delay, ringoSysmonDelay())
+	}
+	return min(delay, ringoTick/1000)
+}
+
 // ringoPreempt is what the monitor calls in place of preemptone for a goroutine that
 // has run for 10 ms. It asks the goroutine to yield at its next call, and sends the
 // signal only to one that was asked the last time and has not made any: nearly all
@@ -53,6 +72,7 @@ func ringoPreempt(pp *p) {
 		if gp := mp.curg; gp != nil && readgstatus(gp) == _Grunning && !gp.preempt {
 			gp.preempt = true
 			gp.stackguard0 = stackPreempt
+			ringoAsked = true
 			return
 		}
 	}
