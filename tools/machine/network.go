@@ -29,6 +29,8 @@ func (c *card) close() {
 	}
 }
 
+var errStatic = errors.New("--ip, --gateway and --dns are for --net tap:NAME; --net user has its own addresses")
+
 // connect makes the network card.
 func connect(n *Network) (*card, error) {
 	tap, isTap := strings.CutPrefix(n.Kind, "tap:")
@@ -36,7 +38,7 @@ func connect(n *Network) (*card, error) {
 	case len(n.Forwards) > 0 && n.Kind != "user":
 		return nil, errors.New("-p is for --net user; on a tap, the guest's own address is reached directly")
 	case !isTap && !n.Static.isZero():
-		return nil, errors.New("--ip, --gateway and --dns are for --net tap:NAME; --net user has its own addresses")
+		return nil, errStatic
 	case n.Kind == "none":
 		return new(card), nil
 	case n.Kind == "user":

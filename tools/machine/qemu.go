@@ -18,6 +18,8 @@ import (
 	"syscall"
 
 	"ringo.dev/ringo/boot"
+	"ringo.dev/ringo/vmm/abi"
+	"ringo.dev/ringo/vmm/net"
 )
 
 // QEMU says what machine of QEMU a program boots on.
@@ -84,7 +86,8 @@ func (q *QEMU) Run(ctx context.Context, o Options) (status int, err error) {
 		return 0, err
 	}
 	console := lastLine{w: o.Console}
-	cmd.Stdout, cmd.Stderr = &console, os.Stderr
+	complaints := complaints{w: os.Stderr}
+	cmd.Stdout, cmd.Stderr = &console, &complaints
 	if err := giveInput(cmd, o.Input, o.Kernel.Stdin); err != nil {
 		return 0, err
 	}
@@ -96,7 +99,9 @@ func (q *QEMU) Run(ctx context.Context, o Options) (status int, err error) {
 	}
 	var exit *exec.ExitError
 	switch {
-	case errors.As(err, &exit) && exit.ExitCode()&1 == 1:
+	case errors.As(err, &exit) && exit.ExitCode() == qemuFailed && complaints.failed && len(console.tail) == 0:
+		return 0, fmt.Errorf("%s did not start the machine; it says above why", qemuCommand)
+	case errors.As(err, &exit) && exit.ExitCode() > 0 && exit.ExitCode()&1 == 1:
 		return console.status(exit.ExitCode() >> 1), nil
 	case err != nil:
 		return 0, fmt.Errorf("%s: %w", qemuCommand, err)
@@ -125,6 +130,9 @@ func (q *QEMU) Command(ctx context.Context, dir string, o *Options) (*exec.Cmd, 
 // the other machines that saves half of the time before the program's first
 // instruction.
 const quickFirmware = "qboot.rom"
+
+// leastMemory is what the smallest program needs to say that it needs more.
+const leastMemory = 8 << 20
 
 // canBootQuickly reports whether quickFirmware can take the place of the machine's
 // own. It reads no disks, and gives PCI devices neither addresses, which package
@@ -198,6 +206,9 @@ func (q *QEMU) args(dir string, o *Options) ([]string, error) {
 	if q.CPU != "" {
 		cpu = q.CPU
 	}
+	if err := q.check(o); err != nil {
+		return nil, err
+	}
 	boot, err := q.bootArgs(dir, o)
 	if err != nil {
 		return nil, err
@@ -232,6 +243,18 @@ func (q *QEMU) machine(o *Options) string {
 	return q.Machine
 }
 
+// check returns what QEMU would say less clearly, or nobody.
+func (q *QEMU) check(o *Options) error {
+	if o.CPUs < 1 || o.CPUs > abi.MaxVCPUs {
+		return fmt.Errorf("--smp %d: want a number from 1 to %d", o.CPUs, abi.MaxVCPUs)
+	}
+	if o.Memory < leastMemory {
+		return fmt.Errorf("-m %dM is too little: a program is loaded at 4 MiB; give the machine at least %dM", o.Memory>>20, leastMemory>>20)
+	}
+	_, err := o.Network.netdev()
+	return err
+}
+
 // cardArgs returns the arguments for the network card.
 func (q *QEMU) cardArgs(n *Network) (args []string, err error) {
 	card, ok := cards[cmp.Or(q.Card, "virtio")]
@@ -260,9 +283,14 @@ func (n *Network) netdev() (string, error) {
 	switch {
 	case len(n.Forwards) > 0 && n.Kind != "user":
 		return "", errors.New("-p is for --net user; on a tap, the guest's own address is reached directly")
+	case !isTap && !n.Static.isZero():
+		return "", errStatic
 	case n.Kind == "none":
 		return "", nil
 	case isTap && tap != "":
+		if err := net.CheckTap(tap); err != nil {
+			return "", err
+		}
 		return "tap,script=no,downscript=no,ifname=" + tap, nil
 	case n.Kind != "user":
 		return "", fmt.Errorf("--net %s: want user, tap:NAME or none", n.Kind)
@@ -310,6 +338,26 @@ func commandLine(o *Options) (string, error) {
 		words = append(words, "ringo.env."+e)
 	}
 	return boot.JoinLine(append(words, o.Args[1:]...))
+}
+
+// qemuFailed is QEMU's exit status if it does not come as far as starting the machine,
+// and if the program ends with status 0.
+const qemuFailed = 1
+
+// complaints passes on what QEMU itself has to say, and knows whether that is more
+// than warnings.
+type complaints struct {
+	w      io.Writer
+	failed bool
+}
+
+func (c *complaints) Write(b []byte) (int, error) {
+	for line := range bytes.Lines(b) {
+		if !bytes.Contains(line, []byte(" warning: ")) && !bytes.Contains(line, []byte(" info: ")) {
+			c.failed = true
+		}
+	}
+	return c.w.Write(b)
 }
 
 // lastLine passes output on and keeps the end of it, where rt says what the exit

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,7 +65,7 @@ func TestBootErrors(t *testing.T) {
 	if err := os.WriteFile(file, []byte("no executable"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	o := &Options{Image: file, Args: []string{"x"}}
+	o := &Options{Image: file, Args: []string{"x"}, Memory: 64 << 20, CPUs: 1, Network: Network{Kind: "none"}}
 	for _, c := range []struct{ machine, way, want string }{
 		{"q35", "floppy", "want one of"},
 		{"microvm", "iso", "--machine q35 or pc"},
@@ -74,6 +75,42 @@ func TestBootErrors(t *testing.T) {
 		q := &QEMU{Machine: c.machine, Accel: "tcg", Boot: c.way}
 		if _, err := q.args(t.TempDir(), o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s on %s: %v, want %q", c.way, c.machine, err, c.want)
+		}
+	}
+}
+
+// TestQEMUErrors wants what cannot work to be refused before QEMU is started.
+func TestQEMUErrors(t *testing.T) {
+	good := Options{Memory: 64 << 20, CPUs: 1, Network: Network{Kind: "user"}}
+	for want, change := range map[string]func(o *Options){
+		"-m 4M is too little":       func(o *Options) { o.Memory = 4 << 20 },
+		"--smp 0: want a number":    func(o *Options) { o.CPUs = 0 },
+		"--smp 65: want a number":   func(o *Options) { o.CPUs = 65 },
+		"are for --net tap:NAME":    func(o *Options) { o.Network.Static.Gateway = netip.MustParseAddr("10.0.0.1") },
+		"tap nosuch does not exist": func(o *Options) { o.Network.Kind = "tap:nosuch" },
+	} {
+		o := good
+		change(&o)
+		if err := (&QEMU{}).check(&o); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	if err := (&QEMU{}).check(&good); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestComplaints wants QEMU's errors to be told from its warnings.
+func TestComplaints(t *testing.T) {
+	for text, want := range map[string]bool{
+		"": false,
+		"qemu-system-x86_64: warning: nic pcnet.0 has no peer\n":                                      false,
+		"qemu-system-x86_64: warning: one\nqemu-system-x86_64: unable to find CPU model 'nonsense'\n": true,
+	} {
+		c := complaints{w: io.Discard}
+		io.WriteString(&c, text)
+		if c.failed != want {
+			t.Errorf("%q: %t", text, c.failed)
 		}
 	}
 }

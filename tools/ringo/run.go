@@ -54,6 +54,11 @@ func runCommand() *cobra.Command {
 		Example: "  ringo run -p 8080:8080 ./examples/web\n" +
 			"  ringo run --net none ./examples/hello -- --name gopher",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			for _, name := range []string{"machine", "accel", "boot", "cpu", "card"} {
+				if f.vmm != "qemu" && cmd.Flags().Changed(name) {
+					return fmt.Errorf("--%s is for --vmm qemu; say that, too, or leave it out", name)
+				}
+			}
 			return run(cmd.Context(), &f, args, cmd.ArgsLenAtDash())
 		},
 	}

@@ -54,12 +54,9 @@ const TapDevice = "/dev/net/tun"
 // OpenTap opens the existing tap interface of that name. This takes
 // CAP_NET_ADMIN, or an interface that was created for this user.
 func OpenTap(name string) (*Tap, error) {
-	mtu, err := interfaceMTU(name)
-	switch {
-	case errors.Is(err, unix.ENODEV):
-		return nil, fmt.Errorf("tap %s does not exist: create it with \"ip tuntap add %s mode tap vnet_hdr user $USER\", give it an address and set it up", name, name)
-	case err != nil:
-		return nil, fmt.Errorf("tap %s: %w", name, err)
+	mtu, err := tapMTU(name)
+	if err != nil {
+		return nil, err
 	}
 	fd, err := unix.Open(TapDevice, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -82,6 +79,25 @@ func OpenTap(name string) (*Tap, error) {
 		return nil, fmt.Errorf("tap %s: %w", name, err)
 	}
 	return t, nil
+}
+
+// CheckTap says what to do if there is no tap with a name, for those who open it by
+// other means.
+func CheckTap(name string) error {
+	_, err := tapMTU(name)
+	return err
+}
+
+// tapMTU returns the largest packet of the tap with a name.
+func tapMTU(name string) (int, error) {
+	mtu, err := interfaceMTU(name)
+	switch {
+	case errors.Is(err, unix.ENODEV):
+		return 0, fmt.Errorf("tap %s does not exist: create it with \"ip tuntap add %s mode tap vnet_hdr user $USER\", give it an address and set it up", name, name)
+	case err != nil:
+		return 0, fmt.Errorf("tap %s: %w", name, err)
+	}
+	return mtu, nil
 }
 
 // interfaceMTU returns the MTU of a network interface; the error is ENODEV if
