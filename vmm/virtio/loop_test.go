@@ -40,10 +40,12 @@ type registers struct {
 	d     device.Device
 	bells []*os.File
 	rings atomic.Int64 // doorbells rung
+	lists atomic.Int64 // calls of Access
 	lazy  bool
 }
 
 func (r *registers) Access(list []abi.Access) {
+	r.lists.Add(1)
 	for i := range list {
 		if a := &list[i]; a.Write != 0 {
 			r.d.WriteRegister(a.Addr, 4, uint64(a.Value))

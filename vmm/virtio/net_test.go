@@ -98,6 +98,10 @@ func testNetEcho(t *testing.T, lazy bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// To identify the device, to read its features and to accept them, to start it.
+	if lists := regs.lists.Load(); lists > 4 {
+		t.Errorf("%d lists of accesses, each of them an exit, to start the card", lists)
+	}
 	if n.MAC() != mac || n.MTU() != 1400 || !n.TxChecksum() {
 		t.Errorf("MAC %x, MTU %d, checksum offload %v", n.MAC(), n.MTU(), n.TxChecksum())
 	}
