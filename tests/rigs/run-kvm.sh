@@ -30,11 +30,13 @@ cat >"$script" <<S
 failed=0
 run() { # run STATUS NAME FLAGS... : ringo run must end with STATUS
 	want=\$1 name=\$2; shift 2
+	echo "   \$name, at most 120 s"
 	$rig/ringo run --timeout 120s "\$@" >/tmp/out 2>&1; got=\$?
 	if [ \$got = \$want ]; then echo "ok \$name"; else echo "FAIL \$name: status \$got, want \$want"; cat /tmp/out; failed=1; fi
 }
 web() { # web NAME FLAGS... : ringo run must serve a page
 	name=\$1; shift; rm -f /tmp/page
+	echo "   \$name, at most 3 minutes"
 	$rig/ringo run -p 8080:8080 "\$@" $rig/web.elf >/tmp/web 2>&1 & web=\$!
 	for i in \$(seq 30); do
 		curl -s -m 5 http://127.0.0.1:8080/ >/tmp/page && break; sleep 1

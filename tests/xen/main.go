@@ -135,6 +135,7 @@ func (p *plan) run(ctx context.Context, o *options, script, dir string) error {
 	}
 	failed := 0
 	for _, name := range p.shown {
+		fmt.Printf("   %s\n", name) // the first is Xen's own start, too: minutes on a busy machine
 		if err := p.show(ctx, rig, name); err != nil {
 			fmt.Printf("FAIL %s: %v\n", name, err)
 			failed++
@@ -143,6 +144,7 @@ func (p *plan) run(ctx context.Context, o *options, script, dir string) error {
 		fmt.Printf("ok %s (%.1fs)\n", name, time.Since(start).Seconds())
 	}
 	for _, s := range p.servers {
+		fmt.Printf("   %s, %d requests\n", s.name, o.requests)
 		took, err := s.fetch(o.requests)
 		if err != nil {
 			fmt.Printf("FAIL %s: %v\n%s\n", s.name, err, rig.Output())
