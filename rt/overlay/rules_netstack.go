@@ -363,6 +363,18 @@ var netstackRules = []Rule{
 		Count:   1,
 		Why:     "find out once that an address is not the machine's own",
 	}, {
+		File:    gvisor + "/tcpip/header/ipv4.go",
+		Match:   `(?ms)^(func IsV4MulticastAddress\(addr tcpip\.Address\) bool \{\n).*?^\}$`,
+		Replace: "${1}\treturn addr.V4Multicast()\n}",
+		Count:   1,
+		Why:     multicastWhy,
+	}, {
+		File:    gvisor + "/tcpip/header/ipv6.go",
+		Match:   `(?ms)^(func IsV6MulticastAddress\(addr tcpip\.Address\) bool \{\n).*?^\}$`,
+		Replace: "${1}\treturn addr.V6Multicast()\n}",
+		Count:   1,
+		Why:     multicastWhy,
+	}, {
 		File:    gvisor + "/tcpip/transport/internal/network/endpoint.go",
 		Match:   `(?m)^\tconnectedRoute \*stack\.Route .*$`,
 		Replace: "$0\n\n\tkept stack.KeptRoute",
@@ -370,8 +382,14 @@ var netstackRules = []Rule{
 		Why:     keptRouteWhy,
 	}, {
 		File:    gvisor + "/tcpip/transport/internal/network/endpoint.go",
-		Match:   `(?m)^\tr, err := e\.stack\.FindRoute\(nicID,`,
-		Replace: "\tr, err := e.kept.Find(e.stack, nicID,",
+		Match:   `(?ms)^\t\tdst, netProto, err := e\.checkV4Mapped\(\*to, false /\* bind \*/\)\n.*?^\t\t\}\n.*?^\t\t\}\n`,
+		Replace: keptRoute,
+		Count:   1,
+		Why:     keptRouteWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/internal/network/endpoint.go",
+		Match:   `(?m)^func \(e \*Endpoint\) setInfo\(.*\{$`,
+		Replace: "$0\n\te.kept.Release()",
 		Count:   1,
 		Why:     keptRouteWhy,
 	}, {
@@ -750,6 +768,7 @@ const (
 	rackWhy          = "repeat at once what RACK knows to be lost"
 	missedWhy        = "look for a peer's address among an interface's once"
 	locksWhy         = "lock without a call"
+	multicastWhy     = "see without a call that an address is no multicast one"
 	keptRouteWhy     = "find the way to a peer once for many datagrams"
 	networkHeaderWhy = "read a datagram's network header once, without allocating it"
 	ownPacketWhy     = "put a datagram into a queue without copying what is known of it"
@@ -796,6 +815,27 @@ const secureISN = `	b := append(make([]byte, 0, 2*16+2*2), id.LocalAddress.AsSli
 	b = binary.LittleEndian.AppendUint16(b, id.LocalPort)
 	b = binary.LittleEndian.AppendUint16(b, id.RemotePort)
 	// The time period here`
+
+// keptRoute surrounds the search for a route. What else decides about a multicast's
+// way is not asked, so theirs are not kept.
+const keptRoute = `		question := stack.RouteQuestion{
+			To: to.Addr, Local: localAddr, NIC: nicID, ToNIC: to.NIC,
+			V6Only: e.ops.GetV6Only(), Loop: e.ops.GetMulticastLoop(),
+		}
+		var version uint32
+		if route, version = e.kept.Find(&question); route == nil {
+			dst, netProto, err := e.checkV4Mapped(*to, false /* bind */)
+			if err != nil {
+				return WriteContext{}, err
+			}
+			if route, _, err = e.connectRouteRLocked(nicID, localAddr, dst, netProto); err != nil {
+				return WriteContext{}, err
+			}
+			if !header.IsV4MulticastAddress(dst.Addr) && !header.IsV6MulticastAddress(dst.Addr) {
+				e.kept.Keep(&question, version, route)
+			}
+		}
+`
 
 // noteLock matches a call.
 const noteLock = `(?m)^\t+note(?:Lock|Unlock)\(unsafe\.Pointer\(r?[mw]\)\)\n`

@@ -14,17 +14,18 @@ import (
 // datagram takes. The zero KeptRoute has none.
 type KeptRoute struct {
 	mu      sync.Mutex
-	to      routeQuestion
+	to      RouteQuestion
 	version uint32
 	route   *Route // nil: none; its local address is referred to
 }
 
-// routeQuestion is what FindRoute is asked.
-type routeQuestion struct {
-	nic           tcpip.NICID
-	local, remote tcpip.Address
-	proto         tcpip.NetworkProtocolNumber
-	loop          bool
+// RouteQuestion is what a socket's program and its options say of a route, before
+// addresses are converted. The socket forgets its route when else it changes.
+type RouteQuestion struct {
+	To, Local    tcpip.Address // Local may be empty
+	NIC          tcpip.NICID   // to be used
+	ToNIC        tcpip.NICID   // of the address
+	V6Only, Loop bool
 }
 
 // routesVersion counts the changes of all that FindRoute looks at: routes, addresses
@@ -35,25 +36,27 @@ var routesVersion atomic.Uint32
 // guards calls it while he has the lock, else after the change.
 func routesChanged() { routesVersion.Add(1) }
 
-// Find is s.FindRoute, whose answer it keeps. The route has to be released as ever.
-func (k *KeptRoute) Find(s *Stack, nic tcpip.NICID, local, remote tcpip.Address, proto tcpip.NetworkProtocolNumber, loop bool) (*Route, tcpip.Error) {
-	to := routeQuestion{nic, local, remote, proto, loop}
+// Find returns the route if it is the answer to q, else nil and the version for Keep.
+// The route has to be released, as one of FindRoute's.
+func (k *KeptRoute) Find(q *RouteQuestion) (r *Route, version uint32) {
+	version = routesVersion.Load()
+	k.mu.Lock()
+	if k.route != nil && k.version == version && k.to == *q {
+		r = k.route
+		r.Acquire()
+	}
+	k.mu.Unlock()
+	return r, version
+}
+
+// Keep remembers the answer to q, which was looked for after Find had returned the
+// version.
+func (k *KeptRoute) Keep(q *RouteQuestion, version uint32, r *Route) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	version := routesVersion.Load()
-	if k.route != nil {
-		if k.version == version && k.to == to {
-			k.route.Acquire()
-			return k.route, nil
-		}
-		k.releaseLocked()
-	}
-	r, err := s.FindRoute(nic, local, remote, proto, loop)
-	if err == nil {
-		r.Acquire()
-		k.to, k.version, k.route = to, version, r
-	}
-	return r, err
+	k.releaseLocked()
+	r.Acquire()
+	k.to, k.version, k.route = *q, version, r
 }
 
 // Release forgets the route.
