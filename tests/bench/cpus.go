@@ -12,16 +12,18 @@ const (
 	serverCPU = 1
 )
 
-// pinned calls start with this thread on the given CPU, so that the process
+// pinned calls start with this thread on the given CPUs, so that the process
 // which it starts runs there, with all of its threads.
-func pinned(cpu int, start func() error) error {
+func pinned(start func() error, cpus ...int) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var before, now unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &before); err != nil {
 		return err
 	}
-	now.Set(cpu)
+	for _, cpu := range cpus {
+		now.Set(cpu)
+	}
 	if err := unix.SchedSetaffinity(0, &now); err != nil {
 		return start() // there is no such CPU for us: share what there is
 	}

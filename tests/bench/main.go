@@ -8,7 +8,7 @@
 // second network with the process in it, as the VMM passes them on to its
 // guest; and at the tap's own address, which for Linux is its loopback. Where
 // there are two CPUs, the client has one of them and the server with all that
-// belongs to it the other.
+// belongs to it the other; only for the first start the server has both.
 //
 // With -metal microvm,pc it measures the server as it boots by itself on
 // QEMU's machines, emulated, with one processor.
@@ -77,7 +77,7 @@ func run(o *options) error {
 	if o.metal != "" {
 		return inside.Run() // QEMU has several threads, which need more than one CPU
 	}
-	return pinned(clientCPU, inside.Run)
+	return pinned(inside.Run, clientCPU)
 }
 
 // imageSizes returns the sizes of examples/web built by go build and by ringo

@@ -34,7 +34,7 @@ const (
 type subject struct {
 	name  string
 	addr  string
-	start func(ctx context.Context) (g *harness.Guest, since time.Time, err error)
+	start func(ctx context.Context, cpus ...int) (g *harness.Guest, since time.Time, err error)
 	pids  func(g *harness.Guest) []int // whose memory counts
 }
 
@@ -69,20 +69,25 @@ func measureAll(ctx context.Context, r *harness.Ringo, web, dir string, o *optio
 	}
 
 	subjects := []*subject{
-		{vmName, guest, func(ctx context.Context) (*harness.Guest, time.Time, error) {
-			return startPinned(r.Command(ctx, "run", "-m", o.memory.String(), "--net", "tap:"+tapName, "--ip", guestNet, web))
+		{vmName, guest, func(ctx context.Context, cpus ...int) (*harness.Guest, time.Time, error) {
+			return startPinned(r.Command(ctx, "run", "-m", o.memory.String(), "--net", "tap:"+tapName, "--ip", guestNet, web), cpus)
 		}, func(g *harness.Guest) []int { return []int{g.Process().Pid} }},
-		{tapProcess, behind, func(ctx context.Context) (*harness.Guest, time.Time, error) {
-			return startRelay(ctx, r, web)
+		{tapProcess, behind, func(ctx context.Context, cpus ...int) (*harness.Guest, time.Time, error) {
+			return startRelay(ctx, r, web, cpus)
 		}, func(g *harness.Guest) []int { return children(g.Process().Pid) }},
-		{loopbackProcess, hostAddr, func(ctx context.Context) (*harness.Guest, time.Time, error) {
-			return startPinned(exec.CommandContext(ctx, web))
+		{loopbackProcess, hostAddr, func(ctx context.Context, cpus ...int) (*harness.Guest, time.Time, error) {
+			return startPinned(exec.CommandContext(ctx, web), cpus)
 		}, func(g *harness.Guest) []int { return []int{g.Process().Pid} }},
 	}
 	all := figures{}
 	for i := range o.runs {
 		for _, s := range subjects {
-			if err := measure(ctx, s, o, all); err != nil {
+			g, err := measureStart(ctx, s, rowFirst, all, clientCPU, serverCPU)
+			if err == nil {
+				g.Stop()
+				err = measure(ctx, s, rowPinned, o, all)
+			}
+			if err != nil {
 				return fmt.Errorf("%s: %w", s.name, err)
 			}
 		}
@@ -91,10 +96,10 @@ func measureAll(ctx context.Context, r *harness.Ringo, web, dir string, o *optio
 			args []string
 		}{{subjects[0], []string{"--net", "none"}}, {subjects[1], []string{"--vmm", "process"}}} {
 			var got harness.Result
-			err := pinned(serverCPU, func() (err error) {
+			err := pinned(func() (err error) {
 				got, err = r.Run(ctx, append(s.args, pipe)...)
 				return err
-			})
+			}, serverCPU)
 			if err != nil {
 				return err
 			}
@@ -122,20 +127,20 @@ func makeTap() error {
 	return nil
 }
 
-// startPinned starts a server on its CPU.
-func startPinned(cmd *exec.Cmd) (g *harness.Guest, since time.Time, err error) {
+// startPinned starts a server on some CPUs.
+func startPinned(cmd *exec.Cmd, cpus []int) (g *harness.Guest, since time.Time, err error) {
 	since = time.Now()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	err = pinned(serverCPU, func() (err error) {
+	err = pinned(func() (err error) {
 		g, err = harness.StartGuest(cmd)
 		return err
-	})
+	}, cpus...)
 	return g, since, err
 }
 
 // startRelay starts the relay, which starts the server behind it. It is since then
 // that the server's time counts.
-func startRelay(ctx context.Context, r *harness.Ringo, web string) (g *harness.Guest, since time.Time, err error) {
+func startRelay(ctx context.Context, r *harness.Ringo, web string, cpus []int) (g *harness.Guest, since time.Time, err error) {
 	tap, err := openTap(tapName)
 	if err != nil {
 		return nil, since, err
@@ -143,10 +148,10 @@ func startRelay(ctx context.Context, r *harness.Ringo, web string) (g *harness.G
 	defer tap.Close()
 	cmd := r.Isolate(ctx, "-relay", web)
 	cmd.ExtraFiles = []*os.File{tap}
-	err = pinned(serverCPU, func() (err error) {
+	err = pinned(func() (err error) {
 		g, err = harness.StartGuest(cmd)
 		return err
-	})
+	}, cpus...)
 	if err != nil {
 		return nil, since, err
 	}
@@ -169,17 +174,29 @@ func startRelay(ctx context.Context, r *harness.Ringo, web string) (g *harness.G
 	return g, time.Now().Add(-time.Duration(now - started)), nil
 }
 
-// measure starts a server, measures it, and ends it.
-func measure(ctx context.Context, s *subject, o *options, all figures) error {
-	g, since, err := s.start(ctx)
+// measureStart starts a server on some CPUs and measures, for that row, how long it
+// takes to answer.
+func measureStart(ctx context.Context, s *subject, row string, all figures, cpus ...int) (*harness.Guest, error) {
+	g, since, err := s.start(ctx, cpus...)
+	if err != nil {
+		return nil, err
+	}
+	if err := firstAnswer(s.addr + ":8080"); err != nil {
+		g.Stop()
+		return nil, fmt.Errorf("%w\n%s", err, g.Output())
+	}
+	all.add(row, s, ms(time.Since(since)))
+	return g, nil
+}
+
+// measure starts a server on its CPU, measures it, and ends it. What its start took
+// goes into that row.
+func measure(ctx context.Context, s *subject, row string, o *options, all figures) error {
+	g, err := measureStart(ctx, s, row, all, serverCPU)
 	if err != nil {
 		return err
 	}
 	defer g.Stop()
-	if err := firstAnswer(s.addr + ":8080"); err != nil {
-		return fmt.Errorf("%w\n%s", err, g.Output())
-	}
-	all.add(rowFirst, s, ms(time.Since(since)))
 	idle, err := memory(s.pids(g))
 	if err != nil {
 		return err

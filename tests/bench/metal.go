@@ -35,7 +35,7 @@ func measureMetal(ctx context.Context, web, dir string, o *options) error {
 				return err
 			}
 			all.add(rowAlone, &subject{name: m}, ms(d))
-			s := &subject{m, guest, func(ctx context.Context) (*harness.Guest, time.Time, error) {
+			s := &subject{m, guest, func(ctx context.Context, _ ...int) (*harness.Guest, time.Time, error) {
 				cmd, err := qemu(ctx, m, "pvh", dir, web, o)
 				if err != nil {
 					return nil, time.Time{}, err
@@ -44,7 +44,7 @@ func measureMetal(ctx context.Context, web, dir string, o *options) error {
 				g, err := harness.StartGuest(cmd)
 				return g, since, err
 			}, func(g *harness.Guest) []int { return []int{g.Process().Pid} }}
-			if err := measure(ctx, s, o, all); err != nil {
+			if err := measure(ctx, s, rowFirst, o, all); err != nil {
 				return fmt.Errorf("%s: %w", m, err)
 			}
 		}

@@ -18,6 +18,7 @@ const (
 const (
 	rowAlone  = "QEMU with nothing to boot, ms"
 	rowFirst  = "exec to first answer, ms"
+	rowPinned = "the same with one CPU, ms"
 	rowNew    = "new connection, median µs"
 	rowNew99  = "new connection, p99 µs"
 	rowKeep   = "keep-alive, median µs"
@@ -30,7 +31,7 @@ const (
 	rowLoaded = "memory after load, MB"
 )
 
-var rows = []string{rowFirst, rowNew, rowNew99, rowKeep, rowKeep99, rowRate, rowUDP, rowUDP99, rowPipe, rowIdle, rowLoaded}
+var rows = []string{rowFirst, rowPinned, rowNew, rowNew99, rowKeep, rowKeep99, rowRate, rowUDP, rowUDP99, rowPipe, rowIdle, rowLoaded}
 
 // printTable prints the medians, and what the machine's are in terms of the
 // processes'.
