@@ -20,10 +20,10 @@ import (
 const (
 	multibootAt  = 0x800
 	paramsAt     = 0x820
-	messageAt    = 0x870
 	stubAt       = 0x900
 	linuxAt      = 0xb80
 	multiboot2At = 0xc00
+	messagesAt   = 0xd00
 	metalEnd     = 0xf00
 
 	// imageBase is where the first page must be linked, since the stub knows
@@ -36,7 +36,7 @@ const (
 	multibootEntry = 5
 
 	// linuxEntry is that for linux_amd64.s.
-	linuxEntry = 0x13d
+	linuxEntry = 0x18f
 )
 
 // Multiboot Specification 0.6.96, 3.1.
@@ -116,6 +116,7 @@ type metalMarker struct {
 	Stack  uint64 // top of the first stack
 	Entry  uint64 // 64-bit entry point
 	Late   uint64 // memory that is needed from the start ends here; see ringoLate
+	Level  uint64 // N of GOAMD64=vN
 }
 
 // stubParams is what the stub finds at paramsAt.
@@ -136,12 +137,18 @@ type stubParams struct {
 	// For linux_amd64.s.
 	Process   uint32 // where a process begins
 	Protected uint32 // linuxEntry's address
+
+	Level  uint32 // what to print when the processor lacks one of these
+	Needed features
 }
 
-// What the stub prints; then it ends the machine with status 2 if it is QEMU, or stops.
+// What the stub prints; then it ends the machine with status 2 if it is QEMU, or
+// stops. The last has room for the level.
 const (
 	stubMessage = "ringo: fatal: the processor lacks 64-bit mode or no-execute pages\r\n\x00"
 	stubSmall   = "ringo: fatal: the machine has too little memory for the program\r\n\x00"
+	stubLevel   = "ringo: fatal: the program was built with GOAMD64=v%d, which the processor does not have; " +
+		"build it for a lower level, or give the machine another processor\r\n\x00"
 )
 
 // stub is stub_386.s, assembled.
@@ -182,6 +189,10 @@ func (img *image) addMetal(m *metalMarker) error {
 	if m.Tables > 1<<32-1 || m.Stack > 1<<32-1 || m.Entry > 1<<32-1 || img.Entry > 1<<32-1 {
 		return errors.New("its entry points are not below 4 GiB")
 	}
+	needed, err := levelFeatures(m.Level)
+	if err != nil {
+		return err
+	}
 	if img.firstByte() < metalEnd {
 		return errors.New("there is no room for the boot code in the first page")
 	}
@@ -191,7 +202,7 @@ func (img *image) addMetal(m *metalMarker) error {
 		Tables:  (uint32(m.Tables) + pageSize - 1) &^ (pageSize - 1),
 		Stack:   uint32(m.Stack) &^ 15,
 		Entry:   uint32(m.Entry),
-		Message: imageBase + messageAt,
+		Message: imageBase + messagesAt,
 		Limit:   4*8 - 1,
 		GDT:     imageBase + paramsAt + 24,
 		Table: [4]uint64{
@@ -200,11 +211,13 @@ func (img *image) addMetal(m *metalMarker) error {
 			3: 0x00cf9b000000ffff, // 32-bit code
 		},
 		Last:      h.MemoryEnd&^3 - 4,
-		Small:     imageBase + messageAt + uint32(len(stubMessage)),
+		Small:     imageBase + messagesAt + uint32(len(stubMessage)),
 		Process:   uint32(img.Entry),
 		Protected: imageBase + stubAt + linuxEntry,
+		Level:     imageBase + messagesAt + uint32(len(stubMessage+stubSmall)),
+		Needed:    needed,
 	})
-	copy(img.data[messageAt:], stubMessage+stubSmall)
+	copy(img.data[messagesAt:], stubMessage+stubSmall+fmt.Sprintf(stubLevel, m.Level))
 	copy(img.data[stubAt:], stub)
 	copy(img.data[linuxAt:], linux)
 	const entryAt = 24 // in the ELF header

@@ -41,7 +41,7 @@ func TestStubEntries(t *testing.T) {
 	if last := ops[len(ops)-1]; last != x86asm.JMP {
 		t.Errorf("the stub runs on after its end, %v", last)
 	}
-	if stubAt+len(stub) > linuxAt || linuxAt+len(linux) > multiboot2At || multiboot2At+binary.Size(multiboot2Header{}) > metalEnd || messageAt+len(stubMessage+stubSmall) > stubAt || paramsAt+binary.Size(stubParams{}) > messageAt {
+	if stubAt+len(stub) > linuxAt || linuxAt+len(linux) > multiboot2At || multiboot2At+binary.Size(multiboot2Header{}) > messagesAt || messagesAt+len(stubMessage+stubSmall+stubLevel) > metalEnd || paramsAt+binary.Size(stubParams{}) > stubAt {
 		t.Errorf("the parts of the first page overlap")
 	}
 }

@@ -15,6 +15,10 @@
 #define P_GDTR		18(SI)
 #define P_LAST		56(SI)
 #define P_SMALL		60(SI)
+#define P_LEVEL		72(SI)
+#define P_FEATURES	76(SI)
+#define P_EXTENDED	80(SI)
+#define P_STRUCTURED	84(SI)
 
 #define PAGE_PRESENT	1
 #define PAGE_WRITE	2
@@ -56,6 +60,32 @@ magic:
 	ANDL	$0x20100000, DX
 	CMPL	DX, $0x20100000
 	JNE	unfit
+
+	// What the compiler took for granted. This is the last chance to say so: its
+	// code may use it from the first instruction on.
+	ANDL	P_EXTENDED, CX
+	CMPL	CX, P_EXTENDED
+	JNE	low
+	CMPL	P_FEATURES, $0
+	JEQ	fit
+	MOVL	$1, AX
+	CPUID
+	ANDL	P_FEATURES, CX
+	CMPL	CX, P_FEATURES
+	JNE	low
+	CMPL	P_STRUCTURED, $0
+	JEQ	fit
+	XORL	AX, AX
+	CPUID
+	CMPL	AX, $7
+	JCS	low
+	MOVL	$7, AX
+	XORL	CX, CX
+	CPUID
+	ANDL	P_STRUCTURED, BX
+	CMPL	BX, P_STRUCTURED
+	JNE	low
+fit:
 	MOVL	DI, BX // what the loader says
 
 	// Some loaders put an image where there is no memory.
@@ -119,6 +149,9 @@ big:
 
 unfit:
 	MOVL	P_MESSAGE, SI
+	JMP	say
+low:
+	MOVL	P_LEVEL, SI
 	JMP	say
 small:
 	MOVL	P_SMALL, SI

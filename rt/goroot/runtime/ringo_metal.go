@@ -85,13 +85,14 @@ const (
 //
 //go:nowritebarrierrec
 func ringoMetalStart(loader, info uintptr) (boot *ringoabi.Boot, sp uintptr) {
+	// First: a program for GOAMD64=v3 takes AVX for granted, in memclr and others.
+	ringoMetalProcessor()
 	boot = &ringoMetalBoot
 	boot.Console = uint64(uintptr(unsafe.Pointer(&ringoMetalConsole)))
 	*(*uintptr)(unsafe.Pointer(&ringoBootPage)) = uintptr(unsafe.Pointer(boot))
 	ringoXenDetect()
 	ringoMetalConsoleInit()
 	ringoReadMachine(loader, info)
-	ringoMetalProcessor()
 	ringoAPICInit()
 	ringoAPICTimerStart()
 	ringoMetalSpaceInit()
