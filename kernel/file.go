@@ -113,6 +113,10 @@ type Socket interface {
 	// Send and Receive transfer one message; flags are MSG_*.
 	Send(m *Message, flags int) (int, Errno)
 	Receive(m *Message, flags int) (int, Errno)
+	// Quiet says by few instructions that Receive would return EAGAIN, as it does for
+	// a program that tries for a next message before it waits. It may be false
+	// nevertheless.
+	Quiet() bool
 	SetOption(level, name int, value []byte) Errno
 	// Option stores the value in buf and returns its length.
 	Option(level, name int, buf []byte) (int, Errno)

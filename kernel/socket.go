@@ -162,6 +162,11 @@ func (k *Kernel) Recvmsg(fd int, m *Message, flags int) (int, Errno) {
 	if err != 0 {
 		return -1, err
 	}
+	return receive(d, s, m, flags)
+}
+
+// receive receives a message.
+func receive(d *Description, s Socket, m *Message, flags int) (int, Errno) {
 	waits := d.blocking() && flags&syscall.MSG_DONTWAIT == 0
 	n, err := s.Receive(m, flags)
 	if err == syscall.EAGAIN && waits {
@@ -276,9 +281,16 @@ type InetName [28]byte
 // RecvfromInet is Recvfrom for sockets whose peers have Internet addresses, without
 // memory of the caller's for the sender's: a pointer to that would have to be allocated.
 func (k *Kernel) RecvfromInet(fd int, p []byte, flags int) (n int, from InetName, err Errno) {
+	d, s, err := k.socket(fd)
+	if err != 0 {
+		return -1, from, err
+	}
+	if flags == 0 && !d.blocking() && s.Quiet() {
+		return -1, from, syscall.EAGAIN
+	}
 	m := newDatagram(p, nil)
 	m.Name = m.name[:]
-	n, err = k.Recvmsg(fd, &m.Message, flags)
+	n, err = receive(d, s, &m.Message, flags)
 	from = m.name
 	m.free()
 	return n, from, err

@@ -329,6 +329,9 @@ func (s *unixSocket) Send(m *Message, flags int) (int, Errno) {
 	return n, 0
 }
 
+// Quiet implements Socket.
+func (s *unixSocket) Quiet() bool { return false }
+
 func (s *unixSocket) Receive(m *Message, flags int) (int, Errno) {
 	if flags&syscall.MSG_OOB != 0 {
 		return 0, syscall.EOPNOTSUPP

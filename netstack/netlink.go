@@ -185,6 +185,9 @@ func (s *routeSocket) Send(m *kernel.Message, _ int) (int, kernel.Errno) {
 	return len(b), 0
 }
 
+// Quiet implements kernel.Socket.
+func (s *routeSocket) Quiet() bool { return false }
+
 // Receive implements kernel.Socket.
 func (s *routeSocket) Receive(m *kernel.Message, flags int) (int, kernel.Errno) {
 	s.mu.Lock()

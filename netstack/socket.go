@@ -23,6 +23,7 @@ const MaxBacklog = 4096
 type socket struct {
 	net      *Stack
 	ep       tcpip.Endpoint
+	quieter  quieter       // ep, or nil
 	wq       *waiter.Queue // the endpoint's; it may outlive the socket
 	queue    kernel.Queue
 	entry    waiter.Entry // passes events from wq to queue
@@ -109,6 +110,7 @@ func protocolFor(family, typ, protocol int) (tcpip.TransportProtocolNumber, kern
 // wrap makes the socket for an endpoint.
 func (n *Stack) wrap(ep tcpip.Endpoint, wq *waiter.Queue, family, typ, protocol int) *socket {
 	s := &socket{net: n, ep: ep, wq: wq, family: family, typ: typ, protocol: protocol, inode: kernel.NextInode()}
+	s.quieter, _ = ep.(quieter)
 	s.entry.Init(s, watched)
 	wq.EventRegister(&s.entry)
 	return s

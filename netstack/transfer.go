@@ -110,6 +110,13 @@ func (s *socket) Send(m *kernel.Message, flags int) (int, kernel.Errno) {
 	return n, err
 }
 
+// quieter is an endpoint that knows whether anything is to be read; the overlay makes
+// UDP's one.
+type quieter interface{ Quiet() bool }
+
+// Quiet implements kernel.Socket.
+func (s *socket) Quiet() bool { return s.quieter != nil && s.quieter.Quiet() }
+
 // Receive implements kernel.Socket.
 func (s *socket) Receive(m *kernel.Message, flags int) (int, kernel.Errno) {
 	m.NameLen, m.ControlLen, m.Flags = 0, 0, 0
