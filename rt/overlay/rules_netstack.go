@@ -363,6 +363,36 @@ var netstackRules = []Rule{
 		Count:   1,
 		Why:     "find out once that an address is not the machine's own",
 	}, {
+		File:    gvisor + "/tcpip/stack/nic.go",
+		Match:   `(?m)^\tnetworkEndpoints +map\[.*$`,
+		Replace: "$0\n\tip ipEndpoints",
+		Count:   1,
+		Why:     ipEndpointsWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/nic.go",
+		Match:   `(?m)^\t\tnic\.networkEndpoints\[netNum\] = netEP$`,
+		Replace: "$0\n\t\tnic.ip.set(netNum, netEP)",
+		Count:   1,
+		Why:     ipEndpointsWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/nic.go",
+		Match:   `(?ms)^func \(n \*nic\) getNetworkEndpoint\(.*?^\}$`,
+		Replace: "",
+		Count:   1,
+		Why:     ipEndpointsWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/route.go",
+		Match:   `(?m)^\tlocalAddressNIC \*nic$`,
+		Replace: "$0\n\n\tvalidity routeValidity",
+		Count:   1,
+		Why:     routeValidityWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/route.go",
+		Match:   `(?m)^func \(r \*Route\) isValidForOutgoingRLocked\(\)`,
+		Replace: "func (r *Route) isValidNowRLocked()",
+		Count:   1,
+		Why:     routeValidityWhy,
+	}, {
 		File:    gvisor + "/tcpip/header/ipv4.go",
 		Match:   `(?ms)^(func IsV4MulticastAddress\(addr tcpip\.Address\) bool \{\n).*?^\}$`,
 		Replace: "${1}\treturn addr.V4Multicast()\n}",
@@ -768,6 +798,8 @@ const (
 	rackWhy          = "repeat at once what RACK knows to be lost"
 	missedWhy        = "look for a peer's address among an interface's once"
 	locksWhy         = "lock without a call"
+	ipEndpointsWhy   = "find an interface's IP endpoints without a map"
+	routeValidityWhy = "find out once whether a route is valid"
 	multicastWhy     = "see without a call that an address is no multicast one"
 	keptRouteWhy     = "find the way to a peer once for many datagrams"
 	networkHeaderWhy = "read a datagram's network header once, without allocating it"
