@@ -265,12 +265,12 @@ func (l *link) Packet(h *virtio.NetHeader, parts []virtio.RxPart) {
 		return
 	}
 	eth := header.Ethernet(pkt.LinkHeader().Slice())
-	switch dst := tcpip.LinkAddress(eth[:header.EthernetAddressSize]); { // DestinationAddress allocates
-	case dst == l.mac:
+	switch dst := eth[:header.EthernetAddressSize]; { // comparisons copy nothing, DestinationAddress does
+	case string(dst) == string(l.mac):
 		pkt.PktType = tcpip.PacketHost
-	case dst == header.EthernetBroadcastAddress:
+	case string(dst) == string(header.EthernetBroadcastAddress):
 		pkt.PktType = tcpip.PacketBroadcast
-	case header.IsMulticastEthernetAddress(dst):
+	case header.IsMulticastEthernetAddress(tcpip.LinkAddress(dst)):
 		pkt.PktType = tcpip.PacketMulticast
 	default:
 		return // somebody else's, flooded by a switch
