@@ -3,6 +3,7 @@ package netstack
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -17,24 +18,18 @@ const gateTimeout = 15 * time.Second
 // gate holds back what needs an address until the machine has one. A program
 // may dial in its first millisecond; DHCP takes a little longer.
 type gate struct {
-	once sync.Once
-	done chan struct{}
+	once   sync.Once
+	done   chan struct{}
+	opened atomic.Bool // each packet asks
 }
 
 func (g *gate) init() { g.done = make(chan struct{}) }
 
 // open lets everybody through, now and later.
-func (g *gate) open() { g.once.Do(func() { close(g.done) }) }
+func (g *gate) open() { g.once.Do(func() { close(g.done); g.opened.Store(true) }) }
 
 // isOpen reports whether wait would return at once.
-func (g *gate) isOpen() bool {
-	select {
-	case <-g.done:
-		return true
-	default:
-		return false
-	}
-}
+func (g *gate) isOpen() bool { return g.opened.Load() }
 
 // wait returns when the gate opens, or after gateTimeout.
 func (g *gate) wait() {

@@ -393,6 +393,12 @@ var netstackRules = []Rule{
 		Count:   1,
 		Why:     routeValidityWhy,
 	}, {
+		File:    gvisor + "/tcpip/transport/udp/endpoint.go",
+		Match:   `(?m)^\tdefer e\.lastErrorMu\.Unlock\(\)\n\n(\terr := e\.lastError\n\te\.lastError = nil\n)`,
+		Replace: "$1\te.lastErrorMu.Unlock()\n",
+		Count:   1,
+		Why:     locksWhy,
+	}, {
 		File:    gvisor + "/tcpip/header/ipv4.go",
 		Match:   `(?ms)^(func IsV4MulticastAddress\(addr tcpip\.Address\) bool \{\n).*?^\}$`,
 		Replace: "${1}\treturn addr.V4Multicast()\n}",
