@@ -10,6 +10,7 @@ import (
 	"ringo.dev/ringo/kernel/procfs"
 	"ringo.dev/ringo/kernel/tmpfs"
 	"ringo.dev/ringo/rt"
+	"ringo.dev/ringo/rt/line"
 )
 
 // Start puts the kernel together and hands it to rt. As a process of the
@@ -26,6 +27,7 @@ func Start() {
 		return
 	}
 	config := parseConfig(rt.Config())
+	warnUnknown(config)
 	k, err := Build(config)
 	if err != 0 {
 		rt.ConsoleWrite([]byte("ringo: the kernel does not start: " + err.Error() + "\n"))
@@ -67,15 +69,23 @@ const noEntropy = 2
 // startFailed is the machine's exit status for an error of ringo's own.
 const startFailed = 125
 
-// parseConfig splits lines of key=value.
+// parseConfig splits lines of key=value. Without "=" the value is empty.
 func parseConfig(text string) map[string]string {
 	config := map[string]string{}
-	for line := range strings.Lines(text) {
-		if key, value, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "="); ok {
-			config[key] = value
-		}
+	for setting := range strings.Lines(text) {
+		key, value, _ := strings.Cut(strings.TrimSuffix(setting, "\n"), "=")
+		config[key] = value
 	}
 	return config
+}
+
+// warnUnknown says which settings nobody reads: they may be misspelt.
+func warnUnknown(config map[string]string) {
+	for key := range config {
+		if !line.Known(key) {
+			rt.ConsoleWrite([]byte("ringo: there is no setting ringo." + key + "; going on without it\n"))
+		}
+	}
 }
 
 // Build makes a kernel with its file systems, devices and the descriptors 0 to

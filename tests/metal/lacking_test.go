@@ -38,6 +38,8 @@ func TestLacking(t *testing.T) {
 			"ok raw", exitStatus(0)},
 		{"network for user data", "examples/hello", seed + " ringo.user-data=auto", machine{"q35", "max", nil},
 			"ringo: user data: the program does not use package net, and cannot ask for it\nhello", exitStatus(0)},
+		{"setting", "examples/hello", seed + " ringo.net.verbsoe=1", machine{"microvm", "max", nil},
+			"ringo: there is no setting ringo.net.verbsoe; going on without it\nhello", exitStatus(0)},
 		{"timers", "examples/hello", seed, machine{"microvm,pit=off,pic=off,rtc=off,acpi=off", "max", nil},
 			"hello from ringo", exitStatus(0)},
 		{"network card", "examples/web", seed, machine{"pc", "max", nil},

@@ -67,7 +67,7 @@ func (k *Kernel) settings() map[string]string {
 		m["workdir"] = k.Directory
 	}
 	if k.Hostname != "" {
-		m["hostname"], m["net.hostname"] = k.Hostname, k.Hostname
+		m["hostname"] = k.Hostname
 	}
 	for key, stream := range map[string]Stream{"stdin": k.Stdin, "stdout": k.Stdout} {
 		if stream != "" {

@@ -86,7 +86,7 @@ func TestHardwareAddr(t *testing.T) {
 
 func TestKernelSettings(t *testing.T) {
 	k := Kernel{Hostname: "web", Trace: true}
-	if got, want := k.settings(), map[string]string{"hostname": "web", "net.hostname": "web", "strace": "1"}; !maps.Equal(got, want) {
+	if got, want := k.settings(), map[string]string{"hostname": "web", "strace": "1"}; !maps.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

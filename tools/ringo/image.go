@@ -14,6 +14,7 @@ import (
 	"ringo.dev/ringo/boot"
 	"ringo.dev/ringo/boot/image"
 	"ringo.dev/ringo/netstack/userdata"
+	"ringo.dev/ringo/rt/line"
 )
 
 // imageFlags are the flags of ringo image.
@@ -113,8 +114,12 @@ func (f *imageFlags) asks() bool {
 func (f *imageFlags) line(args []string) (string, error) {
 	words := []string{"ringo.program=" + args[0]}
 	for _, s := range f.settings {
-		if key, _, ok := strings.Cut(s, "="); key == "" || !ok {
+		key, _, ok := strings.Cut(s, "=")
+		if key == "" || !ok {
 			return "", fmt.Errorf("--set %s: want KEY=VALUE", s)
+		}
+		if !line.Known(key) {
+			return "", fmt.Errorf("--set %s: there is no setting %s; see docs/hypervisors.md", s, key)
 		}
 		words = append(words, "ringo."+s)
 	}

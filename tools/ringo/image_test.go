@@ -61,6 +61,7 @@ func TestImageErrors(t *testing.T) {
 		{"name one package", nil},
 		{"floppy", []string{"-f", "floppy", exe}},
 		{"want KEY=VALUE", []string{"--set", "key", exe}},
+		{"there is no setting net.verbsoe", []string{"--set", "net.verbsoe=1", exe}},
 		{"neither auto", []string{"--user-data=other", exe}},
 		{"want K=V", []string{"-e", "=x", exe}},
 		{"line break", []string{exe, "--", "a\nb"}},

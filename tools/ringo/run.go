@@ -82,7 +82,7 @@ func runCommand() *cobra.Command {
 	flags.Var(&f.ip, "ip", "`ADDR/BITS` of the guest on a tap, in place of DHCP; one of each family")
 	flags.StringVar(&f.gateway, "gateway", "", "router's `ADDR` on a tap")
 	flags.Var(&f.dns, "dns", "name server's `ADDR` on a tap; repeatable")
-	flags.StringVarP(&f.workdir, "workdir", "w", "", "working `DIRECTORY` of the program")
+	flags.StringVarP(&f.workdir, "workdir", "w", "", "working `DIRECTORY` of the program; a guest makes it if there is none")
 	flags.StringVar(&f.hostname, "hostname", "", "`NAME` of the machine")
 	flags.BoolVar(&f.strace, "strace", false, "print the program's system calls on its console")
 	flags.BoolVar(&f.verbose, "verbose", false, "say more about what happens")
