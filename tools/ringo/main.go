@@ -1,9 +1,3 @@
-// The runtime would read files of /proc before main, to learn how many CPUs a
-// container may use: a fiftieth of what ringo run takes to start.
-//
-//go:debug containermaxprocs=0
-//go:debug updatemaxprocs=0
-
 // Command ringo builds unikernels from Go programs and runs them.
 package main
 
