@@ -58,9 +58,9 @@ func copyPatched(t *testing.T, from, to string) {
 			t.Fatal(err)
 		}
 	}
+	rules := netstackRules()
 	walk(t, os.DirFS(from), "pkg", func(name string, data []byte) {
-		for i := range netstackRules {
-			r := &netstackRules[i]
+		for _, r := range rules {
 			if r.File != "gvisor.dev/gvisor/"+name {
 				continue
 			}

@@ -8,7 +8,7 @@ import (
 // rules returns all rules, in the order in which they are applied. (They are made when
 // they are needed: most runs of the ringo command do not.)
 var rules = sync.OnceValue(func() []Rule {
-	return slices.Concat(syscallRules, runtimeRules, packageSyscallRules, typedRules(), gvisorRules, netstackRules, dataRules, diskRules, startRules)
+	return slices.Concat(syscallRules, runtimeRules, packageSyscallRules, typedRules(), gvisorRules, netstackRules(), dataRules, diskRules, startRules)
 })
 
 // syscallSite is one SYSCALL instruction in the Go assembler's syntax.

@@ -1,0 +1,137 @@
+package overlay
+
+// netstackIPRules are those for IPv4 and IPv6.
+var netstackIPRules = []Rule{
+	{
+		File:    gvisor + "/tcpip/network/ipv4/ipv4.go",
+		Match:   `(?m)^\tstats := (e\.stats(?:\.ip)?)$`,
+		Replace: "\tstats := &$1",
+		Count:   7,
+		Why:     "count packets without copying the counters",
+	}, {
+		File:    gvisor + "/tcpip/network/ipv6/ipv6.go",
+		Match:   `(?m)^\tstats := (e\.stats\.ip)$`,
+		Replace: "\tstats := &$1",
+		Count:   11,
+		Why:     "count packets without copying the counters",
+	}, {
+		File:    gvisor + "/tcpip/network/ipv6/ipv6.go",
+		Match:   `(?m)^(func checkV4Mapped\(.*stats) (ip\.MultiCounterIPStats)`,
+		Replace: "$1 *$2",
+		Count:   1,
+		Why:     "count packets without copying the counters",
+	}, {
+		// At start these are 8 KiB, for the first identification of datagrams.
+		File:    gvisor + "/tcpip/network/hash/hash.go",
+		Match:   `(?ms)^import \(.*?^\)$`,
+		Replace: "import (\n\t\"math/rand/v2\"\n\n\t\"gvisor.dev/gvisor/pkg/tcpip/header\"\n)",
+		Count:   1,
+		Why:     randomWhy,
+	}, {
+		File:    gvisor + "/tcpip/network/hash/hash.go",
+		Match:   `(?ms)^(func RandN32\(n int\) \[\]uint32 \{\n).*?^\}$`,
+		Replace: "${1}\tr := make([]uint32, n)\n\tfor i := range r {\n\t\tr[i] = rand.Uint32()\n\t}\n\treturn r\n}",
+		Count:   1,
+		Why:     randomWhy,
+	}, {
+		File:    gvisor + "/tcpip/network/ipv6/ipv6.go",
+		Match:   `(?m)^\tenabled atomicbitops\.Uint32$`,
+		Replace: "$0\n\n\tpostponed bool // guarded by mu",
+		Count:   1,
+		Why:     postponeWhy,
+	}, {
+		File:    gvisor + "/tcpip/network/ipv6/ipv6.go",
+		Match:   `(?m)^\t// If the endpoint is already enabled, there is nothing for it to do\.\n\tif !e\.setEnabled\(true\)`,
+		Replace: "\tif e.postpone() {\n\t\treturn nil\n\t}\n\n$0",
+		Count:   1,
+		Why:     postponeWhy,
+	}, {
+		File:    gvisor + "/tcpip/network/ipv6/ndp.go",
+		Match:   `(?m)^\theader\.InitialTempIID\(.*\)\n`,
+		Replace: "",
+		Count:   1,
+		Why:     temporaryWhy,
+	}, {
+		// RFC 4941, 3.2.1, wants a random number. Without a seed, which is none of
+		// the stack's options, it would be one that everybody can compute.
+		File:  gvisor + "/tcpip/network/ipv6/ndp.go",
+		Match: `(?m)^\t\tgeneratedAddr = header\.GenerateTempIPv6SLAACAddr\(`,
+		Replace: "\t\tif ndp.temporaryIIDHistory == [header.IIDSize]byte{} {\n" +
+			"\t\t\trng := ndp.ep.protocol.stack.SecureRNG()\n\t\t\tif _, err := rng.Reader.Read(ndp.temporaryIIDHistory[:]); err != nil {\n\t\t\t\tpanic(err)\n\t\t\t}\n\t\t}\n$0",
+		Count: 1,
+		Why:   temporaryWhy,
+	}, {
+		File:    gvisor + "/tcpip/network/ipv4/ipv4.go",
+		Match:   `\bstk\.FindNICNameFromID\((e\.nic\.ID\(\)|nicID)\)`,
+		Replace: "e.nic.Name()",
+		Count:   5,
+		Why:     "not look up the name of an interface that is at hand",
+	}, {
+		File:    gvisor + "/tcpip/network/ipv6/ipv6.go",
+		Match:   `\bstk\.FindNICNameFromID\((e\.nic\.ID\(\)|nicID)\)`,
+		Replace: "e.nic.Name()",
+		Count:   5,
+		Why:     "not look up the name of an interface that is at hand",
+	}, {
+		File:    gvisor + "/tcpip/network/ipv4/ipv4.go",
+		Match:   `\baddressEndpoint\.AddressWithPrefix\(\)\.Subnet\(\)`,
+		Replace: "addressEndpoint.Subnet()",
+		Count:   1,
+		Why:     "not compute an address's subnet for each packet",
+	}, {
+		File:    gvisor + "/tcpip/network/ipv4/ipv4.go",
+		Match:   `(?m)^\t"gvisor\.dev/gvisor/pkg/buffer"\n`,
+		Replace: "",
+		Count:   1,
+		Why:     ownHeaderWhy,
+	}, {
+		File:    gvisor + "/tcpip/network/ipv4/ipv4.go",
+		Match:   `(?m)^(func \(p \*protocol\) parseAndValidate\(pkt \*stack\.PacketBuffer\) \()\*buffer\.View, bool\)`,
+		Replace: "${1}header.IPv4, bool)",
+		Count:   1,
+		Why:     ownHeaderWhy,
+	}, {
+		File:    gvisor + "/tcpip/network/ipv4/ipv4.go",
+		Match:   `(?m)^\treturn pkt\.NetworkHeader\(\)\.View\(\), true$`,
+		Replace: "\treturn pkt.NetworkHeader().Slice(), true",
+		Count:   1,
+		Why:     ownHeaderWhy,
+	}, {
+		File:    gvisor + "/tcpip/network/ipv4/ipv4.go",
+		Match:   `(?m)^\thView, (ok := e\.protocol\.parseAndValidate\(pkt\)\n(?:.*\n){4})(?:\th := header\.IPv4\(hView\.AsSlice\(\)\)\n|\tdefer hView\.Release\(\)\n){2}`,
+		Replace: "\th, $1",
+		Count:   2,
+		Why:     ownHeaderWhy,
+	}, {
+		File:    gvisor + "/tcpip/network/ipv6/ipv6.go",
+		Match:   `(?m)^(func \(p \*protocol\) parseAndValidate\(pkt \*stack\.PacketBuffer\) \()\*buffer\.View, bool\)`,
+		Replace: "${1}header.IPv6, bool)",
+		Count:   1,
+		Why:     ownHeaderWhy,
+	}, {
+		File:    gvisor + "/tcpip/network/ipv6/ipv6.go",
+		Match:   `(?m)^\treturn pkt\.NetworkHeader\(\)\.View\(\), true$`,
+		Replace: "\treturn pkt.NetworkHeader().Slice(), true",
+		Count:   1,
+		Why:     ownHeaderWhy,
+	}, {
+		File:    gvisor + "/tcpip/network/ipv6/ipv6.go",
+		Match:   `(?m)^\thView, (ok := e\.protocol\.parseAndValidate\(pkt\)\n(?:.*\n){4})(?:\th := header\.IPv6\(hView\.AsSlice\(\)\)\n|\tdefer hView\.Release\(\)\n){2}`,
+		Replace: "\th, $1",
+		Count:   2,
+		Why:     ownHeaderWhy,
+	}, {
+		File:    gvisor + "/tcpip/network/ipv4/ipv4.go",
+		Match:   `(?m)^func \(e \*endpoint\) AcquireAssignedAddress\(.*\{$`,
+		Replace: "$0\n\tif ep, ok := e.addressableEndpointState.Remembered(localAddr, allowTemp, readOnly); ok {\n\t\treturn ep\n\t}",
+		Count:   1,
+		Why:     rememberedWhy,
+	},
+}
+
+const (
+	randomWhy    = "take random numbers from the Go runtime, whose generator is as good and faster"
+	postponeWhy  = "let the program start before IPv6 does"
+	temporaryWhy = "make temporary addresses ready when the first one is made"
+	ownHeaderWhy = "not share a packet's header with oneself, and then copy it"
+)
