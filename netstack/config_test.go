@@ -2,49 +2,18 @@ package netstack
 
 import (
 	"net/netip"
-	"reflect"
 	"testing"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
-)
 
-func TestParseConfig(t *testing.T) {
-	addr, pre := netip.MustParseAddr, netip.MustParsePrefix
-	for _, c := range []struct {
-		text string
-		want config
-	}{
-		{"", config{dhcp: true}},
-		{"mem=64M\nnet.ip=10.0.2.15/24\nnet.gateway=10.0.2.2,fd00::2\n", config{
-			ip4: pre("10.0.2.15/24"), gateways: []netip.Addr{addr("10.0.2.2"), addr("fd00::2")},
-		}},
-		{"net=none\n", config{none: true, dhcp: true}},
-		{"net.ip=10.0.2.15/24\nnet.dhcp=1\n", config{ip4: pre("10.0.2.15/24"), dhcp: true}},
-		{"net.ip6=fd00::15/64\n", config{ip6: pre("fd00::15/64"), dhcp: true}},
-		{"net.dhcp=0\nnet.verbose=1\nhostname=web\r\n", config{verbose: true, hostname: "web"}},
-		{"net.dns=10.0.2.3, fd00::3\nnet.search=a.example,b.example", config{
-			dns: []netip.Addr{addr("10.0.2.3"), addr("fd00::3")}, search: []string{"a.example", "b.example"}, dhcp: true,
-		}},
-	} {
-		got, err := parseConfig(c.text)
-		if err != nil || !reflect.DeepEqual(got, c.want) {
-			t.Errorf("%q: got %+v, %v, want %+v", c.text, got, err, c.want)
-		}
-	}
-	for _, text := range []string{
-		"net=virtio", "net.ip=10.0.2.15", "net.ip=fd00::15/64", "net.ip6=10.0.2.15/24", "net.gateway=router", "net.dns=1.2.3",
-	} {
-		if c, err := parseConfig(text); err == nil {
-			t.Errorf("%q: accepted as %+v", text, c)
-		}
-	}
-}
+	"ringo.dev/ringo/netstack/config"
+)
 
 // TestStaticConfig applies a configuration: the network is up at once.
 func TestStaticConfig(t *testing.T) {
 	card, _ := newWire(true, faults{})
 	g := newDHCPGuest(t, card)
-	c, err := parseConfig("net.ip=10.0.2.15/24\nnet.ip6=fd00::15/64\nnet.gateway=10.0.2.2,fd00::2\n")
+	c, err := config.Parse("net.ip=10.0.2.15/24\nnet.ip6=fd00::15/64\nnet.gateway=10.0.2.2,fd00::2\n")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -61,11 +61,8 @@ func (n *Stack) wantCard(at tcpip.FullAddress) {
 	}
 	rt.ConsoleWrite(fmt.Appendf(nil, "ringo: fatal: nobody can reach port %d: %s; "+
 		"give the machine a virtio or e1000 card, or set ringo.net=none if nobody shall\n", at.Port, n.alone))
-	rt.Exit(noCard)
+	rt.Exit(startFailed)
 }
-
-// noCard is the machine's exit status then, that of an error of ringo's own.
-const noCard = 125
 
 // isLoopback reports whether a, which may be the empty address (the machine
 // itself) or an IPv4 address in IPv6 form, is reached without a card.

@@ -15,6 +15,7 @@ import (
 	"ringo.dev/ringo/drivers/virtio/spec"
 	"ringo.dev/ringo/drivers/xen"
 	"ringo.dev/ringo/kernel"
+	"ringo.dev/ringo/netstack/config"
 	"ringo.dev/ringo/rt"
 )
 
@@ -25,23 +26,27 @@ func Start() {
 	if !rt.Bare() {
 		return
 	}
-	if err := start(); err != nil {
+	c, err := config.Parse(rt.Config())
+	if err != nil {
+		rt.ConsoleWrite(fmt.Appendf(nil, "ringo: fatal: the setting ringo.%v\n", err))
+		rt.Exit(startFailed)
+	}
+	if err := start(&c); err != nil {
 		rt.ConsoleWrite(fmt.Appendf(nil, "ringo: network: %v\n", err))
 	}
 }
 
-func start() error {
-	c, err := parseConfig(rt.Config())
-	if err != nil {
-		return err
-	}
-	log.SetTarget(stackLog{c.verbose})
+// startFailed is the machine's exit status for an error of ringo's own.
+const startFailed = 125
+
+func start(c *config.Config) error {
+	log.SetTarget(stackLog{c.Verbose})
 	n, err := New()
 	if err != nil {
 		return err
 	}
-	n.names.host, n.names.search, n.names.setHost = c.hostname, c.search, setHost
-	for _, a := range c.dns {
+	n.names.host, n.names.search, n.names.setHost = c.Hostname, c.Search, setHost
+	for _, a := range c.DNS {
 		n.names.fixed = append(n.names.fixed, address(a))
 	}
 	kernel.RegisterFamily(syscall.AF_INET, n.Inet(syscall.AF_INET))
@@ -51,11 +56,11 @@ func start() error {
 		f := &procFiles[i]
 		kernel.RegisterProc(f.name, func() []byte { return f.generate(n) })
 	}
-	if c.none {
+	if c.None {
 		n.gate.open() // nothing to wait for
 		return nil
 	}
-	if err := n.addCards(&c); err != nil {
+	if err := n.addCards(c); err != nil {
 		n.alone = err.Error()
 		n.gate.open()
 		return err
@@ -64,7 +69,7 @@ func start() error {
 }
 
 // addCards adds the machine's cards to the stack, and sets the first up.
-func (n *Stack) addCards(c *config) error {
+func (n *Stack) addCards(c *config.Config) error {
 	links, err := findCards()
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 
 	"ringo.dev/ringo/drivers/virtio"
 	"ringo.dev/ringo/drivers/virtio/spec"
+	"ringo.dev/ringo/netstack/config"
 )
 
 // frame is what crosses a wire: as between two virtio cards, so that with tso a
@@ -190,7 +191,7 @@ func newHost(t testing.TB, c *testCard, n byte) *host {
 		ip4: netip.AddrFrom4([4]byte{10, 1, 0, n}),
 		ip6: netip.AddrFrom16([16]byte{0: 0xfd, 1: 0x01, 15: n}),
 	}
-	cfg := config{ip4: netip.PrefixFrom(h.ip4, 24), ip6: netip.PrefixFrom(h.ip6, 64)}
+	cfg := config.Config{IP4: netip.PrefixFrom(h.ip4, 24), IP6: netip.PrefixFrom(h.ip6, 64)}
 	if err := s.configure(nic, l, &cfg); err != nil {
 		t.Fatal(err)
 	}

@@ -47,9 +47,6 @@ type placeError struct {
 }
 
 func (e *placeError) Error() string {
-	if e.err == 0 {
-		return e.what
-	}
 	return e.what + ": " + e.err.Error()
 }
 
@@ -61,11 +58,9 @@ func mountAt(k *kernel.Kernel, fs kernel.FileSystem, path string) Errno {
 	return k.Mount(fs, path, strings.TrimPrefix(path, "/"), true)
 }
 
-// changeDirectory makes path the working directory; it is made if it is missing.
+// changeDirectory makes path, which is absolute, the working directory; it is made if
+// it is missing.
 func changeDirectory(k *kernel.Kernel, path string) error {
-	if !strings.HasPrefix(path, "/") {
-		return &placeError{"the working directory " + path + " is not an absolute path", 0}
-	}
 	err := mkdirAll(k, path)
 	if err == 0 || err == syscall.EROFS {
 		err = k.Chdir(path)

@@ -7,35 +7,45 @@ import (
 
 	"ringo.dev/ringo/kernel"
 	"ringo.dev/ringo/rt"
+	"ringo.dev/ringo/rt/line"
 )
 
 // mountAll makes the mounts that the boot configuration asks for:
 //
 //	mount.N=TYPE,rw,SOURCE,PATH
 //
-// with N from 0 on, in this order. TYPE is one that RegisterFileSystem knows,
+// with N from 0 on, in this order and without a gap. TYPE is one that RegisterFileSystem knows,
 // "ro" in the place of "rw" makes it read-only, SOURCE is what the type takes it
 // for, and PATH is absolute; what is missing of it is made. A mount that fails
 // is reported on the console.
 func mountAll(k *kernel.Kernel, config map[string]string) Errno {
-	for n := 0; ; n++ {
-		line, ok := config["mount."+strconv.Itoa(n)]
-		if !ok {
-			return 0
+	left := 0
+	for key := range config {
+		if strings.HasPrefix(key, "mount.") {
+			left++
 		}
-		if err := mountLine(k, line); err != 0 {
-			rt.ConsoleWrite([]byte("ringo: mount " + line + ": " + err.Error() + "\n"))
+	}
+	for n := 0; left > 0; n++ {
+		key := "mount." + strconv.Itoa(n)
+		value, ok := config[key]
+		if !ok {
+			rt.ConsoleWrite([]byte("ringo: there is no " + key + ", and a mount with a higher number\n"))
+			return syscall.EINVAL
+		}
+		if err := mountLine(k, key, value); err != 0 {
+			rt.ConsoleWrite([]byte("ringo: mount " + value + ": " + err.Error() + "\n"))
 			return err
 		}
+		left--
 	}
+	return 0
 }
 
-func mountLine(k *kernel.Kernel, line string) Errno {
-	const fields = 4
-	f := strings.SplitN(line, ",", fields)
-	if len(f) < fields || f[1] != "rw" && f[1] != "ro" || !strings.HasPrefix(f[3], "/") {
+func mountLine(k *kernel.Kernel, key, value string) Errno {
+	if line.Problem(key, value) != "" {
 		return syscall.EINVAL
 	}
+	f := strings.SplitN(value, ",", 4)
 	fs, err := k.MakeFileSystem(f[0], f[2])
 	if err != 0 {
 		return err

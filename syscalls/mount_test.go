@@ -11,7 +11,6 @@ func TestMountAll(t *testing.T) {
 	k, err := Build(map[string]string{
 		"mount.0": "tmpfs,rw,none,/data/of, a program",
 		"mount.1": "tmpfs,ro,none,/data/of, a program/below//there/",
-		"mount.3": "not reached, as 2 is missing",
 	})
 	if err != 0 {
 		t.Fatal(err)
@@ -39,5 +38,9 @@ func TestMountAllWrong(t *testing.T) {
 		if _, err := Build(map[string]string{"mount.0": line}); err != want {
 			t.Errorf("%q: %v, want %v", line, err, want)
 		}
+	}
+	const some = "tmpfs,rw,none,/x"
+	if _, err := Build(map[string]string{"mount.0": some, "mount.2": some}); err != syscall.EINVAL {
+		t.Errorf("a gap: %v", err)
 	}
 }

@@ -27,7 +27,7 @@ func Start() {
 		return
 	}
 	config := parseConfig(rt.Config())
-	warnUnknown(config)
+	checkSettings(config)
 	k, err := Build(config)
 	if err != 0 {
 		rt.ConsoleWrite([]byte("ringo: the kernel does not start: " + err.Error() + "\n"))
@@ -79,11 +79,15 @@ func parseConfig(text string) map[string]string {
 	return config
 }
 
-// warnUnknown says which settings nobody reads: they may be misspelt.
-func warnUnknown(config map[string]string) {
-	for key := range config {
+// checkSettings says which settings nobody reads: they may be misspelt. It ends the
+// machine if the value of one is wrong.
+func checkSettings(config map[string]string) {
+	for key, value := range config {
 		if !line.Known(key) {
 			rt.ConsoleWrite([]byte("ringo: there is no setting ringo." + key + "; going on without it\n"))
+		} else if problem := line.Problem(key, value); problem != "" {
+			rt.ConsoleWrite([]byte("ringo: fatal: the setting ringo." + key + "=" + value + ": " + problem + "\n"))
+			rt.Exit(startFailed)
 		}
 	}
 }

@@ -1,8 +1,8 @@
 package line
 
 // Known reports whether key is one that stands behind "ringo.": a word of this
-// package's own, or of the boot configuration, which packages syscalls, netstack and
-// netstack/userdata read.
+// package's own, or of the boot configuration, which packages syscalls, netstack/config
+// and netstack/userdata read.
 func Known(key string) bool {
 	switch key {
 	case "program", "seed",
@@ -14,9 +14,57 @@ func Known(key string) bool {
 	if name, ok := cutPrefix([]byte(key), "env."); ok {
 		return len(name) != 0
 	}
+	return isMount(key)
+}
+
+// isMount reports whether key is "mount." and a number.
+func isMount(key string) bool {
 	n, ok := cutPrefix([]byte(key), "mount.")
 	for _, c := range n {
 		ok = ok && c >= '0' && c <= '9'
 	}
 	return ok && len(n) != 0
+}
+
+// Problem returns what is wrong with the value of a setting that is Known, or "".
+// Packages netstack/config and netstack/userdata look at the values of theirs.
+func Problem(key, value string) string {
+	switch {
+	case key == "strace" && value != "0" && value != "1":
+		return "want 0 or 1"
+	case (key == "stdin" || key == "stdout") && value != "terminal" && value != "device" && value != "pipe":
+		return "want terminal, device or pipe"
+	case key == "hostname" && (len(value) == 0 || len(value) > maxHostname):
+		return "want a name of 1 to 64 bytes"
+	case key == "workdir" && (len(value) == 0 || value[0] != '/'):
+		return "want an absolute path"
+	case isMount(key) && !isMountValue(value):
+		return "want TYPE,rw,SOURCE,PATH, or ro for rw, with an absolute path"
+	}
+	return ""
+}
+
+// maxHostname is the longest name that Linux takes (__NEW_UTS_LEN).
+const maxHostname = 64
+
+// isMountValue reports whether value is TYPE,rw,SOURCE,PATH, or ro for rw, and PATH,
+// which may have commas, begins with a slash.
+func isMountValue(value string) bool {
+	fields := 0
+	for i := 0; i < len(value); i++ {
+		if value[i] != ',' {
+			continue
+		}
+		switch field := value[:i]; fields {
+		case 1:
+			if field != "rw" && field != "ro" {
+				return false
+			}
+		case 2:
+			return i+1 < len(value) && value[i+1] == '/'
+		}
+		fields++
+		value, i = value[i+1:], -1
+	}
+	return false
 }

@@ -1,6 +1,9 @@
 package line
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestKnown(t *testing.T) {
 	for key, want := range map[string]bool{
@@ -9,6 +12,24 @@ func TestKnown(t *testing.T) {
 	} {
 		if got := Known(key); got != want {
 			t.Errorf("%q: %v", key, got)
+		}
+	}
+}
+
+func TestProblem(t *testing.T) {
+	for setting, want := range map[string]string{
+		"net.verbose=1": "", "program=": "", "env.A=b=c": "", "strace=0": "", "strace=1": "", "stdin=pipe": "", "hostname=web": "", "workdir=/": "",
+		"strace=yes": "0 or 1", "strace=": "0 or 1", "stdin=": "terminal", "stdout=file": "terminal",
+		"hostname=": "1 to 64", "hostname=" + strings.Repeat("a", 65): "1 to 64",
+		"workdir=": "absolute", "workdir=data": "absolute",
+		"mount.0=virtiofs,rw,tag,/a,b": "", "mount.12=volume,ro,,/a": "",
+		"mount.0=": "want TYPE", "mount.0=tmpfs,rw,/a": "want TYPE", "mount.0=tmpfs,rx,,/a": "want TYPE",
+		"mount.0=tmpfs,rw,,a": "want TYPE", "mount.0=tmpfs,rw,,": "want TYPE",
+	} {
+		key, value, _ := strings.Cut(setting, "=")
+		got := Problem(key, value)
+		if (got == "") != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("%s: %q, want %q", setting, got, want)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"ringo.dev/ringo/boot"
 	"ringo.dev/ringo/boot/image"
+	"ringo.dev/ringo/netstack/config"
 	"ringo.dev/ringo/netstack/userdata"
 	"ringo.dev/ringo/rt/line"
 )
@@ -114,12 +115,15 @@ func (f *imageFlags) asks() bool {
 func (f *imageFlags) line(args []string) (string, error) {
 	words := []string{"ringo.program=" + args[0]}
 	for _, s := range f.settings {
-		key, _, ok := strings.Cut(s, "=")
+		key, value, ok := strings.Cut(s, "=")
 		if key == "" || !ok {
 			return "", fmt.Errorf("--set %s: want KEY=VALUE", s)
 		}
 		if !line.Known(key) {
 			return "", fmt.Errorf("--set %s: there is no setting %s; see docs/hypervisors.md", s, key)
+		}
+		if err := checkSetting(key, value); err != nil {
+			return "", fmt.Errorf("--set %w", err)
 		}
 		words = append(words, "ringo."+s)
 	}
@@ -138,4 +142,19 @@ func (f *imageFlags) line(args []string) (string, error) {
 		words = append(words, "ringo.env."+e)
 	}
 	return boot.JoinLine(append(words, args[1:]...))
+}
+
+// checkSetting looks at the value of a setting that is known, as the guest will.
+func checkSetting(key, value string) error {
+	setting := key + "=" + value
+	if problem := line.Problem(key, value); problem != "" {
+		return fmt.Errorf("%s: %s", setting, problem)
+	}
+	if _, err := config.Parse(setting); err != nil {
+		return err
+	}
+	if _, err := userdata.ParseConfig(setting); err != nil {
+		return err
+	}
+	return nil
 }

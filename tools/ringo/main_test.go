@@ -290,6 +290,8 @@ func TestErrors(t *testing.T) {
 		{"port", nil, []string{"run", "-p", "http", "./testdata/hello"}, "HOST:GUEST"},
 		{"size", nil, []string{"run", "-m", "much", "./testdata/hello"}, "64M"},
 		{"vmm", nil, []string{"run", "--vmm=xen", "./testdata/hello"}, "process"},
+		{"host name", nil, []string{"run", "--hostname", strings.Repeat("a", 65), "./testdata/hello"}, "1 to 64 bytes"},
+		{"working directory", nil, []string{"run", "-w", "data", "./testdata/hello"}, "absolute path"},
 		{"variable", nil, []string{"run", "-e", "=x", "./testdata/hello"}, "K=V"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

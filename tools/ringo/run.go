@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
+	"ringo.dev/ringo/rt/line"
 	"ringo.dev/ringo/tools/files"
 	"ringo.dev/ringo/tools/machine"
 	"ringo.dev/ringo/tools/target"
@@ -150,6 +151,11 @@ func (f *runFlags) options() (o machine.Options, err error) {
 			Verbose:   f.verbose,
 			Trace:     f.strace,
 		},
+	}
+	for flag, value := range map[string]string{"hostname": f.hostname, "workdir": f.workdir} {
+		if problem := line.Problem(flag, value); value != "" && problem != "" && f.vmm != "process" {
+			return o, fmt.Errorf("--%s %s: %s", flag, value, problem)
+		}
 	}
 	if o.Env, err = environment(f.env); err != nil {
 		return o, err
