@@ -123,6 +123,21 @@ func TestArguments(t *testing.T) {
 	}
 }
 
+// TestEnvironment has the variables of its own in place of those that every guest has.
+func TestEnvironment(t *testing.T) {
+	needKVM(t)
+	files := program(t, "tests/guests/files")
+	for variable, want := range map[string]string{"HOME=/tmp": "ok home", "HOME=": "HOME is not defined", "HOME=/none": "/none", "HOMES=/none": "ok home"} {
+		got, err := ringo.Run(limit(t, 60*time.Second), "-e", variable, files, "--", "home")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(got.Output, want) {
+			t.Errorf("%s: %q, want %q", variable, got.Output, want)
+		}
+	}
+}
+
 // TestTimeout ends a program that does not end itself.
 func TestTimeout(t *testing.T) {
 	needKVM(t)

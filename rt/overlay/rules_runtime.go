@@ -41,6 +41,12 @@ var runtimeRules = []Rule{
 		Count:   1,
 		Why:     "answer system calls in the program's own kernel",
 	}, {
+		File:    "runtime/runtime1.go",
+		Match:   `(?ms)^func goenvs_unix\(\) \{\n.*?envs\[i\] = .*?\n\t\}\n`,
+		Replace: "${0}\tringoEnviron()\n",
+		Count:   1,
+		Why:     "give programs the variables that every container has",
+	}, {
 		File:    "runtime/proc.go",
 		Match:   `notetsleep\(&sched\.sysmonnote, `,
 		Replace: "ringoSysmonSleep(",

@@ -45,6 +45,8 @@ func main() {
 		"sys":         sys,
 		"etc":         etc,
 		"executable":  executable,
+		"home":        home,
+		"path":        path,
 		"standard":    standard,
 	})
 }
