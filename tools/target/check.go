@@ -39,25 +39,33 @@ type program struct {
 }
 
 const (
-	ourFlag  = "ringo uses that flag of go build itself"
+	ourFlag  = "ringo uses that flag of the go command itself"
 	needsCgo = "it needs cgo, and a guest has no C library; give it to go build, and run the program as a process"
 )
 
 // refused are flags of go build, and why no guest can be built with them.
 var refused = map[string]string{
-	"overlay": ourFlag, "toolexec": ourFlag,
+	"overlay": ourFlag + "; name changed packages in replace directives of go.mod", "toolexec": ourFlag,
 	"asan": needsCgo, "msan": needsCgo, "race": needsCgo,
+}
+
+// refuse returns an error if there is such a flag among the arguments of a go command.
+func refuse(args []string) error {
+	for _, arg := range args {
+		name, value, isSet := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
+		if why := refused[name]; strings.HasPrefix(arg, "-") && why != "" && !(isSet && value == "false") {
+			return fmt.Errorf("-%s cannot be given: %s", name, why)
+		}
+	}
+	return nil
 }
 
 // check looks at the arguments of a go build for what cannot become a guest,
 // and returns an error that says what to do about it. What it does not find out
 // is left to the go command. It returns the programs, as far as it knows them.
 func (t *Target) check(ctx context.Context, args []string) ([]program, error) {
-	for _, arg := range args {
-		name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
-		if why := refused[name]; strings.HasPrefix(arg, "-") && why != "" {
-			return nil, fmt.Errorf("-%s cannot be given: %s", name, why)
-		}
+	if err := refuse(args); err != nil {
+		return nil, err
 	}
 	out, err := t.list(ctx, args, []string{"-e", "-find", "-f", "{{.Name}}\t{{.ImportPath}}\t{{.Dir}}\t{{.Target}}\t{{if .Error}}error{{end}}"})
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 type Go struct {
 	Root    string // its GOROOT
 	Release string // its name, such as "go1.26.8"
+	Flags   string // GOFLAGS, from the environment or from go env -w
 }
 
 // ErrNoGo is returned when there is no go command.
@@ -31,18 +32,18 @@ func FindGo(ctx context.Context, dir string) (*Go, error) {
 	if err != nil {
 		return nil, ErrNoGo
 	}
-	cmd := exec.CommandContext(ctx, command, "env", "-json", "GOROOT", "GOVERSION")
+	cmd := exec.CommandContext(ctx, command, "env", "-json", "GOROOT", "GOVERSION", "GOFLAGS")
 	cmd.Dir = dir
 	out, err := output(cmd)
 	if err != nil {
 		return nil, err
 	}
-	var env struct{ GOROOT, GOVERSION string }
+	var env struct{ GOROOT, GOVERSION, GOFLAGS string }
 	if err := json.Unmarshal(out, &env); err != nil {
 		return nil, fmt.Errorf("go env: %w", err)
 	}
 	// The environment may be that of ringo env.
-	return &Go{Root: overlay.Installed(env.GOROOT), Release: env.GOVERSION}, nil
+	return &Go{Root: overlay.Installed(env.GOROOT), Release: env.GOVERSION, Flags: env.GOFLAGS}, nil
 }
 
 // Command returns this release's go command.

@@ -6,6 +6,7 @@ package target
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -60,11 +61,14 @@ func generate(ctx context.Context, g *Go) (*overlay.Overlay, error) {
 // Env returns the environment variables, as NAME=VALUE, that make the go
 // command build guests. They extend what the environment says already.
 func (t *Target) Env() ([]string, error) {
-	flags, err := splitFlags(os.Getenv("GOFLAGS"))
+	flags, err := splitFlags(t.Go.Flags)
 	if err != nil {
 		return nil, err
 	}
 	flags = slices.DeleteFunc(flags, t.isOwn)
+	if err := refuse(flags); err != nil {
+		return nil, fmt.Errorf("in GOFLAGS, %w", err)
+	}
 	toolexec, err := joinFlags([]string{t.Ringo, "toolexec"})
 	if err != nil {
 		return nil, err

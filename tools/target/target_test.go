@@ -29,8 +29,8 @@ func TestEnv(t *testing.T) {
 	target := Target{
 		Overlay: &overlay.Overlay{File: "/cache/new/overlay.json", GOROOT: "/cache/new/goroot"},
 		Ringo:   "/a b/ringo",
+		Go:      &Go{Flags: "-overlay=/cache/old/overlay.json -v '-toolexec=/old/ringo toolexec' -race=false"},
 	}
-	t.Setenv("GOFLAGS", "-overlay=/cache/old/overlay.json -v '-toolexec=/old/ringo toolexec' -overlay=/theirs.json")
 	t.Setenv("PATH", "/bin:/cache/old/goroot/bin:/usr/bin")
 	env, err := target.Env()
 	if err != nil {
@@ -40,11 +40,17 @@ func TestEnv(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"-v", "-overlay=/theirs.json", "-overlay=/cache/new/overlay.json", "-toolexec='/a b/ringo' toolexec"}; !slices.Equal(flags, want) {
+	if want := []string{"-v", "-race=false", "-overlay=/cache/new/overlay.json", "-toolexec='/a b/ringo' toolexec"}; !slices.Equal(flags, want) {
 		t.Errorf("GOFLAGS %q, want %q", flags, want)
 	}
 	if got, want := variable(t, env, "PATH"), "/cache/new/goroot/bin:/bin:/usr/bin"; got != want {
 		t.Errorf("PATH %s, want %s", got, want)
+	}
+	for _, theirs := range []string{"-overlay=/theirs.json", "--toolexec=time", "-race"} {
+		target.Go.Flags = "-v " + theirs
+		if env, err := target.Env(); err == nil {
+			t.Errorf("%s: %q", theirs, env)
+		}
 	}
 }
 
@@ -62,6 +68,19 @@ func TestFindGo(t *testing.T) {
 	again, err := FindGo(t.Context(), ".")
 	if err != nil || *again != *g {
 		t.Errorf("%+v, %v; want %+v", again, err, g)
+	}
+}
+
+// TestFindGoFlags finds flags that go env -w has written.
+func TestFindGoFlags(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "env")
+	if err := os.WriteFile(file, []byte("GOFLAGS=-tags=theirs\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GOENV", file)
+	t.Setenv("GOFLAGS", "")
+	if g, err := FindGo(t.Context(), "."); err != nil || g.Flags != "-tags=theirs" {
+		t.Errorf("%+v, %v", g, err)
 	}
 }
 
