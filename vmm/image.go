@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"ringo.dev/ringo/vmm/abi"
+	"ringo.dev/ringo/vmm/space"
 )
 
 // image is a checked ELF file.
@@ -88,6 +89,7 @@ func parseImage(r io.ReaderAt, size int64) (*image, error) {
 		return nil, fmt.Errorf("entry %#x is not in executable memory", m.tender)
 	}
 	m.headers = m.addrOf(h.Phoff)
+	m.joinCode()
 	return m, nil
 }
 
@@ -167,6 +169,27 @@ func (m *image) addSegment(p *elf.Prog, size int64) error {
 	}
 	m.segments = append(m.segments, s)
 	return nil
+}
+
+// joinCode makes the last large page of the code one, if read-only data follows in it
+// without a gap, by counting that part of the data as code. A program touches nearly all of
+// those pages when it starts, since its types are there, in no order. They become
+// executable by this; but nothing in them is other than the linker wrote it.
+func (m *image) joinCode() {
+	const large = space.LargePage
+	for i := range m.segments[1:] {
+		code, data := &m.segments[i], &m.segments[i+1]
+		end := code.addr + code.memory
+		n := -end % large
+		if code.prot != abi.ProtRead|abi.ProtExec || data.prot != abi.ProtRead || data.files ||
+			data.addr != end || data.offset != code.offset+int64(code.memory) || data.memory <= n || end+n-large < code.addr {
+			continue
+		}
+		code.memory += n
+		code.file = code.memory
+		data.addr, data.offset = data.addr+n, data.offset+int64(n)
+		data.memory, data.file = data.memory-n, data.file-n
+	}
 }
 
 // readNote looks for ringo's note among those of one segment.

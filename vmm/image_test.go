@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"ringo.dev/ringo/vmm/abi"
+	"ringo.dev/ringo/vmm/space"
 	"ringo.dev/ringo/vmm/testguest"
 )
 
@@ -25,6 +26,53 @@ func TestImage(t *testing.T) {
 	}
 	if m.tender != testguest.CodeAddr || m.headers != testguest.HeaderAddr+64 || m.nheaders != 3 || len(m.segments) != 2 {
 		t.Errorf("%+v", m)
+	}
+}
+
+// TestJoinCode: the code is given the read-only data in its last large page, if that
+// follows without a gap and fills it.
+func TestJoinCode(t *testing.T) {
+	const rx, r, rw = abi.ProtRead | abi.ProtExec, abi.ProtRead, abi.ProtRead | abi.ProtWrite
+	const text, large = 0x400000, space.LargePage
+	code := segment{addr: text, memory: large + 3*abi.PageSize, file: large + 2*abi.PageSize + 100, prot: rx}
+	after := func(gap, hole, memory uint64, prot int) segment {
+		return segment{addr: text + code.memory + gap, offset: int64(code.memory + hole), memory: memory, file: memory - 100, prot: prot}
+	}
+	files := after(0, 0, large, r)
+	files.files = true
+	for _, c := range []struct {
+		name   string
+		next   segment
+		joined bool
+	}{
+		{"more than fills it", after(0, 0, large, r), true},
+		{"ends before", after(0, 0, large-4*abi.PageSize, r), false},
+		{"gap in memory", after(abi.PageSize, 0, large, r), false},
+		{"gap in the file", after(0, abi.PageSize, large, r), false},
+		{"can be written", after(0, 0, large, rw), false},
+		{"files", files, false},
+	} {
+		m := &image{segments: []segment{code, c.next}}
+		program, brought := m.size()
+		m.joinCode()
+		first, second := m.segments[0], m.segments[1]
+		if now, files := m.size(); now != program || files != brought {
+			t.Errorf("%s: %d bytes of program, were %d", c.name, now, program)
+		}
+		switch {
+		case !c.joined:
+			if first != code || second != c.next {
+				t.Errorf("%s: joined: %+v", c.name, m.segments)
+			}
+		case first.memory != 2*large || first.file != first.memory || second.addr != text+2*large || second.offset != 2*large ||
+			second.addr+second.memory != c.next.addr+c.next.memory || second.addr+second.file != c.next.addr+c.next.file || second.prot != r:
+			t.Errorf("%s: %+v", c.name, m.segments)
+		}
+	}
+	m := &image{segments: []segment{{addr: text + abi.PageSize, offset: abi.PageSize, memory: abi.PageSize, file: 1, prot: rx},
+		{addr: text + 2*abi.PageSize, offset: 2 * abi.PageSize, memory: large, file: large, prot: r}}}
+	if m.joinCode(); m.segments[0].memory != abi.PageSize {
+		t.Errorf("the large page begins before the code: %+v", m.segments)
 	}
 }
 

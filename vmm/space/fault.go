@@ -73,7 +73,7 @@ func (s *Space) give(addr uint64, need int) (*uint64, error) {
 		return first, nil
 	}
 	start, end, inOrder := s.block(r, addr&^(page-1))
-	if end-start != largePage || !s.giveLarge(start, r.prot) {
+	if end-start != LargePage || !s.giveLarge(start, r.prot) {
 		s.giveRange(start, end, r.prot, inOrder)
 	}
 	if *first == 0 {
@@ -95,15 +95,15 @@ func (s *Space) block(r region, addr uint64) (start, end uint64, inOrder bool) {
 	below, above := s.below(r, start), s.above(r, end)
 	size := uint64(blockSize)
 	switch n := max(below, above); {
-	case n >= largePage:
-		size = largePage
+	case n >= LargePage:
+		size = LargePage
 	case n > blockSize:
 		size = min(n, streamSize)
 	}
 	size = max(blockSize, min(size, s.budget*page/spareShare&^(blockSize-1)))
-	table := at &^ (largePage - 1) // the block is not to cross it
+	table := at &^ (LargePage - 1) // the block is not to cross it
 	if below >= above {
-		end = min(r.end, at+size, table+largePage)
+		end = min(r.end, at+size, table+LargePage)
 	} else {
 		start = max(r.start, at+blockSize-min(size, at+blockSize-table))
 	}
@@ -113,7 +113,7 @@ func (s *Space) block(r region, addr uint64) (start, end uint64, inOrder bool) {
 // below returns how much of a region lies given right below addr, as far as block
 // wants to know: it looks at one page of each block.
 func (s *Space) below(r region, addr uint64) (n uint64) {
-	for n < largePage && addr-n > r.start && s.given(addr-n-page) {
+	for n < LargePage && addr-n > r.start && s.given(addr-n-page) {
 		n += blockSize
 	}
 	return n
@@ -121,7 +121,7 @@ func (s *Space) below(r region, addr uint64) (n uint64) {
 
 // above is below for what follows addr.
 func (s *Space) above(r region, addr uint64) (n uint64) {
-	for n < largePage && addr+n < r.end && s.given(addr+n) {
+	for n < LargePage && addr+n < r.end && s.given(addr+n) {
 		n += blockSize
 	}
 	return n
@@ -132,12 +132,12 @@ func (s *Space) above(r region, addr uint64) (n uint64) {
 // to large pages, as the Go runtime's heap is, and in pieces of the size by which the
 // runtime gets memory for itself.
 func (s *Space) giveMapped(va, n uint64, prot int) {
-	if va%largePage == 0 && n >= largePage && s.budget*page/spareLarge >= largePage && s.giveLarge(va, prot) {
+	if va%LargePage == 0 && n >= LargePage && s.budget*page/spareLarge >= LargePage && s.giveLarge(va, prot) {
 		return
 	}
 	first, populated := n, uint64(0)
 	switch {
-	case n > wholeSize && va%largePage == 0:
+	case n > wholeSize && va%LargePage == 0:
 		first, populated = 2*blockSize, 2*blockSize
 	case n > wholeSize:
 		first = blockSize
@@ -173,10 +173,10 @@ func (s *Space) giveLarge(va uint64, prot int) bool {
 	if !ok {
 		return false
 	}
-	s.charge(largePage / page)
-	if !populateLarge(s.arena[off:][:largePage]) {
+	s.charge(LargePage / page)
+	if !populateLarge(s.arena[off:][:LargePage]) {
 		s.small = true
-		none := run{space: s, next: off, size: largePage, how: free}
+		none := run{space: s, next: off, size: LargePage, how: free}
 		none.end()
 		return false
 	}
@@ -191,7 +191,7 @@ func (s *Space) giveLarge(va uint64, prot int) bool {
 // are plenty, and populates them if asked.
 func (s *Space) giveFirst(va, n uint64, prot int, touch bool) {
 	for end := va + n; va < end && n <= s.budget*page/spareShare; {
-		next := min(end, va&^(largePage-1)+largePage)
+		next := min(end, va&^(LargePage-1)+LargePage)
 		if _, err := s.makeLeaf(va); err != nil {
 			return
 		}

@@ -37,7 +37,7 @@ func (f *frames) block() (off uint64, ok bool) {
 // large takes the frames of a large page and returns their arena offset, which is a
 // multiple of its size if base is.
 func (f *frames) large() (off uint64, ok bool) {
-	const blocks = largePage / blockSize
+	const blocks = LargePage / blockSize
 	for i := (f.fresh + blocks - 1) / blocks * blocks; i+blocks <= len(f.used); i += blocks {
 		row := f.used[i : i+blocks]
 		if slices.Max(row) == 0 {

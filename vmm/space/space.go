@@ -49,8 +49,11 @@ const (
 	page       = abi.PageSize
 	blockPages = 16 // the unit of demand paging
 	blockSize  = blockPages * page
-	largePage  = 2 << 20 // what one entry of a table's table can map; see mapRange
 )
+
+// LargePage is what one entry of a table's table can map. A large page of the guest's is
+// aligned to that, in the file behind it as in the guest.
+const LargePage = 2 << 20
 
 // Supervisor marks a mapping that only ring 0 may use; it is added to the
 // protection bits of package abi.
@@ -78,7 +81,7 @@ type Config struct {
 type Space struct {
 	low, high  uint64
 	mapping    []byte // the arena, and what aligning it left
-	arena      []byte // begins at a multiple of largePage, as in the guest
+	arena      []byte // begins at a multiple of LargePage, as in the guest
 	ramStart   uint64 // offset of the ram part
 	shareStart uint64 // offset of the shared part
 	imageStart uint64 // offset of the image part
@@ -167,16 +170,16 @@ func New(c Config) (*Space, error) {
 	if image/page+64 > memory/page {
 		return nil, ErrNoMemory
 	}
-	ramStart := (control + tables + largePage - 1) &^ (largePage - 1)
+	ramStart := (control + tables + LargePage - 1) &^ (LargePage - 1)
 	shareStart := ramStart + memory
 	imageStart := shareStart + memory
-	size := imageStart + image + files + maxMapped*largePage
-	mapping, err := unix.Mmap(-1, 0, int(size+largePage), unix.PROT_READ|unix.PROT_WRITE,
+	size := imageStart + image + files + maxMapped*LargePage
+	mapping, err := unix.Mmap(-1, 0, int(size+LargePage), unix.PROT_READ|unix.PROT_WRITE,
 		unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
 	if err != nil {
 		return nil, fmt.Errorf("reserving %d MiB of address space: %w", size>>20, err)
 	}
-	arena := mapping[-uintptr(unsafe.Pointer(&mapping[0]))%largePage:][:size:size]
+	arena := mapping[-uintptr(unsafe.Pointer(&mapping[0]))%LargePage:][:size:size]
 	if err := mapShared(arena[shareStart:imageStart]); err != nil {
 		unix.Munmap(mapping)
 		return nil, err
@@ -281,8 +284,8 @@ func (s *Space) MapFree(va uint64, f *os.File, off int64, n uint64, prot int) er
 		return ErrNoMemory
 	}
 	s.mapped -= size
-	if uint64(off)%largePage == va%largePage { // then let the host align it, too
-		s.image.take((uint64(off) - s.image.next) % largePage)
+	if uint64(off)%LargePage == va%LargePage { // then let the host align it, too
+		s.image.take((uint64(off) - s.image.next) % LargePage)
 	}
 	at, ok := s.image.take(size)
 	if !ok {

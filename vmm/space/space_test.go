@@ -286,7 +286,7 @@ func TestMapFile(t *testing.T) {
 // TestLargePages: read-only parts of a file are mapped by large pages as far as they
 // fit, and read as the file does.
 func TestLargePages(t *testing.T) {
-	const size = 3*largePage + 5*page
+	const size = 3*LargePage + 5*page
 	s, err := New(Config{Memory: 4 * size, Image: 3 * size, Low: testLow, High: testLow + 1<<40})
 	if err != nil {
 		t.Fatal(err)
@@ -323,7 +323,7 @@ func TestLargePages(t *testing.T) {
 			if no := uint64(c.off)/page + i/page; !bytes.Equal(pieces[0], []byte{byte(no), byte(no >> 8), 1}) {
 				t.Fatalf("page %d of the file reads %v", no, pieces[0])
 			}
-			if e, size := s.find(c.va + i); size == largePage {
+			if e, size := s.find(c.va + i); size == LargePage {
 				large[*e] = true
 			}
 		}
@@ -348,7 +348,7 @@ func TestStream(t *testing.T) {
 	}{
 		{page, false, 32, 0},
 		{page, true, 32, 0},
-		{largePage + 8*blockSize, false, 12, blockPages},
+		{LargePage + 8*blockSize, false, 12, blockPages},
 	} {
 		s := newSpace(t, 4*size)
 		if err := s.Map(testLow, size, abi.ProtRead|abi.ProtWrite); err != nil {
@@ -367,7 +367,7 @@ func TestStream(t *testing.T) {
 		if u.Faults > c.faults {
 			t.Errorf("stride %d, down %v: %d faults", c.stride, c.down, u.Faults)
 		}
-		if tables := uint64(size / largePage); c.perFault > 0 && u.Mapped/page > u.Faults*c.perFault+largePage/page+tables+4 { // a large page came with the mapping
+		if tables := uint64(size / LargePage); c.perFault > 0 && u.Mapped/page > u.Faults*c.perFault+LargePage/page+tables+4 { // a large page came with the mapping
 			t.Errorf("stride %d: %d pages given for %d faults", c.stride, u.Mapped/page, u.Faults)
 		}
 	}
@@ -388,15 +388,15 @@ func TestLargeFrames(t *testing.T) {
 		}
 	}
 	for range 3 {
-		if err := s.Map(testLow, 2*largePage, rw); err != nil {
+		if err := s.Map(testLow, 2*LargePage, rw); err != nil {
 			t.Fatal(err)
 		}
-		fill(testLow, testLow+2*largePage, 0)
+		fill(testLow, testLow+2*LargePage, 0)
 		before := s.Usage()
-		if err := s.Discard(testLow+largePage/2, largePage/2); err != nil {
+		if err := s.Discard(testLow+LargePage/2, LargePage/2); err != nil {
 			t.Fatal(err)
 		}
-		if u := s.Usage(); u.Resident != before.Resident-largePage/2 || u.Mapped != before.Mapped-largePage/2 {
+		if u := s.Usage(); u.Resident != before.Resident-LargePage/2 || u.Mapped != before.Mapped-LargePage/2 {
 			t.Errorf("%+v before, %+v after half a large page was discarded", before, u)
 		}
 		if err := s.Map(testLow+page, page, abi.ProtRead); err != nil {
@@ -405,11 +405,11 @@ func TestLargeFrames(t *testing.T) {
 		if _, err := access(s, testLow+page, true, 1); !errors.Is(err, ErrFault) {
 			t.Errorf("write to a page that was protected: %v", err)
 		}
-		for i := range uint64(largePage / 2 / page) {
+		for i := range uint64(LargePage / 2 / page) {
 			look(t, s, testLow+i*page, int(byte(testLow/page+i)|1))
 		}
-		fill(testLow+largePage/2, testLow+largePage, 0)
-		if err := s.Unmap(testLow, 2*largePage); err != nil {
+		fill(testLow+LargePage/2, testLow+LargePage, 0)
+		if err := s.Unmap(testLow, 2*LargePage); err != nil {
 			t.Fatal(err)
 		}
 		look(t, s, testLow, -1)

@@ -86,7 +86,7 @@ func (s *Space) find(va uint64) (e *uint64, size uint64) {
 			return nil, 0
 		}
 		if level == 1 && *e&bitLarge != 0 {
-			return e, largePage
+			return e, LargePage
 		}
 		t = s.tableAt(*e & addrMask)
 	}
@@ -137,12 +137,12 @@ func (s *Space) mapRange(va, off, n uint64, prot int) error {
 // mapLarge is mapRange with large pages where they fit. It is for what the guest
 // cannot change: a large page is never split, as KVM would not see it.
 func (s *Space) mapLarge(va, off, n uint64, prot int) error {
-	if (va-off)%largePage != 0 {
+	if (va-off)%LargePage != 0 {
 		return s.mapRange(va, off, n, prot)
 	}
 	for n > 0 {
-		size := min(n, largePage-va%largePage)
-		if size < largePage {
+		size := min(n, LargePage-va%LargePage)
+		if size < LargePage {
 			if err := s.mapRange(va, off, size, prot); err != nil {
 				return err
 			}
