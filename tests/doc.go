@@ -11,6 +11,7 @@
 //	harness/  how ringo is built and run, and networks for it
 //	load/     a generator of HTTP and UDP load
 //	bench/    a table of figures, against the same programs as processes
+//	profile/ the profile with which guests are compiled
 //	stress/   many runs of what must never hang
 //	crash/    machines killed while they write to a disk
 //	conformance/ tests that others have written, in guests

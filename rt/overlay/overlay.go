@@ -132,6 +132,13 @@ func (c *Config) write(dir, goroot string, files map[string][]byte) error {
 	if err != nil {
 		return err
 	}
+	profile, err := fs.ReadFile(c.Source, profileSource)
+	if err != nil {
+		return err
+	}
+	if err := writeFile(filepath.Join(tmp, profileFile), profile); err != nil {
+		return err
+	}
 	data, err := json.MarshalIndent(overlay, "", "\t")
 	if err != nil {
 		return err

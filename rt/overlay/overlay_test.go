@@ -27,6 +27,7 @@ func testSource() fstest.MapFS {
 		"kernel/guest.go":             text("//go:build ringo\n\npackage kernel\n"),
 		"kernel/host.go":              text("//go:build !ringo\n\npackage kernel\n\nimport \"ringo.dev/ringo/unused\"\n"),
 		"kernel/kernel_test.go":       text("package kernel\n"),
+		"rt/network.pgo":              text("profile"),
 		"unused/unused.go":            text("package unused\n"),
 	}
 }
@@ -194,5 +195,11 @@ func TestMirror(t *testing.T) {
 	}
 	if got := Installed(c.GOROOT); got != c.GOROOT {
 		t.Errorf("no mirror, but of %s", got)
+	}
+	if data, err := os.ReadFile(Profile(o.GOROOT)); err != nil || string(data) != "profile" {
+		t.Errorf("profile: %q, %v", data, err)
+	}
+	if got := Profile(c.GOROOT); got != "" {
+		t.Errorf("no mirror, but profile %s", got)
 	}
 }

@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -18,9 +20,9 @@ import (
 const sourceNames = "1"
 
 // toolexec runs a tool for the go command (go help build, -toolexec). What the
-// linker makes is finished for booting, and source files are called what they
-// are called in the GOROOT that is installed. Other tools are left alone. It
-// returns the exit status.
+// linker makes is finished for booting, source files are called what they are
+// called in the GOROOT that is installed, and the standard library is compiled
+// with a profile. Other tools are left alone. It returns the exit status.
 func toolexec(args []string) int {
 	if len(args) == 0 {
 		fmt.Fprintln(os.Stderr, "ringo: toolexec is for the go command; use ringo build or ringo env")
@@ -33,11 +35,20 @@ func toolexec(args []string) int {
 		err = tellVersion(args, boot.Version())
 	case tool == "link":
 		err = link(args)
-	case (tool == "compile" || tool == "asm") && asked:
+	case tool == "compile" && asked:
+		var profile string
+		if profile, err = profileVersion(overlay.Profile(os.Getenv("GOROOT"))); err == nil {
+			err = tellVersion(args, sourceNames+profile)
+		}
+	case tool == "asm" && asked:
 		err = tellVersion(args, sourceNames)
 	default:
+		goroot := os.Getenv("GOROOT")
 		if tool == "compile" || tool == "asm" {
-			renameSources(args, os.Getenv("GOROOT"))
+			renameSources(args, goroot)
+		}
+		if tool == "compile" {
+			args = withProfile(args, overlay.Profile(goroot))
 		}
 		err = fmt.Errorf("%s: %w", args[0], syscall.Exec(args[0], args, os.Environ()))
 	}
@@ -74,6 +85,29 @@ func renameSources(args []string, goroot string) {
 			args[i] = strings.ReplaceAll(args[i], "=>"+goroot+string(filepath.Separator), "=>$GOROOT"+string(filepath.Separator))
 		}
 	}
+}
+
+// withProfile adds the profile to the arguments of a compiler that compiles a package of
+// the standard library, unless the program's own profile is among them.
+func withProfile(args []string, profile string) []string {
+	const flag = "-pgoprofile="
+	own := slices.ContainsFunc(args, func(arg string) bool { return strings.HasPrefix(arg, flag) })
+	if profile == "" || own || !slices.Contains(args, "-std") {
+		return args
+	}
+	return slices.Insert(args, 1, flag+profile)
+}
+
+// profileVersion returns what of the profile counts for the build cache: its contents.
+func profileVersion(profile string) (string, error) {
+	if profile == "" {
+		return "", nil
+	}
+	data, err := os.ReadFile(profile)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("+%x", sha256.Sum256(data)), nil
 }
 
 // link runs the linker and finishes what it makes.

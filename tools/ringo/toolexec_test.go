@@ -14,6 +14,24 @@ func TestRenameSources(t *testing.T) {
 	}
 }
 
+func TestWithProfile(t *testing.T) {
+	std := []string{"/tool/compile", "-o", "x", "-p", "net", "-std", "-pack", "a.go"}
+	if got, want := withProfile(std, "/p"), append([]string{"/tool/compile", "-pgoprofile=/p"}, std[1:]...); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := withProfile(std, ""); !slices.Equal(got, std) {
+		t.Errorf("%q without a profile", got)
+	}
+	for _, args := range [][]string{
+		{"/tool/compile", "-o", "x", "-p", "main", "a.go"},
+		{"/tool/compile", "-o", "x", "-p", "net", "-std", "-pgoprofile=/own", "a.go"},
+	} {
+		if got := withProfile(args, "/p"); !slices.Equal(got, args) {
+			t.Errorf("%q, want %q", got, args)
+		}
+	}
+}
+
 func TestLinkOutput(t *testing.T) {
 	for want, args := range map[string][]string{
 		"x":   {"-s", "-o", "x", "-importcfg", "y"},
