@@ -18,6 +18,7 @@ import (
 
 	"ringo.dev/ringo/vmm/abi"
 	"ringo.dev/ringo/vmm/device"
+	"ringo.dev/ringo/vmm/space"
 	"ringo.dev/ringo/vmm/testguest"
 )
 
@@ -85,13 +86,24 @@ func TestHello(t *testing.T) {
 
 // TestGuests boots the guests that check one property and exit with 0.
 func TestGuests(t *testing.T) {
-	for name, g := range map[string]testguest.Guest{
-		"trap": testguest.Trap, "syscall": testguest.Syscall, "tick": testguest.Tick,
-		"paging": testguest.Paging, "revoke": testguest.Revoke, "shootdown": testguest.Shootdown,
-		"kick": testguest.Kick,
+	for _, c := range []struct {
+		name   string
+		guest  testguest.Guest
+		mapped uint64
+	}{
+		{"trap", testguest.Trap, 0},
+		{"syscall", testguest.Syscall, 0},
+		{"tick", testguest.Tick, 0},
+		{"paging", testguest.Paging, 0},
+		{"revoke", testguest.Revoke, abi.PageSize},
+		{"revokeLarge", testguest.Revoke, space.LargePage},
+		{"shootdown", testguest.Shootdown, abi.PageSize},
+		{"shootdownLarge", testguest.Shootdown, space.LargePage},
+		{"kick", testguest.Kick, 0},
 	} {
-		t.Run(name, func(t *testing.T) {
-			vm, _ := newVM(t, g, smp)
+		t.Run(c.name, func(t *testing.T) {
+			vm, _ := newVM(t, c.guest, func(c *Config) { c.CPUs, c.Memory = 2, 64<<20 })
+			vm.vcpuPage(0).Guest[0] = c.mapped
 			if s, err := run(t, vm); err != nil || s.Code != 0 {
 				t.Errorf("got %v, %v; %v", s, err, vm.Stats())
 			}

@@ -27,10 +27,10 @@ func (s *Space) translate(addr uint64, need int) (off uint64, err error) {
 	}
 	e, size := s.find(addr)
 	if e == nil || *e == 0 {
-		size = page
-		if e, err = s.give(addr, need); err != nil {
+		if err := s.give(addr, need); err != nil {
 			return 0, err
 		}
+		e, size = s.find(addr)
 	}
 	if !allows(*e, need) {
 		return 0, ErrFault
@@ -57,29 +57,28 @@ const (
 
 // give gives frames to the block around addr, as far as its region goes
 // and pages are missing. When memory is short it is only the page at addr.
-func (s *Space) give(addr uint64, need int) (*uint64, error) {
+func (s *Space) give(addr uint64, need int) error {
 	s.takePosted()
 	i := s.search(addr)
 	if i == len(s.regions) || addr < s.regions[i].start || s.regions[i].prot&need != need || need == 0 {
-		return nil, ErrFault
-	}
-	r := s.regions[i]
-	first, err := s.makeLeaf(addr)
-	if err != nil {
-		return nil, err
+		return ErrFault
 	}
 	s.faults++
-	if *first != 0 { // given with the mapping
-		return first, nil
+	if s.given(addr) { // with the mapping
+		return nil
 	}
+	if _, err := s.makeLeaf(addr); err != nil {
+		return err
+	}
+	r := s.regions[i]
 	start, end, inOrder := s.block(r, addr&^(page-1))
 	if end-start != LargePage || !s.giveLarge(start, r.prot) {
 		s.giveRange(start, end, r.prot, inOrder)
 	}
-	if *first == 0 {
-		return nil, ErrNoMemory
+	if !s.given(addr) {
+		return ErrNoMemory
 	}
-	return first, nil
+	return nil
 }
 
 // block chooses what is given for the page at addr in a region: 64 KiB, or, to a
@@ -150,8 +149,7 @@ func (s *Space) giveMapped(va, n uint64, prot int) {
 
 // giveLarge gives frames to the large page's size at va, a multiple of it, where there
 // are none: such as the host has in one piece, which costs it as much as a third of the
-// pages one by one. The guest's own pages stay small, so that it can change each of them.
-// It reports whether it did.
+// pages one by one, and the guest and KVM as one. It reports whether it did.
 func (s *Space) giveLarge(va uint64, prot int) bool {
 	if s.small || prot&abi.ProtShare != 0 {
 		return false
@@ -165,8 +163,7 @@ func (s *Space) giveLarge(va uint64, prot int) bool {
 			return false
 		}
 	}
-	t := s.tableAt(*e & addrMask)
-	if *e&bitLarge != 0 || slices.Max(t[:]) != 0 {
+	if *e&bitLarge != 0 || slices.Max(s.tableAt(*e & addrMask)[:]) != 0 {
 		return false
 	}
 	off, ok := s.frames.large()
@@ -180,10 +177,7 @@ func (s *Space) giveLarge(va uint64, prot int) bool {
 		none.end()
 		return false
 	}
-	flags := entryFlags(prot)
-	for i := range t {
-		atomic.StoreUint64(&t[i], Base+off+uint64(i)*page|flags)
-	}
+	s.putLarge(e, Base+off|entryFlags(prot))
 	return true
 }
 
@@ -252,7 +246,7 @@ func (s *Space) populateRun(run span, touch bool) {
 
 // given reports whether the page at va has a frame.
 func (s *Space) given(va uint64) bool {
-	e := s.leaf(va)
+	e, _ := s.find(va)
 	return e != nil && *e != 0
 }
 

@@ -92,6 +92,7 @@ type Space struct {
 
 	mu      sync.Mutex
 	root    *table
+	whole   map[*uint64]uint64 // entries of large pages that can be split; see putLarge
 	regions []region
 	posted  *abi.Posted // see TakePosted
 	tail    uint32      // how much of it was taken; the one in it is only told to the guest
@@ -201,6 +202,7 @@ func New(c Config) (*Space, error) {
 		total:      memory / page,
 		budget:     memory / page,
 		used:       new(uint64),
+		whole:      map[*uint64]uint64{},
 	}
 	s.frames = newFrames(ramStart, memory/page)
 	s.shared = newFrames(shareStart, memory/page)

@@ -373,8 +373,8 @@ func TestStream(t *testing.T) {
 	}
 }
 
-// TestLargeFrames: a mapping that is aligned begins with a large page of the host's, if
-// that has any, and of that each page can be changed by itself.
+// TestLargeFrames: a mapping that is aligned begins with a large page, the host's and the
+// guest's, if the host has any, and of that each page can be changed by itself.
 func TestLargeFrames(t *testing.T) {
 	const rw = abi.ProtRead | abi.ProtWrite
 	s := newSpace(t, 64<<20)
@@ -392,6 +392,9 @@ func TestLargeFrames(t *testing.T) {
 			t.Fatal(err)
 		}
 		fill(testLow, testLow+2*LargePage, 0)
+		if _, size := s.find(testLow + page); size != LargePage && !s.small {
+			t.Errorf("the mapping begins with a page of %d bytes", size)
+		}
 		before := s.Usage()
 		if err := s.Discard(testLow+LargePage/2, LargePage/2); err != nil {
 			t.Fatal(err)

@@ -93,19 +93,51 @@ func (s *Space) find(va uint64) (e *uint64, size uint64) {
 	return &t[index(va, 0)], page
 }
 
-// leaf returns the entry of the page at va, or nil if it has none of its own.
+// leaf returns the entry of the page at va, or nil if it has none of its own. A large
+// page of the guest's memory is split for it.
 func (s *Space) leaf(va uint64) *uint64 {
-	if e, size := s.find(va); size == page {
-		return e
+	e, size := s.find(va)
+	if size == LargePage {
+		t := s.split(e)
+		if t == nil {
+			return nil
+		}
+		e = &t[index(va, 0)]
 	}
-	return nil
+	return e
+}
+
+// putLarge makes entry e one for a large page, whose pages the guest can change. The
+// table that it refers to, without any entry, is kept for split.
+func (s *Space) putLarge(e *uint64, large uint64) {
+	s.whole[e] = *e
+	atomic.StoreUint64(e, large|bitLarge)
+}
+
+// split makes a large page that putLarge has made small ones, and returns their table,
+// or nil for another large page. KVM does not see it, and need not: they translate
+// addresses as before. When a page of them changes it loses its frame, and the host tells
+// KVM to forget every translation to that, the large one as well.
+func (s *Space) split(e *uint64) *table {
+	entry, ok := s.whole[e]
+	if !ok {
+		return nil
+	}
+	delete(s.whole, e)
+	t, first := s.tableAt(entry&addrMask), *e&^bitLarge
+	for i := range t {
+		atomic.StoreUint64(&t[i], first+uint64(i)*page)
+	}
+	atomic.StoreUint64(e, entry)
+	return t
 }
 
 // makeLeaf is leaf, with the tables made that are missing.
 func (s *Space) makeLeaf(va uint64) (*uint64, error) { return s.makeEntry(va, 0) }
 
-// makeEntry returns the entry for va in a table of a level, below no large page,
-// with the tables made that are missing.
+// makeEntry returns the entry for va in a table of a level, with the tables made that
+// are missing and the large page split of which it is a part. It is not for those that
+// cannot be split.
 func (s *Space) makeEntry(va uint64, level int) (*uint64, error) {
 	t := s.root
 	for l := 3; l > level; l-- {
@@ -116,6 +148,9 @@ func (s *Space) makeEntry(va uint64, level int) (*uint64, error) {
 				return nil, err
 			}
 			atomic.StoreUint64(e, gpa|bitPresent|bitWrite|bitUser|bitAccessed)
+		}
+		if l == 1 && *e&bitLarge != 0 {
+			s.split(e)
 		}
 		t = s.tableAt(*e & addrMask)
 	}
@@ -135,7 +170,7 @@ func (s *Space) mapRange(va, off, n uint64, prot int) error {
 }
 
 // mapLarge is mapRange with large pages where they fit. It is for what the guest
-// cannot change: a large page is never split, as KVM would not see it.
+// cannot change: these are never split.
 func (s *Space) mapLarge(va, off, n uint64, prot int) error {
 	if (va-off)%LargePage != 0 {
 		return s.mapRange(va, off, n, prot)
@@ -171,9 +206,10 @@ func (s *Space) eachBelow(t *table, level int, base, start, end uint64, f func(v
 		switch e := &t[i]; {
 		case va >= end:
 			return
-		case *e == 0 || level == 1 && *e&bitLarge != 0: // the guest cannot change the latter
+		case *e == 0:
 		case level == 0:
 			f(va, e)
+		case level == 1 && *e&bitLarge != 0 && s.split(e) == nil: // the guest cannot change it
 		default:
 			s.eachBelow(s.tableAt(*e&addrMask), level-1, va, start, end, f)
 		}

@@ -294,15 +294,17 @@ done:
 	MOVQ	$0, DI
 	EXIT
 
-// revoke takes permissions from a page that it uses, and expects an exception
-// at each use without permission, and the contents unchanged.
+// revoke takes permissions from a page that it uses, the first of a mapping of Guest[0]
+// bytes, and expects an exception at each use without permission, and the contents
+// unchanged.
 TEXT ·revoke(SB), NOSPLIT|NOFRAME, $0
 	ON_TRAP
 	MOVQ	boot_MapLow(DI), DI
-	MOVQ	$4096, SI
+	MOVQ	vcpu_Guest(GS), SI
 	MOVQ	$3, R10
 	MAP
 	MOVQ	$42, (DI)
+	MOVQ	$4096, SI
 	MOVQ	$1, R10		// read only
 	MAP
 	CMPQ	(DI), $42
@@ -334,8 +336,8 @@ bad:
 	MOVQ	$1, DI
 	EXIT
 
-// shootdown unmaps a page that vCPU 1 reads all the time, and waits for the
-// exception there.
+// shootdown unmaps a page that vCPU 1 reads all the time, the first of a mapping of
+// Guest[0] bytes, and waits for the exception there.
 TEXT ·shootdown(SB), NOSPLIT|NOFRAME, $0
 	ON_TRAP
 	MOVL	vcpu_ID(GS), AX
@@ -343,7 +345,7 @@ TEXT ·shootdown(SB), NOSPLIT|NOFRAME, $0
 	JNE	second
 	MOVQ	boot_MapLow(DI), R12
 	MOVQ	R12, DI
-	MOVQ	$4096, SI
+	MOVQ	vcpu_Guest(GS), SI
 	MOVQ	$3, R10
 	MAP
 	MOVQ	$42, (DI)
