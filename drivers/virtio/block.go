@@ -58,6 +58,7 @@ func OpenBlock(t Transport) (*Block, error) {
 	if err := b.configure(t); err != nil {
 		return nil, err
 	}
+	var all []*queue
 	n := b.queueCount(t)
 	for i := range n {
 		q, err := newBlockQueue(t, i, n, f)
@@ -65,6 +66,7 @@ func OpenBlock(t Transport) (*Block, error) {
 			return nil, err
 		}
 		b.queues = append(b.queues, q)
+		all = append(all, q.q)
 	}
 	if err := b.limitChunk(t); err != nil {
 		return nil, err
@@ -73,7 +75,7 @@ func OpenBlock(t Transport) (*Block, error) {
 		b.ordered = true
 		b.chunk = max(b.chunk, flatChunk)
 	}
-	ready(t)
+	ready(t, all...)
 	return b, nil
 }
 
@@ -124,7 +126,7 @@ func (b *Block) queueCount(t Transport) int {
 func (b *Block) limitChunk(t Transport) error {
 	segments := indirectLen - 2
 	for _, q := range b.queues {
-		if q.q.tables == nil {
+		if !q.q.hasTables() {
 			segments = min(segments, int(q.q.size)-2)
 		}
 	}

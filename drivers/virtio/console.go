@@ -49,7 +49,7 @@ func OpenConsole(t Transport) (*Console, error) {
 		}
 		d.c.buf = d.c.q.extra
 	}
-	ready(t)
+	ready(t, c.in.q, c.out.q)
 	return c, nil
 }
 

@@ -67,9 +67,11 @@ func OpenFS(t Transport) (*FS, error) {
 	if n < 1 {
 		return nil, deviceError("a file system without queues for requests")
 	}
-	if _, err := newQueue(t, spec.FSQueueHighPriority, f, 0, 0); err != nil {
+	urgent, err := newQueue(t, spec.FSQueueHighPriority, f, 0, 0)
+	if err != nil {
 		return nil, err
 	}
+	all := []*queue{urgent}
 	fs := &FS{queues: make(chan *fsQueue, n)}
 	for i := range n {
 		q, err := newQueue(t, spec.FSQueueRequests+i, f, 0, 0)
@@ -77,8 +79,9 @@ func OpenFS(t Transport) (*FS, error) {
 			return nil, err
 		}
 		fs.queues <- &fsQueue{queue: q}
+		all = append(all, q)
 	}
-	ready(t)
+	ready(t, all...)
 	return fs, nil
 }
 

@@ -14,10 +14,7 @@ type legacyMMIO struct{ *mmio }
 
 func (legacyMMIO) legacy() {}
 
-func (m legacyMMIO) Features() uint64 {
-	m.store(spec.MMIODeviceFeaturesSel, 0)
-	return uint64(m.load32(spec.MMIODeviceFeatures))
-}
+func (m legacyMMIO) Features() uint64 { return uint64(uint32(m.features)) }
 
 func (m legacyMMIO) SetFeatures(f uint64) {
 	m.store(spec.MMIODriverFeaturesSel, 0)

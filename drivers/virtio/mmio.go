@@ -39,7 +39,7 @@ func (p Page) StoreSoon32(off uintptr, v uint32) { rt.StoreSoon(uintptr(p)+off, 
 type mmio struct {
 	r        Registers
 	id       uint32
-	features uint64       // offered; 0: not read yet
+	features uint64       // offered
 	posted   []abi.Access // writes that wait
 	ahead    *ahead       // what Status has read, until the status is written; or nil
 }
@@ -51,17 +51,23 @@ type ahead struct {
 	config   [3]uint32
 }
 
-// NewMMIO returns the transport with the registers r.
+// NewMMIO returns the transport with the registers r. What is wanted of every device is
+// read at once.
 func NewMMIO(r Registers) (Transport, error) {
 	m := &mmio{r: r, posted: make([]abi.Access, 0, abi.MaxAccess)}
-	v := m.load(spec.MMIOMagicValue, spec.MMIODeviceID, spec.MMIOVersion)
-	if v[0].Value != spec.MMIOMagic {
+	magic, id, version := m.loadSoon(spec.MMIOMagicValue), m.loadSoon(spec.MMIODeviceID), m.loadSoon(spec.MMIOVersion)
+	m.store(spec.MMIODeviceFeaturesSel, 1)
+	high := m.loadSoon(spec.MMIODeviceFeatures)
+	m.store(spec.MMIODeviceFeaturesSel, 0)
+	low := m.load32(spec.MMIODeviceFeatures)
+	m.id, m.features = id.Value, uint64(high.Value)<<32|uint64(low)
+	if magic.Value != spec.MMIOMagic {
 		return nil, deviceError("no virtio-mmio register page at this address")
 	}
-	if m.id = v[1].Value; m.id == 0 {
+	if m.id == 0 {
 		return nil, deviceError("no device behind this virtio-mmio register page")
 	}
-	switch v[2].Value {
+	switch version.Value {
 	case 1:
 		return legacyMMIO{m}, nil
 	case 2:
@@ -116,17 +122,7 @@ func (m *mmio) load32(off uintptr) uint32 { return m.load(off)[0].Value }
 func (m *mmio) DeviceID() uint32 { return m.id }
 func (m *mmio) vendor() uint32   { return m.load32(spec.MMIOVendorID) }
 
-func (m *mmio) Features() uint64 {
-	if m.features != 0 {
-		return m.features
-	}
-	m.store(spec.MMIODeviceFeaturesSel, 1)
-	high := m.loadSoon(spec.MMIODeviceFeatures)
-	m.store(spec.MMIODeviceFeaturesSel, 0)
-	low := m.load32(spec.MMIODeviceFeatures)
-	m.features = uint64(high.Value)<<32 | uint64(low)
-	return m.features
-}
+func (m *mmio) Features() uint64 { return m.features }
 
 func (m *mmio) SetFeatures(f uint64) {
 	for i := range uint32(2) {

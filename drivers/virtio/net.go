@@ -114,7 +114,7 @@ func OpenNet(t Transport) (*Net, error) {
 	}
 	n.Tx = newTxQueue(tx, header)
 	n.Rx = &RxQueue{q: rx, tx: n.Tx, header: header, bufs: make([]rxBuffer, rx.size), mergeable: f&spec.NetMrgRxBuf != 0}
-	ready(t)
+	ready(t, rx, tx)
 	return n, nil
 }
 

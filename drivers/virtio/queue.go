@@ -43,6 +43,7 @@ type queue struct {
 	tables            unsafe.Pointer // indirect tables, one for each descriptor; nil: not in use
 	extra             []byte         // for the driver's use
 	eventIdx          bool
+	indirect          bool // the device takes indirect tables; see hasTables
 
 	chains   []chain  // by first descriptor
 	free     []uint16 // free descriptors, a stack: those used last are in the cache
@@ -62,8 +63,9 @@ type chain struct {
 }
 
 // newQueue sets up queue index of the device behind t. With it come extra bytes
-// of device memory, page aligned, and each more for every descriptor. All of the queue's memory is one allocation,
-// as that is a hypercall.
+// of device memory, page aligned, and each more for every descriptor. All of that is one
+// allocation, as each is a mapping. The memory is not touched before ready: what several
+// queues have is then given to the machine at once.
 func newQueue(t Transport, index int, features uint64, extra, each int) (*queue, error) {
 	size := t.QueueMax(index)
 	if _, fixed := t.(fixedQueues); !fixed {
@@ -73,31 +75,23 @@ func newQueue(t Transport, index int, features uint64, extra, each int) (*queue,
 		return nil, deviceError("a virtqueue is missing or has a size that is no power of two")
 	}
 	extra += size * each
-	tables := 0
-	if features&spec.FeatureIndirect != 0 {
-		tables = size * indirectLen * spec.DescSize
-	}
 	availOff := spec.DescBytes(size)
 	usedOff := pageUp(availOff + spec.AvailBytes(size))
-	tablesOff := pageUp(usedOff + spec.UsedBytes(size))
-	extraOff := pageUp(tablesOff + tables)
+	extraOff := pageUp(usedOff + spec.UsedBytes(size))
 	mem := rt.AllocDevice(uintptr(extraOff + extra))
 	q := &queue{
 		t: t, index: index, size: uint16(size),
 		desc: mem, avail: unsafe.Add(mem, availOff), used: unsafe.Add(mem, usedOff),
 		extra:    unsafe.Slice((*byte)(unsafe.Add(mem, extraOff)), extra),
 		eventIdx: features&spec.FeatureEventIdx != 0,
+		indirect: features&spec.FeatureIndirect != 0,
 		chains:   make([]chain, size),
 		free:     make([]uint16, 0, size),
 		scratch:  make([]spec.Desc, 0, size),
 	}
-	if tables > 0 {
-		q.tables = unsafe.Add(mem, tablesOff)
-	}
 	for i := size - 1; i >= 0; i-- {
 		q.free = append(q.free, uint16(i))
 	}
-	q.muffle(q.seen)
 	t.EnableQueue(index, size, rt.DeviceAddr(q.desc), rt.DeviceAddr(q.avail), rt.DeviceAddr(q.used))
 	return q, nil
 }
@@ -128,10 +122,21 @@ func (q *queue) append(b []byte, flags uint16) {
 
 // room returns the number of descriptors of the ring that the chain needs.
 func (q *queue) room() int {
-	if n := len(q.scratch); n <= directLen || n > indirectLen || q.tables == nil {
+	if n := len(q.scratch); n <= directLen || n > indirectLen || !q.hasTables() {
 		return n
 	}
 	return 1
+}
+
+// hasTables reports whether there are indirect tables. They are made when they are first
+// asked for, as a card that sends few large packets needs none; where there is no memory
+// for them, chains take descriptors of the ring.
+func (q *queue) hasTables() bool {
+	if q.tables == nil && q.indirect {
+		q.tables = rt.AllocDevice(uintptr(int(q.size) * indirectLen * spec.DescSize))
+		q.indirect = q.tables != nil
+	}
+	return q.tables != nil
 }
 
 // head returns the descriptor at which the next chain will begin. There must be

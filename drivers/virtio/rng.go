@@ -29,7 +29,7 @@ func OpenRNG(t Transport) (*RNG, error) {
 	if err != nil {
 		return nil, err
 	}
-	ready(t)
+	ready(t, q)
 	return &RNG{q: q, buf: q.extra}, nil
 }
 

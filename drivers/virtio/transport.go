@@ -112,8 +112,12 @@ func negotiate(t Transport, wanted, required uint64) (uint64, error) {
 	return f, nil
 }
 
-// ready ends the set-up that negotiate began: the device may work.
-func ready(t Transport) {
+// ready ends the set-up that negotiate began: the device may work, with these queues. It
+// does not notify the driver before it is asked to (queue.wait).
+func ready(t Transport, queues ...*queue) {
+	for _, q := range queues {
+		q.muffle(q.seen)
+	}
 	if isLegacy(t) {
 		t.SetStatus(spec.StatusAcknowledge | spec.StatusDriver | spec.StatusDriverOK)
 		return

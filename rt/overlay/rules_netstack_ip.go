@@ -21,18 +21,31 @@ var netstackIPRules = []Rule{
 		Count:   1,
 		Why:     "count packets without copying the counters",
 	}, {
-		// At start these are 8 KiB, for the first identification of datagrams.
-		File:    gvisor + "/tcpip/network/hash/hash.go",
-		Match:   `(?ms)^import \(.*?^\)$`,
-		Replace: "import (\n\t\"math/rand/v2\"\n\n\t\"gvisor.dev/gvisor/pkg/tcpip/header\"\n)",
+		// Nothing reads them: the stack's secure generator makes the identifications.
+		File:    gvisor + "/tcpip/network/ipv4/ipv4.go",
+		Match:   `(?ms)^\tids := make\(.*?^\thashIV := r\[buckets\]\n`,
+		Replace: "",
 		Count:   1,
-		Why:     randomWhy,
+		Why:     identificationsWhy,
 	}, {
-		File:    gvisor + "/tcpip/network/hash/hash.go",
-		Match:   `(?ms)^(func RandN32\(n int\) \[\]uint32 \{\n).*?^\}$`,
-		Replace: "${1}\tr := make([]uint32, n)\n\tfor i := range r {\n\t\tr[i] = rand.Uint32()\n\t}\n\treturn r\n}",
+		File:    gvisor + "/tcpip/network/ipv4/ipv4.go",
+		Match:   `(?m)^\t\t\t(ids|hashIV): +(ids|hashIV),\n`,
+		Replace: "",
+		Count:   2,
+		Why:     identificationsWhy,
+	}, {
+		// The map held all errors but this one, and nothing changes it.
+		File:    gvisor + "/tcpip/network/ipv6/ipv6.go",
+		Match:   `(?ms)^\t\tdefaultIcmpTypes := make\(.*?^\t\tp\.mu\.icmpRateLimitedTypes = defaultIcmpTypes\n`,
+		Replace: "",
 		Count:   1,
-		Why:     randomWhy,
+		Why:     limitedTypesWhy,
+	}, {
+		File:    gvisor + "/tcpip/network/ipv6/ipv6.go",
+		Match:   `if _, ok := p\.mu\.icmpRateLimitedTypes\[icmpType\]; ok \{`,
+		Replace: "if icmpType < header.ICMPv6EchoRequest && icmpType != header.ICMPv6PacketTooBig {",
+		Count:   1,
+		Why:     limitedTypesWhy,
 	}, {
 		File:    gvisor + "/tcpip/network/ipv6/ipv6.go",
 		Match:   `(?m)^\tenabled atomicbitops\.Uint32$`,
@@ -130,8 +143,9 @@ var netstackIPRules = []Rule{
 }
 
 const (
-	randomWhy    = "take random numbers from the Go runtime, whose generator is as good and faster"
-	postponeWhy  = "let the program start before IPv6 does"
-	temporaryWhy = "make temporary addresses ready when the first one is made"
-	ownHeaderWhy = "not share a packet's header with oneself, and then copy it"
+	identificationsWhy = "start without 2,048 random numbers that nothing reads"
+	limitedTypesWhy    = "know by a comparison which ICMPv6 messages are limited, and make no map of them"
+	postponeWhy        = "let the program start before IPv6 does"
+	temporaryWhy       = "make temporary addresses ready when the first one is made"
+	ownHeaderWhy       = "not share a packet's header with oneself, and then copy it"
 )

@@ -4,6 +4,13 @@ package overlay
 // routes, addresses of interfaces, and the way to a socket.
 var netstackStackRules = []Rule{
 	{
+		// Nearly all of it is never used.
+		File:    gvisor + "/tcpip/stack/neighbor_cache.go",
+		Match:   `make\(map\[tcpip\.Address\]\*neighborEntry, NeighborCacheSize\)`,
+		Replace: "make(map[tcpip.Address]*neighborEntry)",
+		Count:   1,
+		Why:     "let the memory for an interface's neighbours grow with them",
+	}, {
 		// A copy of the statistics is 1.3 KB on the stack of most functions of
 		// the path of a packet, which makes goroutines' stacks grow to 16 KB.
 		File:    gvisor + "/tcpip/stack/stack.go",

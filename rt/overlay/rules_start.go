@@ -37,6 +37,13 @@ var startRules = []Rule{
 		Count:   1,
 		Why:     "not read all types through at each start",
 	}, {
+		// A program with package net has some 700 from the beginning.
+		File:    "runtime/iface.go",
+		Match:   `\bitabInitSize = 512\b`,
+		Replace: "itabInitSize = 1024",
+		Count:   1,
+		Why:     "not make a table and at once a larger one of it",
+	}, {
 		File:    "runtime/mheap.go",
 		Match:   `randOffset := (nextHeapRandBits\(logPallocChunkBytes\))`,
 		Replace: "randOffset := ringoHeapOffset($1)",

@@ -38,7 +38,7 @@ const (
 	ringoStackSize     = 24 << 10 // a thread's kernel stack, its ringoThread included
 	ringoStackStride   = 32 << 10 // distance of kernel stacks; the rest is a guard
 	ringoBootStackSize = 24 << 10
-	ringoFreshStacks   = 4       // how many are mapped at once
+	ringoFreshStacks   = 6       // how many are mapped at once
 	ringoMaxXSize      = 8 << 10 // largest extended state that fits on a kernel stack
 	ringoFXSize        = 576     // what FXSAVE writes, and XSAVE's header
 )

@@ -28,13 +28,15 @@ func ringoRandomInit(seed []byte) {
 	}
 	ringoRandomMix(seed)
 	if _, _, c, _ := ringoCPUID(1, 0); c&(1<<30) != 0 {
-		for i := 0; i < 4; i++ {
+		var words [4]uint64
+		for i := range words {
 			v, ok := ringoRDRAND()
 			if ok {
 				sources |= 1
 			}
-			ringoRandomMix((*[8]byte)(unsafe.Pointer(&v))[:])
+			words[i] = v
 		}
+		ringoRandomMix((*[32]byte)(unsafe.Pointer(&words))[:])
 	}
 	if sources == 0 {
 		ringoRand.starved = true
