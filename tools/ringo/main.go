@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	_ "ringo.dev/ringo/tools/limits" // before the others are initialised
 )
 
 // exitFatal is the exit status for errors of ringo's own, as opposed to those

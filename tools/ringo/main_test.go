@@ -6,6 +6,7 @@ import (
 	"debug/elf"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -304,6 +305,19 @@ func TestErrors(t *testing.T) {
 				t.Errorf("got %q, want one line with %q", stderr, test.want)
 			}
 		})
+	}
+}
+
+// TestFewFiles starts ringo where it may open next to no files.
+func TestFewFiles(t *testing.T) {
+	for n := 4; n < 20; n++ { // libc needs one, in a ringo that was built with cgo
+		cmd := ringo(t, nil, "version")
+		cmd.Args = append([]string{"sh", "-c", fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, n), cmd.Path}, cmd.Args[1:]...)
+		cmd.Path = "/bin/sh"
+		_, stderr, status := output(t, cmd)
+		if status != exitFatal || !strings.HasPrefix(stderr, "ringo: ") || !strings.Contains(stderr, "ulimit") {
+			t.Errorf("%d files: status %d: %s", n, status, stderr)
+		}
 	}
 }
 
