@@ -76,7 +76,7 @@ func finish(data []byte) (finished []byte, warnings []string, err error) {
 		return nil, nil, err
 	}
 	if metal != nil {
-		if err := img.addMetal(metal); err != nil {
+		if err := img.addMetal(metal, note.Level); err != nil {
 			warnings = append(warnings, fmt.Sprintf("only ringo's own machine monitor can boot it: %v", err))
 		}
 	}

@@ -116,7 +116,6 @@ type metalMarker struct {
 	Stack  uint64 // top of the first stack
 	Entry  uint64 // 64-bit entry point
 	Late   uint64 // memory that is needed from the start ends here; see ringoLate
-	Level  uint64 // N of GOAMD64=vN
 }
 
 // stubParams is what the stub finds at paramsAt.
@@ -180,8 +179,9 @@ func (img *image) metal() *metalMarker {
 	return m
 }
 
-// addMetal puts what boot loaders need into the image's first page.
-func (img *image) addMetal(m *metalMarker) error {
+// addMetal puts what boot loaders need into the image's first page. amd64 is N of
+// GOAMD64=vN.
+func (img *image) addMetal(m *metalMarker, amd64 uint32) error {
 	h, err := img.multiboot(m.Late)
 	if err != nil {
 		return err
@@ -189,7 +189,7 @@ func (img *image) addMetal(m *metalMarker) error {
 	if m.Tables > 1<<32-1 || m.Stack > 1<<32-1 || m.Entry > 1<<32-1 || img.Entry > 1<<32-1 {
 		return errors.New("its entry points are not below 4 GiB")
 	}
-	needed, err := levelFeatures(m.Level)
+	needed, err := levelFeatures(uint64(amd64))
 	if err != nil {
 		return err
 	}
@@ -217,7 +217,7 @@ func (img *image) addMetal(m *metalMarker) error {
 		Level:     imageBase + messagesAt + uint32(len(stubMessage+stubSmall)),
 		Needed:    needed,
 	})
-	copy(img.data[messagesAt:], stubMessage+stubSmall+fmt.Sprintf(stubLevel, m.Level))
+	copy(img.data[messagesAt:], stubMessage+stubSmall+fmt.Sprintf(stubLevel, amd64))
 	copy(img.data[stubAt:], stub)
 	copy(img.data[linuxAt:], linux)
 	const entryAt = 24 // in the ELF header

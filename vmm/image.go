@@ -17,6 +17,7 @@ type image struct {
 	file     *os.File
 	entry    uint64 // Linux's, for AT_ENTRY
 	tender   uint64 // the one in the note
+	level    uint32 // the note's
 	headers  uint64 // guest address of the program headers
 	nheaders uint64
 	segments []segment
@@ -220,7 +221,7 @@ func (m *image) readNote(p *elf.Prog) error {
 		if n.Version != abi.Version {
 			return fmt.Errorf("built for version %d of the VMM interface, this is version %d; build it again with this ringo", n.Version, abi.Version)
 		}
-		m.tender = n.Entry
+		m.tender, m.level = n.Entry, n.Level
 	}
 	return nil
 }

@@ -106,6 +106,9 @@ func (vm *VM) build() (err error) {
 	if vm.image, err = openImage(c.Image); err != nil {
 		return err
 	}
+	if err := checkLevel(vm.image.level, processorLevel()); err != nil {
+		return err
+	}
 	program, _ := vm.image.size()
 	if need := int64(program) + minMemory; c.Memory < need {
 		return fmt.Errorf("%w: -m %s is too little; %s needs at least -m %dM", ErrMemory, megabytes(c.Memory), c.Image, (need+1<<20-1)>>20)

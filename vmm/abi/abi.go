@@ -37,7 +37,7 @@ const (
 // Note is the descriptor of the ELF note, little endian.
 type Note struct {
 	Version uint32
-	Flags   uint32
+	Level   uint32 // N of GOAMD64=vN; 0 if that is not known
 	Entry   uint64 // guest-virtual address of the tender entry point
 }
 

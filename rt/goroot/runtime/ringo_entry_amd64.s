@@ -70,11 +70,24 @@
 #define POPF		BYTE $0x9d
 #define POP_GS(off)	BYTE $0x65; BYTE $0x8f; BYTE $0x04; BYTE $0x25; LONG $off
 
+#ifdef GOAMD64_v1
+#define LEVEL	1
+#endif
+#ifdef GOAMD64_v2
+#define LEVEL	2
+#endif
+#ifdef GOAMD64_v3
+#define LEVEL	3
+#endif
+#ifdef GOAMD64_v4
+#define LEVEL	4
+#endif
+
 // ringoGuestNote is what the post-link step turns into the ELF note.
 DATA	runtime·ringoGuestNote+0(SB)/8, $"RINGO-GU"
 DATA	runtime·ringoGuestNote+8(SB)/8, $"EST-NOTE"
 DATA	runtime·ringoGuestNote+16(SB)/4, $1
-DATA	runtime·ringoGuestNote+20(SB)/4, $0
+DATA	runtime·ringoGuestNote+20(SB)/4, $LEVEL
 DATA	runtime·ringoGuestNote+24(SB)/8, $runtime·ringoEntry(SB)
 GLOBL	runtime·ringoGuestNote(SB), RODATA, $32
 

@@ -7,31 +7,16 @@
 #include "go_tls.h"
 #include "textflag.h"
 
-#ifdef GOAMD64_v1
-#define LEVEL	1
-#endif
-#ifdef GOAMD64_v2
-#define LEVEL	2
-#endif
-#ifdef GOAMD64_v3
-#define LEVEL	3
-#endif
-#ifdef GOAMD64_v4
-#define LEVEL	4
-#endif
-
 // ringoMetalNote is what the post-link step (package boot) needs to make the
 // image bootable: room for the first page tables, the first stack's top, the
-// 64-bit entry point, where the memory that it needs from the start ends, and the
-// level of GOAMD64.
+// 64-bit entry point, and where the memory that it needs from the start ends.
 DATA	runtime·ringoMetalNote+0(SB)/8, $"RINGO-ME"
 DATA	runtime·ringoMetalNote+8(SB)/8, $"TAL-BOOT"
 DATA	runtime·ringoMetalNote+16(SB)/8, $runtime·ringoMetalTables(SB)
 DATA	runtime·ringoMetalNote+24(SB)/8, $runtime·ringoBootStack+const_ringoBootStackSize(SB)
 DATA	runtime·ringoMetalNote+32(SB)/8, $runtime·ringoMetalEntry(SB)
 DATA	runtime·ringoMetalNote+40(SB)/8, $runtime·ringoMem+const_ringoMemSize(SB)
-DATA	runtime·ringoMetalNote+48(SB)/8, $LEVEL
-GLOBL	runtime·ringoMetalNote(SB), RODATA, $56
+GLOBL	runtime·ringoMetalNote(SB), RODATA, $48
 
 // ringoMetalEntry is where the boot code (boot/stub_386.s) arrives in 64-bit
 // mode: BP says which loader it was, BX points to what that has to say.
