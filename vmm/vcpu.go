@@ -122,7 +122,11 @@ func (v *vcpu) configure(c *kvm.VCPU, rip, rsp uint64) error {
 	if err := c.AlignTSC(); err != nil {
 		return err
 	}
-	if v.id == 0 {
+	if v.id != 0 {
+		if err := c.SetRunnable(); err != nil {
+			return err
+		}
+	} else {
 		hz, err := c.TSCHz()
 		if err != nil {
 			return err

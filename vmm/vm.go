@@ -174,6 +174,9 @@ func (vm *VM) openKVM() error {
 	if vm.cpuid, err = sys.SupportedCPUID(); err == nil {
 		vm.kvm, err = sys.CreateVM()
 	}
+	if err == nil {
+		err = vm.kvm.LocalAPICs()
+	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrKVM, err)
 	}

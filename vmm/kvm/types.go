@@ -156,3 +156,10 @@ type deviceAttr struct {
 	attr         uint64
 	addr         *uint64
 }
+
+// enableCap is struct kvm_enable_cap.
+type enableCap struct {
+	cap, flags uint32
+	args       [4]uint64
+	_          [64]byte
+}
