@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"ringo.dev/ringo/kernel"
+	"ringo.dev/ringo/kernel/fuse/wire"
 )
 
 // dir is a directory.
@@ -21,13 +22,13 @@ func path(name string) []byte { return append([]byte(name), 0) }
 
 // Lookup implements kernel.Directory.
 func (d *dir) Lookup(name string) (kernel.Inode, kernel.Errno) {
-	return d.entry(opLookup, name, nil, path(name))
+	return d.entry(wire.OpLookup, name, nil, path(name))
 }
 
 // entry makes a request that looks a name up, or makes it.
-func (d *dir) entry(op opcode, name string, arg, data []byte) (kernel.Inode, kernel.Errno) {
-	var out entryOut
-	if _, err := d.fs.call(op, d.number, arg, data, bytesOf(&out), nil); err != 0 {
+func (d *dir) entry(op wire.Opcode, name string, arg, data []byte) (kernel.Inode, kernel.Errno) {
+	var out wire.EntryOut
+	if _, err := d.fs.call(op, d.number, arg, data, wire.BytesOf(&out), nil); err != 0 {
 		return nil, err
 	}
 	return d.fs.enter(&out, d, name)
@@ -48,33 +49,33 @@ func (d *dir) Parent() (kernel.Directory, string) {
 // its mode need not allow that later.
 func (d *dir) Create(name string, mode uint32, rdev uint64) (kernel.Inode, kernel.Errno) {
 	if mode&syscall.S_IFMT != syscall.S_IFREG {
-		in := mknodIn{mode: mode, rdev: uint32(rdev)}
-		return d.entry(opMknod, name, bytesOf(&in), path(name))
+		in := wire.MknodIn{Mode: mode, Rdev: uint32(rdev)}
+		return d.entry(wire.OpMknod, name, wire.BytesOf(&in), path(name))
 	}
-	in := createIn{flags: syscall.O_RDWR, mode: mode}
-	var out createOut
-	if _, err := d.fs.call(opCreate, d.number, bytesOf(&in), path(name), bytesOf(&out), nil); err != 0 {
+	in := wire.CreateIn{Flags: syscall.O_RDWR, Mode: mode}
+	var out wire.CreateOut
+	if _, err := d.fs.call(wire.OpCreate, d.number, wire.BytesOf(&in), path(name), wire.BytesOf(&out), nil); err != 0 {
 		return nil, err
 	}
-	n, err := d.fs.enter(&out.entry, d, name)
+	n, err := d.fs.enter(&out.Entry, d, name)
 	if err != 0 {
 		return nil, err
 	}
 	if f, ok := n.(*regular); ok {
-		d.fs.keepFresh(f, out.open.file)
+		d.fs.keepFresh(f, out.Open.File)
 	}
 	return n, 0
 }
 
 // Mkdir implements kernel.Directory.
 func (d *dir) Mkdir(name string, mode uint32) (kernel.Inode, kernel.Errno) {
-	in := mkdirIn{mode: mode}
-	return d.entry(opMkdir, name, bytesOf(&in), path(name))
+	in := wire.MkdirIn{Mode: mode}
+	return d.entry(wire.OpMkdir, name, wire.BytesOf(&in), path(name))
 }
 
 // Symlink implements kernel.Directory.
 func (d *dir) Symlink(name, target string) (kernel.Inode, kernel.Errno) {
-	return d.entry(opSymlink, name, nil, append(path(name), path(target)...))
+	return d.entry(wire.OpSymlink, name, nil, append(path(name), path(target)...))
 }
 
 // Link implements kernel.Directory.
@@ -83,8 +84,8 @@ func (d *dir) Link(name string, node kernel.Inode) kernel.Errno {
 	if n == nil || n.fs != d.fs {
 		return syscall.EXDEV
 	}
-	in := linkIn{n.number}
-	_, err := d.entry(opLink, name, bytesOf(&in), path(name))
+	in := wire.LinkIn{Node: n.number}
+	_, err := d.entry(wire.OpLink, name, wire.BytesOf(&in), path(name))
 	return err
 }
 
@@ -105,13 +106,13 @@ func inodeOf(node kernel.Inode) *inode {
 
 // Unlink implements kernel.Directory.
 func (d *dir) Unlink(name string) kernel.Errno {
-	_, err := d.fs.call(opUnlink, d.number, nil, path(name), nil, nil)
+	_, err := d.fs.call(wire.OpUnlink, d.number, nil, path(name), nil, nil)
 	return err
 }
 
 // Rmdir implements kernel.Directory.
 func (d *dir) Rmdir(name string) kernel.Errno {
-	_, err := d.fs.call(opRmdir, d.number, nil, path(name), nil, nil)
+	_, err := d.fs.call(wire.OpRmdir, d.number, nil, path(name), nil, nil)
 	return err
 }
 
@@ -121,17 +122,17 @@ func (d *dir) Rename(oldName string, to kernel.Directory, newName string, flags 
 	if !ok || other.fs != d.fs {
 		return syscall.EXDEV
 	}
-	in := rename2In{dir: other.number, flags: uint32(flags)}
-	_, err := d.fs.call(opRename2, d.number, bytesOf(&in), append(path(oldName), path(newName)...), nil, nil)
+	in := wire.Rename2In{Dir: other.number, Flags: uint32(flags)}
+	_, err := d.fs.call(wire.OpRename2, d.number, wire.BytesOf(&in), append(path(oldName), path(newName)...), nil, nil)
 	return err
 }
 
 // open opens the directory for reading.
 func (d *dir) open() (file uint64, err kernel.Errno) {
-	in := openIn{flags: syscall.O_RDONLY | syscall.O_DIRECTORY}
-	var out openOut
-	_, err = d.fs.call(opOpenDir, d.number, bytesOf(&in), nil, bytesOf(&out), nil)
-	return out.file, err
+	in := wire.OpenIn{Flags: syscall.O_RDONLY | syscall.O_DIRECTORY}
+	var out wire.OpenOut
+	_, err = d.fs.call(wire.OpOpenDir, d.number, wire.BytesOf(&in), nil, wire.BytesOf(&out), nil)
+	return out.File, err
 }
 
 // lastCookie is the largest cookie that the kernel can take. There are file
@@ -144,14 +145,14 @@ func (d *dir) ReadDir(cookie int64, emit func(kernel.DirEntry) bool) kernel.Errn
 	if err != 0 {
 		return err
 	}
-	defer d.release(opReleaseDir, file, 0)
+	defer d.release(wire.OpReleaseDir, file, 0)
 	buf := make([]byte, 16<<10)
 	for {
-		in := transferIn{file: file, offset: uint64(cookie), size: uint32(len(buf))}
+		in := wire.TransferIn{File: file, Offset: uint64(cookie), Size: uint32(len(buf))}
 		if cookie == lastCookie {
-			in.offset = math.MaxInt64
+			in.Offset = math.MaxInt64
 		}
-		n, err := d.fs.call(opReadDir, d.number, bytesOf(&in), nil, nil, buf)
+		n, err := d.fs.call(wire.OpReadDir, d.number, wire.BytesOf(&in), nil, nil, buf)
 		if n == 0 || err != 0 {
 			return err
 		}
@@ -174,22 +175,22 @@ func (d *dir) ReadDir(cookie int64, emit func(kernel.DirEntry) bool) kernel.Errn
 
 // parseDirent reads the entry that b begins with, and its size.
 func parseDirent(b []byte) (e kernel.DirEntry, size int, ok bool) {
-	if len(b) < direntSize {
+	if len(b) < wire.DirentSize {
 		return e, 0, false
 	}
-	var d dirent
-	copy(bytesOf(&d), b)
+	var d wire.Dirent
+	copy(wire.BytesOf(&d), b)
 	const maxName = 255
-	if d.nameLen == 0 || d.nameLen > maxName || direntSize+int(d.nameLen) > len(b) {
+	if d.NameLen == 0 || d.NameLen > maxName || wire.DirentSize+int(d.NameLen) > len(b) {
 		return e, 0, false
 	}
 	e = kernel.DirEntry{
-		Name:   string(b[direntSize:][:d.nameLen]),
-		Ino:    d.ino,
-		Type:   uint8(d.kind),
-		Cookie: int64(min(d.offset, lastCookie)),
+		Name:   string(b[wire.DirentSize:][:d.NameLen]),
+		Ino:    d.Ino,
+		Type:   uint8(d.Kind),
+		Cookie: int64(min(d.Offset, lastCookie)),
 	}
-	const align = unsafe.Sizeof(d.ino)
-	size = min((direntSize+int(d.nameLen)+int(align)-1)&^(int(align)-1), len(b))
+	const align = unsafe.Sizeof(d.Ino)
+	size = min((wire.DirentSize+int(d.NameLen)+int(align)-1)&^(int(align)-1), len(b))
 	return e, size, true
 }

@@ -4,6 +4,7 @@ import (
 	"syscall"
 
 	"ringo.dev/ringo/kernel"
+	"ringo.dev/ringo/kernel/fuse/wire"
 )
 
 // regular is a regular file.
@@ -38,7 +39,7 @@ func (fs *FS) keepFresh(f *regular, number uint64) {
 	fs.fresh = freshFile{f, number}
 	fs.mu.Unlock()
 	if before.regular != nil {
-		before.regular.release(opRelease, before.number, syscall.O_RDWR)
+		before.regular.release(wire.OpRelease, before.number, syscall.O_RDWR)
 	}
 }
 
@@ -64,17 +65,17 @@ func (f *regular) Open(flags int) (kernel.File, kernel.Errno) {
 			return kernel.NewRegularFile(o, flags), 0
 		}
 	}
-	in := openIn{flags: uint32(o.flags)}
-	var out openOut
-	if _, err := f.fs.call(opOpen, f.inode.number, bytesOf(&in), nil, bytesOf(&out), nil); err != 0 {
+	in := wire.OpenIn{Flags: uint32(o.flags)}
+	var out wire.OpenOut
+	if _, err := f.fs.call(wire.OpOpen, f.inode.number, wire.BytesOf(&in), nil, wire.BytesOf(&out), nil); err != 0 {
 		return nil, err
 	}
-	o.number = out.file
+	o.number = out.File
 	return kernel.NewRegularFile(o, flags), 0
 }
 
 // Release implements kernel.Content.
-func (o *file) Release() { o.release(opRelease, o.number, o.flags) }
+func (o *file) Release() { o.release(wire.OpRelease, o.number, o.flags) }
 
 // SetAttr implements kernel.Inode: a file that is open for writing can be
 // truncated whatever its mode.
@@ -84,8 +85,8 @@ func (o *file) SetAttr(a *kernel.Attr) kernel.Errno { return o.setAttr(a, &o.num
 func (o *file) ReadAt(p []byte, off int64) (done int, err kernel.Errno) {
 	for done < len(p) {
 		part := p[done:min(len(p), done+maxTransfer)]
-		in := transferIn{file: o.number, offset: uint64(off) + uint64(done), size: uint32(len(part)), flags: uint32(o.flags)}
-		n, err := o.fs.call(opRead, o.inode.number, bytesOf(&in), nil, nil, part)
+		in := wire.TransferIn{File: o.number, Offset: uint64(off) + uint64(done), Size: uint32(len(part)), Flags: uint32(o.flags)}
+		n, err := o.fs.call(wire.OpRead, o.inode.number, wire.BytesOf(&in), nil, nil, part)
 		done += n
 		if err != 0 && done == 0 {
 			return 0, err
@@ -101,10 +102,10 @@ func (o *file) ReadAt(p []byte, off int64) (done int, err kernel.Errno) {
 func (o *file) WriteAt(p []byte, off int64) (done int, err kernel.Errno) {
 	for done < len(p) {
 		part := p[done:min(len(p), done+o.fs.maxWrite)]
-		in := transferIn{file: o.number, offset: uint64(off) + uint64(done), size: uint32(len(part)), flags: uint32(o.flags)}
-		var out writeOut
-		_, err := o.fs.call(opWrite, o.inode.number, bytesOf(&in), part, bytesOf(&out), nil)
-		if err == 0 && out.size > uint32(len(part)) {
+		in := wire.TransferIn{File: o.number, Offset: uint64(off) + uint64(done), Size: uint32(len(part)), Flags: uint32(o.flags)}
+		var out wire.WriteOut
+		_, err := o.fs.call(wire.OpWrite, o.inode.number, wire.BytesOf(&in), part, wire.BytesOf(&out), nil)
+		if err == 0 && out.Size > uint32(len(part)) {
 			err = syscall.EIO
 		}
 		if err != 0 {
@@ -113,8 +114,8 @@ func (o *file) WriteAt(p []byte, off int64) (done int, err kernel.Errno) {
 			}
 			return done, err
 		}
-		done += int(out.size)
-		if int(out.size) < len(part) {
+		done += int(out.Size)
+		if int(out.Size) < len(part) {
 			break
 		}
 	}
@@ -146,31 +147,31 @@ func (o *file) size() (int64, kernel.Errno) {
 
 // Sync implements kernel.Content.
 func (o *file) Sync() kernel.Errno {
-	in := fsyncIn{file: o.number}
-	_, err := o.fs.call(opFsync, o.inode.number, bytesOf(&in), nil, nil, nil)
+	in := wire.FsyncIn{File: o.number}
+	_, err := o.fs.call(wire.OpFsync, o.inode.number, wire.BytesOf(&in), nil, nil, nil)
 	return err
 }
 
 // Allocate implements kernel.Allocater.
 func (o *file) Allocate(mode int, off, n int64) kernel.Errno {
-	in := fallocateIn{file: o.number, offset: uint64(off), length: uint64(n), mode: uint32(mode)}
-	_, err := o.fs.call(opFallocate, o.inode.number, bytesOf(&in), nil, nil, nil)
+	in := wire.FallocateIn{File: o.number, Offset: uint64(off), Length: uint64(n), Mode: uint32(mode)}
+	_, err := o.fs.call(wire.OpFallocate, o.inode.number, wire.BytesOf(&in), nil, nil, nil)
 	return err
 }
 
 // SeekData implements kernel.DataSeeker.
 func (o *file) SeekData(off int64, hole bool) (int64, kernel.Errno) {
 	const seekData, seekHole = 3, 4
-	in := lseekIn{file: o.number, offset: uint64(off), whence: seekData}
+	in := wire.LseekIn{File: o.number, Offset: uint64(off), Whence: seekData}
 	if hole {
-		in.whence = seekHole
+		in.Whence = seekHole
 	}
-	var out lseekOut
-	if _, err := o.fs.call(opLseek, o.inode.number, bytesOf(&in), nil, bytesOf(&out), nil); err != 0 {
+	var out wire.LseekOut
+	if _, err := o.fs.call(wire.OpLseek, o.inode.number, wire.BytesOf(&in), nil, wire.BytesOf(&out), nil); err != 0 {
 		return 0, err
 	}
-	if int64(out.offset) < off {
+	if int64(out.Offset) < off {
 		return 0, syscall.EIO
 	}
-	return int64(out.offset), 0
+	return int64(out.Offset), 0
 }

@@ -17,6 +17,7 @@ import (
 	"weak"
 
 	"ringo.dev/ringo/kernel"
+	"ringo.dev/ringo/kernel/fuse/wire"
 )
 
 // Transport carries requests. Call sends the pieces of in, and stores the answer
@@ -50,18 +51,18 @@ const maxTransfer = 256 << 10
 // be gone or not to keep to the protocol; all calls fail with EIO from then on.
 func New(t Transport, report func(error)) (*FS, kernel.Errno) {
 	fs := &FS{transport: t, report: report, known: map[uint64]weak.Pointer[inode]{}}
-	in := initIn{major: majorVersion, minor: minorVersion, flags: bigWrites}
-	var out initOut
-	if _, err := fs.call(opInit, 0, bytesOf(&in), nil, bytesOf(&out), nil); err != 0 {
+	in := wire.InitIn{Major: wire.MajorVersion, Minor: wire.MinorVersion, Flags: wire.BigWrites}
+	var out wire.InitOut
+	if _, err := fs.call(wire.OpInit, 0, wire.BytesOf(&in), nil, wire.BytesOf(&out), nil); err != 0 {
 		return nil, err
 	}
-	if out.major != majorVersion || out.maxWrite < 4096 {
+	if out.Major != wire.MajorVersion || out.MaxWrite < 4096 {
 		return nil, syscall.EPROTO
 	}
-	fs.maxWrite = int(min(out.maxWrite, maxTransfer))
-	fs.root = &dir{inode: inode{fs: fs, number: rootID, kind: syscall.S_IFDIR}}
+	fs.maxWrite = int(min(out.MaxWrite, maxTransfer))
+	fs.root = &dir{inode: inode{fs: fs, number: wire.RootID, kind: syscall.S_IFDIR}}
 	fs.root.self = fs.root
-	fs.known[rootID] = weak.Make(&fs.root.inode) // fs keeps it
+	fs.known[wire.RootID] = weak.Make(&fs.root.inode) // fs keeps it
 	return fs, 0
 }
 
@@ -73,14 +74,14 @@ func (fs *FS) Type() string { return "virtiofs" }
 
 // Statfs implements kernel.FileSystem.
 func (fs *FS) Statfs(st *syscall.Statfs_t) kernel.Errno {
-	var out statfsOut
-	if _, err := fs.call(opStatfs, rootID, nil, nil, bytesOf(&out), nil); err != 0 {
+	var out wire.StatfsOut
+	if _, err := fs.call(wire.OpStatfs, wire.RootID, nil, nil, wire.BytesOf(&out), nil); err != 0 {
 		return err
 	}
 	const fuseMagic = 0x65735546
 	*st = syscall.Statfs_t{
-		Type: fuseMagic, Bsize: int64(out.blockSize), Frsize: int64(out.fragmentSize), Namelen: int64(out.nameLen),
-		Blocks: out.blocks, Bfree: out.free, Bavail: out.available, Files: out.files, Ffree: out.freeFiles,
+		Type: fuseMagic, Bsize: int64(out.BlockSize), Frsize: int64(out.FragmentSize), Namelen: int64(out.NameLen),
+		Blocks: out.Blocks, Bfree: out.Free, Bavail: out.Available, Files: out.Files, Ffree: out.FreeFiles,
 	}
 	return 0
 }
@@ -92,16 +93,16 @@ func (fs *FS) Sync() kernel.Errno {
 	if err != 0 {
 		return err
 	}
-	defer fs.root.release(opReleaseDir, file, 0)
-	in := fsyncIn{file: file}
-	_, err = fs.call(opFsyncDir, rootID, bytesOf(&in), nil, nil, nil)
+	defer fs.root.release(wire.OpReleaseDir, file, 0)
+	in := wire.FsyncIn{File: file}
+	_, err = fs.call(wire.OpFsyncDir, wire.RootID, wire.BytesOf(&in), nil, nil, nil)
 	return err
 }
 
 // call makes a request about a node, with an argument and data after it, and
 // takes the answer's fixed part and data. Each may be nil. It returns how much
 // data came.
-func (fs *FS) call(op opcode, node uint64, arg, data, reply, to []byte) (n int, err kernel.Errno) {
+func (fs *FS) call(op wire.Opcode, node uint64, arg, data, reply, to []byte) (n int, err kernel.Errno) {
 	n, err = fs.try(op, node, arg, data, reply, to)
 	for tries := 0; err == syscall.ENFILE && tries < 3; tries++ {
 		// The other side remembers too many nodes: those that nobody here
@@ -115,36 +116,36 @@ func (fs *FS) call(op opcode, node uint64, arg, data, reply, to []byte) (n int, 
 
 // message is what begins every request and its answer.
 type message struct {
-	in  inHeader
-	out outHeader
+	in  wire.InHeader
+	out wire.OutHeader
 }
 
-func (fs *FS) try(op opcode, node uint64, arg, data, reply, to []byte) (int, kernel.Errno) {
-	m := &message{in: inHeader{
-		length: uint32(inHeaderSize + len(arg) + len(data)),
-		op:     op,
-		unique: fs.unique.Add(1),
-		node:   node,
+func (fs *FS) try(op wire.Opcode, node uint64, arg, data, reply, to []byte) (int, kernel.Errno) {
+	m := &message{in: wire.InHeader{
+		Length: uint32(wire.InHeaderSize + len(arg) + len(data)),
+		Op:     op,
+		Unique: fs.unique.Add(1),
+		Node:   node,
 	}}
-	n, err := fs.transport.Call([][]byte{bytesOf(&m.in), arg, data}, [][]byte{bytesOf(&m.out), reply, to})
+	n, err := fs.transport.Call([][]byte{wire.BytesOf(&m.in), arg, data}, [][]byte{wire.BytesOf(&m.out), reply, to})
 	if err != nil {
 		fs.fail(err)
 		return 0, syscall.EIO
 	}
 	h := m.out // the other side could change it meanwhile
-	if n < outHeaderSize || h.length != uint32(n) || h.unique != m.in.unique {
+	if n < wire.OutHeaderSize || h.Length != uint32(n) || h.Unique != m.in.Unique {
 		return 0, syscall.EIO
 	}
 	const maxErrno = 4095
 	switch {
-	case h.errno < -maxErrno || h.errno > 0:
+	case h.Errno < -maxErrno || h.Errno > 0:
 		return 0, syscall.EIO
-	case h.errno < 0:
-		return 0, syscall.Errno(-h.errno)
-	case n < outHeaderSize+len(reply) || n > outHeaderSize+len(reply)+len(to):
+	case h.Errno < 0:
+		return 0, syscall.Errno(-h.Errno)
+	case n < wire.OutHeaderSize+len(reply) || n > wire.OutHeaderSize+len(reply)+len(to):
 		return 0, syscall.EIO
 	}
-	return n - outHeaderSize - len(reply), 0
+	return n - wire.OutHeaderSize - len(reply), 0
 }
 
 func (fs *FS) fail(err error) { fs.failed.Do(func() { fs.report(err) }) }
@@ -165,26 +166,26 @@ func (l *lookups) forget() {
 		delete(fs.known, l.number)
 	}
 	fs.mu.Unlock()
-	in := forgetIn{l.n.Load()}
-	h := inHeader{length: inHeaderSize + 8, op: opForget, unique: fs.unique.Add(1), node: l.number}
-	if _, err := fs.transport.Call([][]byte{bytesOf(&h), bytesOf(&in)}, nil); err != nil {
+	in := wire.ForgetIn{Lookups: l.n.Load()}
+	h := wire.InHeader{Length: wire.InHeaderSize + 8, Op: wire.OpForget, Unique: fs.unique.Add(1), Node: l.number}
+	if _, err := fs.transport.Call([][]byte{wire.BytesOf(&h), wire.BytesOf(&in)}, nil); err != nil {
 		fs.fail(err)
 	}
 }
 
 // enter returns the inode that the other side has told of, in a directory under
 // a name.
-func (fs *FS) enter(e *entryOut, parent *dir, name string) (kernel.Inode, kernel.Errno) {
-	kind := e.attr.mode & syscall.S_IFMT
-	if e.node == 0 || e.node == rootID {
+func (fs *FS) enter(e *wire.EntryOut, parent *dir, name string) (kernel.Inode, kernel.Errno) {
+	kind := e.Attr.Mode & syscall.S_IFMT
+	if e.Node == 0 || e.Node == wire.RootID {
 		return nil, syscall.EIO
 	}
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	n := fs.known[e.node].Value()
+	n := fs.known[e.Node].Value()
 	if n == nil {
-		n = fs.newInode(e.node, kind)
-		fs.known[e.node] = weak.Make(n)
+		n = fs.newInode(e.Node, kind)
+		fs.known[e.Node] = weak.Make(n)
 	}
 	if n.kind != kind {
 		return nil, syscall.EIO

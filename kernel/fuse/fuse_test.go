@@ -14,6 +14,7 @@ import (
 	"weak"
 
 	"ringo.dev/ringo/kernel"
+	"ringo.dev/ringo/kernel/fuse/wire"
 	"ringo.dev/ringo/vmm/share"
 )
 
@@ -24,7 +25,7 @@ type counted struct {
 }
 
 func (c *counted) Call(in, out [][]byte) (int, error) {
-	if (*inHeader)(unsafe.Pointer(unsafe.SliceData(in[0]))).op == opForget {
+	if (*wire.InHeader)(unsafe.Pointer(unsafe.SliceData(in[0]))).Op == wire.OpForget {
 		c.forgotten.Add(1)
 	}
 	return c.dir.Handle(in, out), nil
@@ -137,7 +138,7 @@ func (gone) Call(_, _ [][]byte) (int, error) { return 0, errors.New("gone") }
 type script struct{ rest []byte }
 
 func (s *script) Call(in, out [][]byte) (n int, err error) {
-	h := (*inHeader)(unsafe.Pointer(unsafe.SliceData(in[0])))
+	h := (*wire.InHeader)(unsafe.Pointer(unsafe.SliceData(in[0])))
 	if len(s.rest) == 0 {
 		return 0, nil
 	}
@@ -153,9 +154,9 @@ func (s *script) Call(in, out [][]byte) (n int, err error) {
 			for n = 0; len(out) > 1; out = out[:len(out)-1] {
 				n += len(out[len(out)-1])
 			}
-			n += outHeaderSize
+			n += wire.OutHeaderSize
 		}
-		*(*outHeader)(unsafe.Pointer(unsafe.SliceData(out[0]))) = outHeader{length: uint32(n), unique: h.unique}
+		*(*wire.OutHeader)(unsafe.Pointer(unsafe.SliceData(out[0]))) = wire.OutHeader{Length: uint32(n), Unique: h.Unique}
 	}
 	return n, nil
 }
@@ -166,7 +167,7 @@ func FuzzAnswers(f *testing.F) {
 	f.Fuzz(func(t *testing.T, answers []byte, call uint8) {
 		s := &script{rest: answers}
 		fs := &FS{transport: s, report: func(error) {}, maxWrite: 4096, known: map[uint64]weak.Pointer[inode]{}}
-		d := &dir{inode: inode{fs: fs, number: rootID, kind: syscall.S_IFDIR}}
+		d := &dir{inode: inode{fs: fs, number: wire.RootID, kind: syscall.S_IFDIR}}
 		fs.root = d
 		file := &file{regular: &regular{inode{fs: fs, number: 2, kind: syscall.S_IFREG}}, number: 3}
 		buf := make([]byte, 1000)

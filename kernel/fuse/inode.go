@@ -4,6 +4,7 @@ import (
 	"syscall"
 
 	"ringo.dev/ringo/kernel"
+	"ringo.dev/ringo/kernel/fuse/wire"
 )
 
 // inode is what all kinds of objects have in common.
@@ -29,26 +30,26 @@ var (
 
 // Stat implements kernel.Inode.
 func (n *inode) Stat(st *syscall.Stat_t) kernel.Errno {
-	var in getAttrIn
-	var out attrOut
-	if _, err := n.fs.call(opGetAttr, n.number, bytesOf(&in), nil, bytesOf(&out), nil); err != 0 {
+	var in wire.GetAttrIn
+	var out wire.AttrOut
+	if _, err := n.fs.call(wire.OpGetAttr, n.number, wire.BytesOf(&in), nil, wire.BytesOf(&out), nil); err != 0 {
 		return err
 	}
-	return n.show(&out.attr, st)
+	return n.show(&out.Attr, st)
 }
 
 // show fills st, and checks that the object is still of its kind.
-func (n *inode) show(a *attr, st *syscall.Stat_t) kernel.Errno {
-	if a.mode&syscall.S_IFMT != n.kind {
+func (n *inode) show(a *wire.Attr, st *syscall.Stat_t) kernel.Errno {
+	if a.Mode&syscall.S_IFMT != n.kind {
 		return syscall.EIO
 	}
 	dev := st.Dev // the mount's
 	*st = syscall.Stat_t{
-		Dev: dev, Ino: a.ino, Mode: a.mode, Nlink: uint64(a.nlink), Uid: a.uid, Gid: a.gid, Rdev: uint64(a.rdev),
-		Size: int64(a.size), Blocks: int64(a.blocks), Blksize: int64(a.blksize),
-		Atim: syscall.Timespec{Sec: int64(a.atime), Nsec: int64(a.atimeNsec)},
-		Mtim: syscall.Timespec{Sec: int64(a.mtime), Nsec: int64(a.mtimeNsec)},
-		Ctim: syscall.Timespec{Sec: int64(a.ctime), Nsec: int64(a.ctimeNsec)},
+		Dev: dev, Ino: a.Ino, Mode: a.Mode, Nlink: uint64(a.Nlink), Uid: a.UID, Gid: a.GID, Rdev: uint64(a.Rdev),
+		Size: int64(a.Size), Blocks: int64(a.Blocks), Blksize: int64(a.Blksize),
+		Atim: syscall.Timespec{Sec: int64(a.Atime), Nsec: int64(a.AtimeNsec)},
+		Mtim: syscall.Timespec{Sec: int64(a.Mtime), Nsec: int64(a.MtimeNsec)},
+		Ctim: syscall.Timespec{Sec: int64(a.Ctime), Nsec: int64(a.CtimeNsec)},
 	}
 	return 0
 }
@@ -58,44 +59,44 @@ func (n *inode) SetAttr(a *kernel.Attr) kernel.Errno { return n.setAttr(a, nil) 
 
 // setAttr changes attributes, by way of an open file if file is not nil.
 func (n *inode) setAttr(a *kernel.Attr, file *uint64) kernel.Errno {
-	in := setAttrIn{
-		mode: a.Mode, uid: a.UID, gid: a.GID, size: uint64(a.Size),
-		atime: uint64(a.Atime.Sec), atimeNsec: uint32(a.Atime.Nsec),
-		mtime: uint64(a.Mtime.Sec), mtimeNsec: uint32(a.Mtime.Nsec),
+	in := wire.SetAttrIn{
+		Mode: a.Mode, UID: a.UID, GID: a.GID, Size: uint64(a.Size),
+		Atime: uint64(a.Atime.Sec), AtimeNsec: uint32(a.Atime.Nsec),
+		Mtime: uint64(a.Mtime.Sec), MtimeNsec: uint32(a.Mtime.Nsec),
 	}
 	for _, v := range []struct {
-		set   kernel.AttrMask
-		valid uint32
+		set kernel.AttrMask
+		bit uint32
 	}{
-		{kernel.SetMode, validMode},
-		{kernel.SetUID, validUID},
-		{kernel.SetGID, validGID},
-		{kernel.SetSize, validSize},
-		{kernel.SetAtime, validAtime},
-		{kernel.SetMtime, validMtime},
+		{kernel.SetMode, wire.ValidMode},
+		{kernel.SetUID, wire.ValidUID},
+		{kernel.SetGID, wire.ValidGID},
+		{kernel.SetSize, wire.ValidSize},
+		{kernel.SetAtime, wire.ValidAtime},
+		{kernel.SetMtime, wire.ValidMtime},
 	} {
 		if a.Set&v.set != 0 {
-			in.valid |= v.valid
+			in.Valid |= v.bit
 		}
 	}
 	if file != nil {
-		in.file, in.valid = *file, in.valid|validFile
+		in.File, in.Valid = *file, in.Valid|wire.ValidFile
 	}
-	var out attrOut
-	_, err := n.fs.call(opSetAttr, n.number, bytesOf(&in), nil, bytesOf(&out), nil)
+	var out wire.AttrOut
+	_, err := n.fs.call(wire.OpSetAttr, n.number, wire.BytesOf(&in), nil, wire.BytesOf(&out), nil)
 	return err
 }
 
 // release closes what was opened with flags. There is nobody to tell of an error.
-func (n *inode) release(op opcode, file uint64, flags int) {
-	in := releaseIn{file: file, flags: uint32(flags)}
-	n.fs.call(op, n.number, bytesOf(&in), nil, nil, nil)
+func (n *inode) release(op wire.Opcode, file uint64, flags int) {
+	in := wire.ReleaseIn{File: file, Flags: uint32(flags)}
+	n.fs.call(op, n.number, wire.BytesOf(&in), nil, nil, nil)
 }
 
 // Readlink implements kernel.Symlink.
 func (l *symlink) Readlink() (string, kernel.Errno) {
 	const pathMax = 4096
 	to := make([]byte, pathMax)
-	n, err := l.fs.call(opReadlink, l.number, nil, nil, nil, to)
+	n, err := l.fs.call(wire.OpReadlink, l.number, nil, nil, nil, to)
 	return string(to[:n]), err
 }

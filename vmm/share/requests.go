@@ -1,63 +1,77 @@
 package share
 
 import (
+	"bytes"
+	"encoding/binary"
 	"syscall"
 
-	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
+	"ringo.dev/ringo/kernel/fuse/wire"
 )
 
-// These methods are tree's part of fuse.RawFileSystem: one for each request.
+// These methods answer requests, one each.
 
-// Lookup answers what a name is.
-func (t *tree) Lookup(_ <-chan struct{}, h *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
-	return t.directory(h.NodeId, name, func(dir *node) error { return t.look(dir, name, out) })
+// lookup answers what a name is.
+func (t *tree) lookup(r *request, _ *none, out *wire.EntryOut) error {
+	return t.directory(r.node, r.names[0], func(dir *node) error { return t.look(dir, r.names[0], out) })
 }
 
-// Forget takes lookups of a node back.
-func (t *tree) Forget(number, lookups uint64) {
+// forgetNode takes lookups of a node back.
+func (t *tree) forgetNode(r *request, in *wire.ForgetIn, _ *none) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if n := t.nodes[number]; n != nil {
-		t.forget(n, lookups)
+	if n := t.nodes[r.node]; n != nil {
+		t.forget(n, in.Lookups)
 	}
+	return nil
 }
 
-// GetAttr describes a node.
-func (t *tree) GetAttr(_ <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
-	return t.node(in.NodeId, func(n *node) error { return n.describe(out) })
+// getAttr describes a node.
+func (t *tree) getAttr(r *request, _ *wire.GetAttrIn, out *wire.AttrOut) error {
+	return t.node(r.node, func(n *node) error { return n.describe(out) })
 }
 
-func (n *node) describe(out *fuse.AttrOut) error {
+func (n *node) describe(out *wire.AttrOut) error {
 	st, err := n.stat()
 	if err == nil {
-		out.FromStat(st)
+		out.Attr = attributes(&st)
 	}
 	return err
+}
+
+// attributes are those of an object of the host.
+func attributes(st *unix.Stat_t) wire.Attr {
+	return wire.Attr{
+		Ino: st.Ino, Size: uint64(st.Size), Blocks: uint64(st.Blocks), Blksize: uint32(st.Blksize),
+		Mode: st.Mode, Nlink: uint32(st.Nlink), UID: st.Uid, GID: st.Gid, Rdev: uint32(st.Rdev),
+		Atime: uint64(st.Atim.Sec), AtimeNsec: uint32(st.Atim.Nsec),
+		Mtime: uint64(st.Mtim.Sec), MtimeNsec: uint32(st.Mtim.Nsec),
+		Ctime: uint64(st.Ctim.Sec), CtimeNsec: uint32(st.Ctim.Nsec),
+	}
 }
 
 // passedModes are the permission bits that go to the host.
 const passedModes = 0o1777
 
-// SetAttr changes attributes, those that are given.
-func (t *tree) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut) fuse.Status {
+// setAttr changes attributes, those that are given.
+func (t *tree) setAttr(r *request, in *wire.SetAttrIn, out *wire.AttrOut) error {
 	if t.readOnly {
-		return fuse.EROFS
+		return syscall.EROFS
 	}
-	return t.node(in.NodeId, func(n *node) error {
-		if mode, ok := in.GetMode(); ok {
+	return t.node(r.node, func(n *node) error {
+		if in.Valid&wire.ValidMode != 0 {
 			if n.kind == unix.S_IFLNK {
 				return syscall.EOPNOTSUPP
 			}
-			if err := unix.Fchmodat(t.self, n.name(), mode&passedModes, 0); err != nil {
+			if err := unix.Fchmodat(t.self, n.name(), in.Mode&passedModes, 0); err != nil {
 				return err
 			}
 		}
 		if err := chown(n, in); err != nil {
 			return err
 		}
-		if size, ok := in.GetSize(); ok { // before the times, which it would change
-			if err := t.truncate(n, in, int64(size)); err != nil {
+		if in.Valid&wire.ValidSize != 0 { // before the times, which it would change
+			if err := t.truncate(n, in); err != nil {
 				return err
 			}
 		}
@@ -68,13 +82,13 @@ func (t *tree) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut)
 	})
 }
 
-func chown(n *node, in *fuse.SetAttrIn) error {
+func chown(n *node, in *wire.SetAttrIn) error {
 	uid, gid := -1, -1
-	if id, ok := in.GetUID(); ok {
-		uid = int(id)
+	if in.Valid&wire.ValidUID != 0 {
+		uid = int(in.UID)
 	}
-	if id, ok := in.GetGID(); ok {
-		gid = int(id)
+	if in.Valid&wire.ValidGID != 0 {
+		gid = int(in.GID)
 	}
 	if uid < 0 && gid < 0 {
 		return nil
@@ -83,14 +97,10 @@ func chown(n *node, in *fuse.SetAttrIn) error {
 }
 
 // truncate sets the size by the open file that the request names, or another.
-func (t *tree) truncate(n *node, in *fuse.SetAttrIn, size int64) error {
-	if number, ok := in.GetFh(); ok {
-		f, err := t.take(number)
-		if err != nil {
-			return err
-		}
-		defer t.leave(f)
-		return unix.Ftruncate(f.fd, size)
+func (t *tree) truncate(n *node, in *wire.SetAttrIn) error {
+	size := int64(in.Size)
+	if in.Valid&wire.ValidFile != 0 {
+		return t.file(in.File, func(f *file) error { return unix.Ftruncate(f.fd, size) })
 	}
 	fd, err := t.open(n, unix.O_WRONLY)
 	if err != nil {
@@ -100,23 +110,24 @@ func (t *tree) truncate(n *node, in *fuse.SetAttrIn, size int64) error {
 	return unix.Ftruncate(fd, size)
 }
 
-func (t *tree) setTimes(n *node, in *fuse.SetAttrIn) error {
+func (t *tree) setTimes(n *node, in *wire.SetAttrIn) error {
 	times := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, {Nsec: unix.UTIME_OMIT}}
-	if in.Valid&(fuse.FATTR_ATIME|fuse.FATTR_MTIME) == 0 {
+	if in.Valid&(wire.ValidAtime|wire.ValidMtime) == 0 {
 		return nil
 	}
-	if in.Valid&fuse.FATTR_ATIME != 0 {
-		times[0] = unix.Timespec{Sec: int64(in.Atime), Nsec: int64(in.Atimensec)}
+	if in.Valid&wire.ValidAtime != 0 {
+		times[0] = unix.Timespec{Sec: int64(in.Atime), Nsec: int64(in.AtimeNsec)}
 	}
-	if in.Valid&fuse.FATTR_MTIME != 0 {
-		times[1] = unix.Timespec{Sec: int64(in.Mtime), Nsec: int64(in.Mtimensec)}
+	if in.Valid&wire.ValidMtime != 0 {
+		times[1] = unix.Timespec{Sec: int64(in.Mtime), Nsec: int64(in.MtimeNsec)}
 	}
 	return unix.UtimesNanoAt(t.self, n.name(), times, 0)
 }
 
-// Mknod makes a file, FIFO or socket. Devices would be the host's.
-func (t *tree) Mknod(_ <-chan struct{}, in *fuse.MknodIn, name string, out *fuse.EntryOut) fuse.Status {
-	return t.change(in.NodeId, name, func(dir *node) error {
+// mknod makes a file, FIFO or socket. Devices would be the host's.
+func (t *tree) mknod(r *request, in *wire.MknodIn, out *wire.EntryOut) error {
+	name := r.names[0]
+	return t.change(r.node, name, func(dir *node) error {
 		switch kind := in.Mode & unix.S_IFMT; kind {
 		case unix.S_IFREG, unix.S_IFIFO, unix.S_IFSOCK:
 			if err := unix.Mknodat(dir.fd, name, kind|in.Mode&passedModes, 0); err != nil {
@@ -128,9 +139,10 @@ func (t *tree) Mknod(_ <-chan struct{}, in *fuse.MknodIn, name string, out *fuse
 	})
 }
 
-// Mkdir makes a directory.
-func (t *tree) Mkdir(_ <-chan struct{}, in *fuse.MkdirIn, name string, out *fuse.EntryOut) fuse.Status {
-	return t.change(in.NodeId, name, func(dir *node) error {
+// mkdir makes a directory.
+func (t *tree) mkdir(r *request, in *wire.MkdirIn, out *wire.EntryOut) error {
+	name := r.names[0]
+	return t.change(r.node, name, func(dir *node) error {
 		if err := unix.Mkdirat(dir.fd, name, in.Mode&passedModes); err != nil {
 			return err
 		}
@@ -138,9 +150,10 @@ func (t *tree) Mkdir(_ <-chan struct{}, in *fuse.MkdirIn, name string, out *fuse
 	})
 }
 
-// Symlink makes a symbolic link.
-func (t *tree) Symlink(_ <-chan struct{}, h *fuse.InHeader, target, name string, out *fuse.EntryOut) fuse.Status {
-	return t.change(h.NodeId, name, func(dir *node) error {
+// symlink makes a symbolic link.
+func (t *tree) symlink(r *request, _ *none, out *wire.EntryOut) error {
+	name, target := r.names[0], r.names[1]
+	return t.change(r.node, name, func(dir *node) error {
 		if err := unix.Symlinkat(target, dir.fd, name); err != nil {
 			return err
 		}
@@ -148,66 +161,64 @@ func (t *tree) Symlink(_ <-chan struct{}, h *fuse.InHeader, target, name string,
 	})
 }
 
-// Readlink reads one.
-func (t *tree) Readlink(_ <-chan struct{}, h *fuse.InHeader) (target []byte, status fuse.Status) {
-	status = t.node(h.NodeId, func(n *node) error {
+// readlink reads one.
+func (t *tree) readlink(r *request, _, _ *none) error {
+	return t.node(r.node, func(n *node) error {
 		b := make([]byte, unix.PathMax)
 		k, err := unix.Readlinkat(n.fd, "", b)
-		target = b[:max(k, 0)]
+		if err == nil {
+			r.put(b[:k])
+		}
 		return err
 	})
-	return target, status
 }
 
-// Link gives a node another name.
-func (t *tree) Link(_ <-chan struct{}, in *fuse.LinkIn, name string, out *fuse.EntryOut) fuse.Status {
-	return t.change(in.NodeId, name, func(dir *node) error {
-		return errno(t.node(in.Oldnodeid, func(n *node) error {
+// link gives a node another name.
+func (t *tree) link(r *request, in *wire.LinkIn, out *wire.EntryOut) error {
+	name := r.names[0]
+	return t.change(r.node, name, func(dir *node) error {
+		return t.node(in.Node, func(n *node) error {
 			if err := unix.Linkat(t.self, n.name(), dir.fd, name, unix.AT_SYMLINK_FOLLOW); err != nil {
 				return err
 			}
 			return t.look(dir, name, out)
-		}))
+		})
 	})
 }
 
-// errno returns a status as an error.
-func errno(s fuse.Status) error {
-	if s == fuse.OK {
-		return nil
-	}
-	return syscall.Errno(s)
+// unlink removes a name of anything but a directory.
+func (t *tree) unlink(r *request, _, _ *none) error {
+	return t.change(r.node, r.names[0], func(dir *node) error { return unix.Unlinkat(dir.fd, r.names[0], 0) })
 }
 
-// Unlink removes a name of anything but a directory, Rmdir a directory.
-func (t *tree) Unlink(_ <-chan struct{}, h *fuse.InHeader, name string) fuse.Status {
-	return t.change(h.NodeId, name, func(dir *node) error { return unix.Unlinkat(dir.fd, name, 0) })
+// rmdir removes a directory.
+func (t *tree) rmdir(r *request, _, _ *none) error {
+	return t.change(r.node, r.names[0], func(dir *node) error {
+		return unix.Unlinkat(dir.fd, r.names[0], unix.AT_REMOVEDIR)
+	})
 }
 
-// Rmdir is Unlink's counterpart.
-func (t *tree) Rmdir(_ <-chan struct{}, h *fuse.InHeader, name string) fuse.Status {
-	return t.change(h.NodeId, name, func(dir *node) error { return unix.Unlinkat(dir.fd, name, unix.AT_REMOVEDIR) })
-}
-
-// Rename moves a name, to another directory perhaps.
-func (t *tree) Rename(_ <-chan struct{}, in *fuse.RenameIn, from, to string) fuse.Status {
+// rename moves a name, to another directory perhaps.
+func (t *tree) rename(r *request, in *wire.Rename2In, _ *none) error {
 	const known = unix.RENAME_NOREPLACE | unix.RENAME_EXCHANGE
 	if in.Flags&^known != 0 {
-		return fuse.EINVAL
+		return syscall.EINVAL
 	}
-	return t.change(in.NodeId, from, func(dir *node) error {
-		return errno(t.change(in.Newdir, to, func(other *node) error {
+	from, to := r.names[0], r.names[1]
+	return t.change(r.node, from, func(dir *node) error {
+		return t.change(in.Dir, to, func(other *node) error {
 			return unix.Renameat2(dir.fd, from, other.fd, to, uint(in.Flags))
-		}))
+		})
 	})
 }
 
 // openFlags are those of open(2) that matter beyond the guest's kernel.
 const openFlags = unix.O_ACCMODE | unix.O_APPEND | unix.O_SYNC | unix.O_DSYNC
 
-// Create makes a regular file, which must not be there, and opens it.
-func (t *tree) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *fuse.CreateOut) fuse.Status {
-	return t.change(in.NodeId, name, func(dir *node) error {
+// create makes a regular file, which must not be there, and opens it.
+func (t *tree) create(r *request, in *wire.CreateIn, out *wire.CreateOut) error {
+	name := r.names[0]
+	return t.change(r.node, name, func(dir *node) error {
 		flags := int(in.Flags)&openFlags | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_CLOEXEC
 		fd, err := unix.Openat(dir.fd, name, flags, in.Mode&passedModes)
 		if err != nil {
@@ -218,34 +229,34 @@ func (t *tree) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *fu
 			unix.Close(fd)
 			return err
 		}
-		if err := t.adopt(path, &out.EntryOut); err != nil {
+		if err := t.adopt(path, &out.Entry); err != nil {
 			unix.Close(fd)
 			return err
 		}
-		out.Fh, err = t.hold(fd)
+		out.Open.File, err = t.hold(fd)
 		return err
 	})
 }
 
-// Open opens a regular file.
-func (t *tree) Open(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
+// openFile opens a regular file.
+func (t *tree) openFile(r *request, in *wire.OpenIn, out *wire.OpenOut) error {
 	flags := int(in.Flags) & openFlags
 	if t.readOnly && flags&unix.O_ACCMODE != unix.O_RDONLY {
-		return fuse.EROFS
+		return syscall.EROFS
 	}
-	return t.node(in.NodeId, func(n *node) (err error) {
+	return t.node(r.node, func(n *node) (err error) {
 		if n.kind == unix.S_IFDIR {
 			return syscall.EISDIR
 		}
-		out.Fh, err = t.openHeld(n, flags)
+		out.File, err = t.openHeld(n, flags)
 		return err
 	})
 }
 
-// OpenDir opens a directory.
-func (t *tree) OpenDir(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
-	return t.node(in.NodeId, func(n *node) (err error) {
-		out.Fh, err = t.openHeld(n, unix.O_RDONLY|unix.O_DIRECTORY)
+// openDir opens a directory.
+func (t *tree) openDir(r *request, _ *wire.OpenIn, out *wire.OpenOut) error {
+	return t.node(r.node, func(n *node) (err error) {
+		out.File, err = t.openHeld(n, unix.O_RDONLY|unix.O_DIRECTORY)
 		return err
 	})
 }
@@ -258,131 +269,130 @@ func (t *tree) openHeld(n *node, flags int) (number uint64, err error) {
 	return t.hold(fd)
 }
 
-// Release closes a file, ReleaseDir a directory.
-func (t *tree) Release(_ <-chan struct{}, in *fuse.ReleaseIn) { t.release(in.Fh) }
-
-// ReleaseDir is Release for directories.
-func (t *tree) ReleaseDir(in *fuse.ReleaseIn) { t.release(in.Fh) }
-
-// reading is a read to be done when the place for the data is known.
-type reading struct {
-	tree *tree
-	file *file
-	off  int64
-	size int
+// releaseFile closes a file or directory.
+func (t *tree) releaseFile(_ *request, in *wire.ReleaseIn, _ *none) error {
+	t.release(in.File)
+	return nil
 }
 
-// Read reads from an open file, right into the guest's memory.
-func (t *tree) Read(_ <-chan struct{}, in *fuse.ReadIn, _ []byte) (fuse.ReadResult, fuse.Status) {
-	f, err := t.take(in.Fh)
-	if err != nil {
-		return nil, fuse.ToStatus(err)
-	}
-	return &reading{t, f, int64(in.Offset), int(in.Size)}, fuse.OK
-}
-
-// Readv reads into pieces of memory.
-func (r *reading) Readv(to [][]byte) (int, fuse.Status) {
-	n, err := unix.Preadv(r.file.fd, to, r.off)
-	return max(n, 0), fuse.ToStatus(err)
-}
-
-// Bytes reads into a buffer.
-func (r *reading) Bytes(b []byte) ([]byte, fuse.Status) {
-	n, status := r.Readv([][]byte{b[:min(len(b), r.size)]})
-	return b[:n], status
-}
-
-// Size is the most that is read.
-func (r *reading) Size() int { return r.size }
-
-// Done ends the reading.
-func (r *reading) Done() { r.tree.leave(r.file) }
-
-// Write writes to an open file. One that was opened with O_APPEND grows.
-func (t *tree) Write(cancel <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, fuse.Status) {
-	return t.Writev(cancel, in, [][]byte{data})
-}
-
-// Writev writes pieces of memory, in order.
-func (t *tree) Writev(_ <-chan struct{}, in *fuse.WriteIn, data [][]byte) (written uint32, status fuse.Status) {
-	status = t.file(in.Fh, func(f *file) error {
-		n, err := unix.Pwritev(f.fd, data, int64(in.Offset))
-		written = uint32(max(n, 0))
+// read reads from an open file, right into the guest's memory.
+func (t *tree) read(r *request, in *wire.TransferIn, _ *none) error {
+	return t.file(in.File, func(f *file) error {
+		n, err := unix.Preadv(f.fd, r.answer.first(int(in.Size)), int64(in.Offset))
+		r.used = max(n, 0)
 		return err
 	})
-	return written, status
 }
 
-// Lseek finds data and holes.
-func (t *tree) Lseek(_ <-chan struct{}, in *fuse.LseekIn, out *fuse.LseekOut) fuse.Status {
-	if in.Whence != unix.SEEK_DATA && in.Whence != unix.SEEK_HOLE {
-		return fuse.EINVAL
+// write writes to an open file, right from the guest's memory. One that was opened
+// with O_APPEND grows.
+func (t *tree) write(r *request, in *wire.TransferIn, out *wire.WriteOut) error {
+	data := r.body.first(int(in.Size))
+	if data.size() < int(in.Size) {
+		return syscall.EINVAL
 	}
-	return t.file(in.Fh, func(f *file) error {
+	return t.file(in.File, func(f *file) error {
+		n, err := unix.Pwritev(f.fd, data, int64(in.Offset))
+		out.Size = uint32(max(n, 0))
+		return err
+	})
+}
+
+// lseek finds data and holes.
+func (t *tree) lseek(r *request, in *wire.LseekIn, out *wire.LseekOut) error {
+	if in.Whence != unix.SEEK_DATA && in.Whence != unix.SEEK_HOLE {
+		return syscall.EINVAL
+	}
+	return t.file(in.File, func(f *file) error {
 		off, err := unix.Seek(f.fd, int64(in.Offset), int(in.Whence))
 		out.Offset = uint64(max(off, 0))
 		return err
 	})
 }
 
-// Fsync makes what was written to a file durable.
-func (t *tree) Fsync(_ <-chan struct{}, in *fuse.FsyncIn) fuse.Status {
-	return t.file(in.Fh, func(f *file) error {
-		if in.FsyncFlags&1 != 0 { // FUSE_FSYNC_FDATASYNC
+// fsync makes what was written to a file durable.
+func (t *tree) fsync(r *request, in *wire.FsyncIn, _ *none) error {
+	return t.file(in.File, func(f *file) error {
+		if in.Flags&wire.FsyncData != 0 {
 			return unix.Fdatasync(f.fd)
 		}
 		return unix.Fsync(f.fd)
 	})
 }
 
-// FsyncDir makes everything durable that was written to the directory's file
+// fsyncDir makes everything durable that was written to the directory's file
 // system: the guest asks for that by way of its root.
-func (t *tree) FsyncDir(_ <-chan struct{}, in *fuse.FsyncIn) fuse.Status {
-	return t.file(in.Fh, func(f *file) error { return unix.Syncfs(f.fd) })
+func (t *tree) fsyncDir(r *request, in *wire.FsyncIn, _ *none) error {
+	return t.file(in.File, func(f *file) error { return unix.Syncfs(f.fd) })
 }
 
-// Fallocate reserves or frees space of an open file.
-func (t *tree) Fallocate(_ <-chan struct{}, in *fuse.FallocateIn) fuse.Status {
-	return t.file(in.Fh, func(f *file) error {
+// fallocate reserves or frees space of an open file.
+func (t *tree) fallocate(r *request, in *wire.FallocateIn, _ *none) error {
+	return t.file(in.File, func(f *file) error {
 		return unix.Fallocate(f.fd, in.Mode, int64(in.Offset), int64(in.Length))
 	})
 }
 
-// ReadDir lists an open directory from an offset on, which is 0 or one that the
+// readDir lists an open directory from an offset on, which is 0 or one that the
 // host gave for an entry. The entries "." and ".." are the guest's own matter.
-func (t *tree) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
-	return t.file(in.Fh, func(f *file) error {
+func (t *tree) readDir(r *request, in *wire.TransferIn, _ *none) error {
+	return t.file(in.File, func(f *file) error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if _, err := unix.Seek(f.fd, int64(in.Offset), unix.SEEK_SET); err != nil {
 			return err
 		}
-		b := make([]byte, 32<<10)
+		b, list := make([]byte, 32<<10), make([]byte, 0, r.answer.first(int(in.Size)).size())
+		defer func() { r.put(list) }()
 		for {
 			n, err := unix.Getdents(f.fd, b)
 			if n <= 0 || err != nil {
 				return err
 			}
 			for rest := b[:n]; len(rest) > 0; {
-				var e fuse.DirEntry
-				rest = rest[e.Parse(rest):]
-				if e.Name != "." && e.Name != ".." && !out.AddDirEntry(e) {
+				e, name, size := parseDirent(rest)
+				rest = rest[size:]
+				if name == "." || name == ".." {
+					continue
+				}
+				end := len(list) + direntSize(name)
+				if end > cap(list) {
 					return nil
 				}
+				list = append(append(list, wire.BytesOf(&e)...), name...)
+				clear(list[len(list):end])
+				list = list[:end]
 			}
 		}
 	})
 }
 
-// StatFs describes the file system.
-func (t *tree) StatFs(_ <-chan struct{}, h *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
-	return t.node(h.NodeId, func(n *node) error {
-		var st syscall.Statfs_t
-		if err := syscall.Fstatfs(n.fd, &st); err != nil {
+// direntSize is what an entry of a directory takes, with its name, which is padded.
+func direntSize(name string) int { return (wire.DirentSize + len(name) + 7) &^ 7 }
+
+// parseDirent returns the entry (struct linux_dirent64) with which b begins, its name
+// and its size. It is the kernel's, and not to be doubted.
+func parseDirent(b []byte) (e wire.Dirent, name string, size int) {
+	const typeAt, nameAt = 18, 19
+	e.Ino, e.Offset = binary.NativeEndian.Uint64(b), binary.NativeEndian.Uint64(b[8:])
+	e.Kind = uint32(b[typeAt])
+	size = int(binary.NativeEndian.Uint16(b[16:]))
+	text, _, _ := bytes.Cut(b[nameAt:size], []byte{0})
+	e.NameLen = uint32(len(text))
+	return e, string(text), size
+}
+
+// statfs describes the file system.
+func (t *tree) statfs(r *request, _ *none, out *wire.StatfsOut) error {
+	return t.node(r.node, func(n *node) error {
+		var st unix.Statfs_t
+		if err := unix.Fstatfs(n.fd, &st); err != nil {
 			return err
 		}
-		out.FromStatfsT(&st)
+		*out = wire.StatfsOut{
+			Blocks: st.Blocks, Free: st.Bfree, Available: st.Bavail, Files: st.Files, FreeFiles: st.Ffree,
+			BlockSize: uint32(st.Bsize), NameLen: uint32(st.Namelen), FragmentSize: uint32(st.Frsize),
+		}
 		return nil
 	})
 }

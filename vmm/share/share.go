@@ -1,6 +1,5 @@
 // Package share gives a guest a directory of the host. It answers the requests
-// of the FUSE protocol that virtio-fs carries (virtio 1.x, 5.11); go-fuse takes
-// them apart.
+// of the FUSE protocol that virtio-fs carries (virtio 1.x, 5.11).
 //
 // The guest is confined to the directory. It never names a path: a request
 // names an object that the guest has looked up before, and one name in it. Each
@@ -18,11 +17,8 @@ package share
 import (
 	"errors"
 	"fmt"
-	"io"
-	"log"
 	"os"
 
-	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
 )
 
@@ -34,8 +30,7 @@ var ErrShare = errors.New("directory cannot be shared")
 
 // Dir is a directory that a guest may use.
 type Dir struct {
-	tree   *tree
-	server *fuse.ProtocolServer
+	tree *tree
 }
 
 // Open opens the directory at path. What a guest creates in it belongs to the
@@ -51,26 +46,7 @@ func Open(path string, readOnly bool) (*Dir, error) {
 		unix.Close(root)
 		return nil, fmt.Errorf("%w: %w", ErrShare, err)
 	}
-	return &Dir{tree: t, server: fuse.NewProtocolServer(t, &fuse.MountOptions{
-		MaxWrite: MaxTransfer,
-		Name:     "ringo",
-		Logger:   log.New(io.Discard, "", 0), // it is the guest that could make it write
-	})}, nil
-}
-
-// Handle answers the request that stands in the pieces of in, and returns how
-// many bytes of out, from the start, the answer takes: none if the request has
-// no answer, or is not one. in and out are memory that the guest can change
-// meanwhile. Several requests may be handled at once.
-func (d *Dir) Handle(in, out [][]byte) (n int) {
-	// Whatever a guest can send, it must not end this process.
-	defer func() {
-		if recover() != nil {
-			n = 0
-		}
-	}()
-	n, _ = d.server.HandleRequest(in, out) // the status is of requests that cannot be answered
-	return n
+	return &Dir{t}, nil
 }
 
 // Reset forgets what the guest has looked up and opened, when another one takes

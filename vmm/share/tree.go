@@ -7,15 +7,13 @@ import (
 	"sync"
 	"syscall"
 
-	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
+	"ringo.dev/ringo/kernel/fuse/wire"
 )
 
 // tree is the objects of a directory that the guest knows. Its methods that
 // answer requests are in requests.go.
 type tree struct {
-	fuse.RawFileSystem // answers what we do not
-
 	readOnly bool
 	self     int // /proc/self/fd: by a name in it, a descriptor is opened anew
 	most     int // descriptors that the guest may have us hold
@@ -67,10 +65,10 @@ func newTree(root int, readOnly bool) (*tree, error) {
 		unix.Close(self)
 		return nil, fmt.Errorf("getrlimit: %w", err)
 	}
-	t := &tree{RawFileSystem: fuse.NewDefaultRawFileSystem(), readOnly: readOnly, self: self}
+	t := &tree{readOnly: readOnly, self: self}
 	t.most = max(atLeast, int(min(limit.Cur, 1<<20))-reserved)
 	t.clear()
-	r := &node{number: fuse.FUSE_ROOT_ID, fd: root, kind: unix.S_IFDIR}
+	r := &node{number: wire.RootID, fd: root, kind: unix.S_IFDIR}
 	st, err := r.stat()
 	if err != nil {
 		unix.Close(self)
@@ -83,7 +81,7 @@ func newTree(root int, readOnly bool) (*tree, error) {
 
 func (t *tree) clear() {
 	t.nodes, t.byObject, t.files = map[uint64]*node{}, map[object]*node{}, map[uint64]*file{}
-	t.last = fuse.FUSE_ROOT_ID
+	t.last = wire.RootID
 }
 
 // enter makes a node known. t.mu is held, or t not yet shared.
@@ -96,7 +94,7 @@ func (t *tree) enter(n *node) {
 func (t *tree) reset() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	root := t.nodes[fuse.FUSE_ROOT_ID]
+	root := t.nodes[wire.RootID]
 	for _, n := range t.nodes {
 		if n != root {
 			unix.Close(n.fd)
@@ -111,18 +109,18 @@ func (t *tree) reset() {
 
 func (t *tree) close() {
 	t.reset()
-	unix.Close(t.nodes[fuse.FUSE_ROOT_ID].fd)
+	unix.Close(t.nodes[wire.RootID].fd)
 	unix.Close(t.self)
 }
 
 // node calls f with the node of a number, and returns what has come of it. The
 // node's descriptor stays open meanwhile.
-func (t *tree) node(number uint64, f func(n *node) error) fuse.Status {
+func (t *tree) node(number uint64, f func(n *node) error) error {
 	t.mu.Lock()
 	n := t.nodes[number]
 	if n == nil {
 		t.mu.Unlock()
-		return fuse.Status(syscall.ESTALE)
+		return syscall.ESTALE
 	}
 	n.uses++
 	t.mu.Unlock()
@@ -132,16 +130,16 @@ func (t *tree) node(number uint64, f func(n *node) error) fuse.Status {
 		n.uses--
 		t.forget(n, 0)
 	}()
-	return fuse.ToStatus(f(n))
+	return f(n)
 }
 
 // directory is node for a directory and a name in it.
-func (t *tree) directory(number uint64, name string, f func(n *node) error) fuse.Status {
+func (t *tree) directory(number uint64, name string, f func(n *node) error) error {
 	switch {
 	case name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00"):
-		return fuse.EINVAL
+		return syscall.EINVAL
 	case len(name) > unix.NAME_MAX:
-		return fuse.Status(syscall.ENAMETOOLONG)
+		return syscall.ENAMETOOLONG
 	}
 	return t.node(number, func(n *node) error {
 		if n.kind != unix.S_IFDIR {
@@ -152,9 +150,9 @@ func (t *tree) directory(number uint64, name string, f func(n *node) error) fuse
 }
 
 // change is directory for a request that changes something there.
-func (t *tree) change(number uint64, name string, f func(n *node) error) fuse.Status {
+func (t *tree) change(number uint64, name string, f func(n *node) error) error {
 	if t.readOnly {
-		return fuse.EROFS
+		return syscall.EROFS
 	}
 	return t.directory(number, name, f)
 }
@@ -163,7 +161,7 @@ func (t *tree) change(number uint64, name string, f func(n *node) error) fuse.St
 // t.mu is held.
 func (t *tree) forget(n *node, lookups uint64) {
 	n.lookups -= min(lookups, n.lookups)
-	if n.lookups > 0 || n.uses > 0 || n.number == fuse.FUSE_ROOT_ID {
+	if n.lookups > 0 || n.uses > 0 || n.number == wire.RootID {
 		return
 	}
 	delete(t.nodes, n.number)
@@ -180,7 +178,7 @@ func (t *tree) room() error {
 }
 
 // look looks a name up in a directory and describes what it is.
-func (t *tree) look(dir *node, name string, out *fuse.EntryOut) error {
+func (t *tree) look(dir *node, name string, out *wire.EntryOut) error {
 	fd, err := unix.Openat(dir.fd, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -190,7 +188,7 @@ func (t *tree) look(dir *node, name string, out *fuse.EntryOut) error {
 
 // adopt makes a descriptor (O_PATH), which it takes, a node that was looked up
 // once more.
-func (t *tree) adopt(fd int, out *fuse.EntryOut) error {
+func (t *tree) adopt(fd int, out *wire.EntryOut) error {
 	n := &node{fd: fd}
 	st, err := n.stat()
 	if err != nil {
@@ -213,15 +211,14 @@ func (t *tree) adopt(fd int, out *fuse.EntryOut) error {
 		t.enter(n)
 	}
 	n.lookups++
-	out.NodeId = n.number
-	out.FromStat(st)
+	out.Node, out.Attr = n.number, attributes(&st)
 	return nil
 }
 
-// stat describes a node. It is Go's structure because go-fuse takes that.
-func (n *node) stat() (*syscall.Stat_t, error) {
-	var st syscall.Stat_t
-	return &st, syscall.Fstat(n.fd, &st) // of an O_PATH descriptor: of the object itself
+// stat describes a node.
+func (n *node) stat() (st unix.Stat_t, err error) {
+	err = unix.Fstat(n.fd, &st) // of an O_PATH descriptor: of the object itself
+	return st, err
 }
 
 // name is the node's name in tree.self.
@@ -270,13 +267,13 @@ func (t *tree) leave(f *file) {
 }
 
 // file calls do with the open file of a number, and returns what has come of it.
-func (t *tree) file(number uint64, do func(f *file) error) fuse.Status {
+func (t *tree) file(number uint64, do func(f *file) error) error {
 	f, err := t.take(number)
 	if err != nil {
-		return fuse.ToStatus(err)
+		return err
 	}
 	defer t.leave(f)
-	return fuse.ToStatus(do(f))
+	return do(f)
 }
 
 // release closes an open file, when no request uses it any more.
