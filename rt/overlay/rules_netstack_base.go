@@ -4,6 +4,31 @@ package overlay
 // counters, addresses and headers.
 var netstackBaseRules = []Rule{
 	{
+		File:    gvisor + "/buffer/view.go",
+		Match:   `(?m)^\tc := newChunk\(cap\)$`,
+		Replace: "\tif cap <= smallChunk {\n\t\treturn newSmallView()\n\t}\n$0",
+		Count:   1,
+		Why:     smallViewWhy,
+	}, {
+		File:    gvisor + "/buffer/view.go",
+		Match:   `(?m)^\tc := newChunk\(len\(data\)\)\n\tv := viewPool\.Get\(\)\.\(\*View\)\n\t\*v = View\{chunk: c\}$`,
+		Replace: "\tv := NewView(len(data))",
+		Count:   1,
+		Why:     smallViewWhy,
+	}, {
+		File:    gvisor + "/buffer/view.go",
+		Match:   `(?m)^\tv\.chunk\.DecRef\(\)\n\t\*v = View\{\}$`,
+		Replace: "\tif v.keep() {\n\t\treturn\n\t}\n$0",
+		Count:   1,
+		Why:     smallViewWhy,
+	}, {
+		// A deferred call, even one that is not made, makes a function long.
+		File:    gvisor + "/buffer/view.go",
+		Match:   `(?m)^\t\tdefer v\.chunk\.DecRef\(\)\n\t\tv\.chunk = v\.chunk\.Clone\(\)$`,
+		Replace: "\t\tshared := v.chunk\n\t\tv.chunk = shared.Clone()\n\t\tshared.DecRef()",
+		Count:   3,
+		Why:     "write into a buffer without a deferred call",
+	}, {
 		// A header is nearly always in the packet's first buffer, which
 		// nobody else has. It is looked at dozens of times.
 		File:  gvisor + "/buffer/buffer.go",
@@ -109,6 +134,7 @@ var netstackBaseRules = []Rule{
 }
 
 const (
+	smallViewWhy = "leave a small packet's memory with what describes it"
 	multicastWhy = "see without a call that an address is no multicast one"
 	clockWhy     = "read the monotonic clock, as every segment does many times, by one call"
 )

@@ -4,6 +4,78 @@ package overlay
 // sockets of datagrams.
 var netstackDatagramRules = []Rule{
 	{
+		File:    gvisor + "/tcpip/transport/internal/network/endpoint.go",
+		Match:   deferredRUnlock,
+		Replace: plainRUnlock,
+		Count:   3,
+		Why:     noDeferWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/internal/network/endpoint.go",
+		Match:   `(?m)^\tsendBufferSizeInUseMu sync\.RWMutex `,
+		Replace: "\tsendBufferSizeInUseMu momentMutex ",
+		Count:   1,
+		Why:     locksWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/internal/network/endpoint.go",
+		Match:   `(?ms)^(func \(c \*WriteContext\) TryNewPacketBufferFromPayloader\(.*?\{\n).*?^\}$`,
+		Replace: "${1}\tc.e.sendBufferSizeInUseMu.Lock()\n\tpkt, err := c.packetFromPayloaderLocked(reserveHdrBytes, payloader)\n\tc.e.sendBufferSizeInUseMu.Unlock()\n\treturn pkt, err\n}",
+		Count:   1,
+		Why:     noDeferWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/internal/network/endpoint.go",
+		Match:   `(?ms)^(func \(e \*Endpoint\) AcquireContextForWrite\(opts tcpip\.WriteOptions\) (\(WriteContext, tcpip\.Error\) \{\n))\te\.mu\.RLock\(\)\n\tdefer e\.mu\.RUnlock\(\)\n`,
+		Replace: "${1}\te.mu.RLock()\n\tctx, err := e.contextForWriteRLocked(&opts)\n\te.mu.RUnlock()\n\treturn ctx, err\n}\n\nfunc (e *Endpoint) contextForWriteRLocked(opts *tcpip.WriteOptions) $2",
+		Count:   1,
+		Why:     noDeferWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/udp/endpoint.go",
+		Match:   `(?ms)^(func \(e \*endpoint\) prepareForWrite\(p tcpip\.Payloader, opts tcpip\.WriteOptions\) (\(udpPacketInfo, tcpip\.Error\) \{\n))\te\.mu\.RLock\(\)\n\tdefer e\.mu\.RUnlock\(\)\n`,
+		Replace: "${1}\te.mu.RLock()\n\tinfo, err := e.prepareForWriteRLocked(p, &opts)\n\te.mu.RUnlock()\n\treturn info, err\n}\n\nfunc (e *endpoint) prepareForWriteRLocked(p tcpip.Payloader, opts *tcpip.WriteOptions) $2",
+		Count:   1,
+		Why:     noDeferWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/udp/endpoint.go",
+		Match:   `\be\.net\.AcquireContextForWrite\(opts\)`,
+		Replace: "e.net.AcquireContextForWrite(*opts)",
+		Count:   1,
+		Why:     noDeferWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/udp/endpoint.go",
+		Match:   `(?m)^\tdst, connected := e\.net\.GetRemoteAddress\(\)$`,
+		Replace: "\tvar dst tcpip.FullAddress\n\tconnected := false\n\tif opts.To == nil {\n\t\tdst, connected = e.net.GetRemoteAddress()\n\t}",
+		Count:   1,
+		Why:     "not ask for a peer that does not matter",
+	}, {
+		File:    gvisor + "/tcpip/transport/udp/endpoint.go",
+		Match:   `(?m)^\tdefer udpInfo\.ctx\.Release\(\)\n`,
+		Replace: "",
+		Count:   1,
+		Why:     noDeferWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/udp/endpoint.go",
+		Match:   `(?m)^(\tpkt, err := udpInfo\.ctx\.TryNewPacketBufferFromPayloader\(.*\n\tif err != nil \{\n)(\t\treturn 0, err\n\t\}\n)\tdefer pkt\.DecRef\(\)\n`,
+		Replace: "${1}\t\tudpInfo.ctx.Release()\n$2",
+		Count:   1,
+		Why:     noDeferWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/udp/endpoint.go",
+		Match:   `(?m)^\tif err := (udpInfo\.ctx\.WritePacket\(.*\)); err != nil \{$`,
+		Replace: "\terr = $1\n\tpkt.DecRef()\n\tudpInfo.ctx.Release()\n\tif err != nil {",
+		Count:   1,
+		Why:     noDeferWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/udp/endpoint.go",
+		Match:   `(?m)^\tdefer p\.pkt\.DecRef\(\)\n`,
+		Replace: "",
+		Count:   1,
+		Why:     noDeferWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/udp/endpoint.go",
+		Match:   `(?m)^\tn, err := p\.pkt\.Data\(\)\.ReadTo\(dst, .*\)$`,
+		Replace: "$0\n\tp.pkt.DecRef()",
+		Count:   1,
+		Why:     noDeferWhy,
+	}, {
 		File:    gvisor + "/tcpip/transport/udp/endpoint.go",
 		Match:   `\bnetHdr := pkt\.Network\(\)`,
 		Replace: "netHdr := networkHeaderOf(pkt)",
@@ -53,12 +125,6 @@ var netstackDatagramRules = []Rule{
 		Replace: "\tpk := $1\t})\n\tpk.Charge(e, pktSize)\n\treturn pk\n}\n\n// PacketReleased is called when a packet was sent.\nfunc (e *Endpoint) PacketReleased(pktSize int64) {\n$2}",
 		Count:   1,
 		Why:     chargeWhy,
-	}, {
-		File:    gvisor + "/tcpip/transport/internal/network/endpoint.go",
-		Match:   `\b_, err := data\.WriteFromReader\(payloader, int64\(payloader\.Len\(\)\)\)`,
-		Replace: "err := data.ReadAfter(reserveHdrBytes, payloader, payloader.Len())",
-		Count:   1,
-		Why:     headroomWhy,
 	}, {
 		File:    gvisor + "/tcpip/transport/internal/network/endpoint.go",
 		Match:   `\bif nic, err := c\.e\.stack\.GetNICByID\(`,

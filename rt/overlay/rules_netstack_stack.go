@@ -11,6 +11,121 @@ var netstackStackRules = []Rule{
 		Count:   1,
 		Why:     "let the memory for an interface's neighbours grow with them",
 	}, {
+		File:    gvisor + "/tcpip/stack/packet_buffer.go",
+		Match:   `(?m)^var pkPool = sync\.Pool\{\n\tNew: func\(\) any \{$`,
+		Replace: "var pkPool = sync.Kept[PacketBuffer]{\n\tNew: func() *PacketBuffer {",
+		Count:   1,
+		Why:     keptWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/packet_buffer.go",
+		Match:   `\bpkPool\.Get\(\)\.\(\*PacketBuffer\)`,
+		Replace: "pkPool.Get()",
+		Count:   3,
+		Why:     keptWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/route.go",
+		Match:   deferredRUnlock,
+		Replace: plainRUnlock,
+		Count:   5,
+		Why:     noDeferWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/addressable_endpoint_state.go",
+		Match:   deferredRUnlock,
+		Replace: plainRUnlock,
+		Count:   4,
+		Why:     noDeferWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/route.go",
+		Match:   `(?m)^\tdefer r\.mu\.RUnlock\(\)\n\tr\.acquireLocked\(\)$`,
+		Replace: "\tr.acquireLocked()\n\tr.mu.RUnlock()",
+		Count:   1,
+		Why:     noDeferWhy,
+	}, {
+		// It changes nothing of the route.
+		File:    gvisor + "/tcpip/stack/route.go",
+		Match:   `(?ms)^(func \(r \*Route\) Release\(\) \{\n)\tr\.mu\.Lock\(\)\n\tdefer r\.mu\.Unlock\(\)\n(.*?)^\}$`,
+		Replace: "${1}\tr.mu.RLock()\n$2\tr.mu.RUnlock()\n}",
+		Count:   1,
+		Why:     noDeferWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/neighbor_entry.go",
+		Match:   `(?m)^\tdefer e\.mu\.RUnlock\(\)\n\tswitch e\.mu\.neigh\.State \{$`,
+		Replace: "\tneigh := e.mu.neigh\n\te.mu.RUnlock()\n\tswitch neigh.State {",
+		Count:   1,
+		Why:     noDeferWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/neighbor_entry.go",
+		Match:   `(?m)^\t\treturn e\.mu\.neigh\.LinkAddr, true$`,
+		Replace: "\t\treturn neigh.LinkAddr, true",
+		Count:   1,
+		Why:     noDeferWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/transport_demuxer.go",
+		Match:   `(?m)^\tqueuedProtocols map\[protocolIDs\]queuedTransportProtocol$`,
+		Replace: "$0\n\n\tmemory endpointMemory",
+		Count:   1,
+		Why:     memoryWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/packet_buffer.go",
+		Match:   `(?m)^\tonRelease func\(\) .*$`,
+		Replace: "$0\n\n\t// soughtIn is one more than the version of the endpoints in which this packet's one is\n\t// looked for.\n\tsoughtIn uint64",
+		Count:   1,
+		Why:     memoryWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/transport_demuxer.go",
+		Match:   `(?m)^(\t\t\td\.unregisterEndpoint\(netProtos\[:i\], .*\n\t\t\treturn err\n\t\t\}\n\t\}\n)$`,
+		Replace: "$1\n\td.memory.changed()",
+		Count:   1,
+		Why:     memoryWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/transport_demuxer.go",
+		Match:   `(?m)^\t\t\teps\.unregisterEndpoint\(id, ep, flags, bindToDevice\)$`,
+		Replace: "$0\n\t\t\td.memory.forget(&id)",
+		Count:   1,
+		Why:     memoryWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/transport_demuxer.go",
+		Match:   `(?m)^(\t\treturn true\n\t\}\n\n)(\teps\.mu\.RLock\(\)\n\tep := eps\.findEndpointLocked\(id\))$`,
+		Replace: "$1\tif d.memory.deliver(protocol, pkt, &id) {\n\t\treturn true\n\t}\n$2",
+		Count:   1,
+		Why:     memoryWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/transport_demuxer.go",
+		Match:   `(?m)^(\tif )(queuedProtocol, mustQueue := mpep\.demux\.queuedProtocols\[protocolIDs\{mpep\.netProto, mpep\.transProto\}\]); mustQueue \{$`,
+		Replace: "\t$2\n\tmpep.demux.memory.remember(mpep.netProto, mpep.transProto, pkt, &id, transEP, queuedProtocol)\n${1}mustQueue {",
+		Count:   1,
+		Why:     memoryWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/stack.go",
+		Match:   `(?m)^\tnetworkProtocols   map\[.*$`,
+		Replace: "$0\n\tpackets            packetProtocols",
+		Count:   1,
+		Why:     packetProtocolsWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/stack.go",
+		Match:   `(?m)^\ts\.demux = newTransportDemuxer\(s\)$`,
+		Replace: "$0\n\ts.packets.set(s)",
+		Count:   1,
+		Why:     packetProtocolsWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/stack.go",
+		Match:   `(?m)^(\t// Parse the transport header if present\.\n\tstate, ok := )s\.transportProtocols\[protocol\]$`,
+		Replace: "${1}s.packetTransport(protocol)",
+		Count:   1,
+		Why:     packetProtocolsWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/nic.go",
+		Match:   `(?m)^\tstate, ok := n\.stack\.transportProtocols\[protocol\]$`,
+		Replace: "\tstate, ok := n.stack.packetTransport(protocol)",
+		Count:   1,
+		Why:     packetProtocolsWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/nic.go",
+		Match:   `(?m)^\tnetProto, ok := n\.stack\.networkProtocols\[pkt\.NetworkProtocolNumber\]$`,
+		Replace: "\tnetProto, ok := n.stack.packetNetwork(pkt.NetworkProtocolNumber)",
+		Count:   1,
+		Why:     packetProtocolsWhy,
+	}, {
 		// A copy of the statistics is 1.3 KB on the stack of most functions of
 		// the path of a packet, which makes goroutines' stacks grow to 16 KB.
 		File:    gvisor + "/tcpip/stack/stack.go",
@@ -261,11 +376,14 @@ var netstackStackRules = []Rule{
 }
 
 const (
-	missedWhy        = "look for a peer's address among an interface's once"
-	ipEndpointsWhy   = "find an interface's IP endpoints without a map"
-	routeValidityWhy = "find out once whether a route is valid"
-	rawWhy           = "not look for raw sockets where there are none"
-	kindsWhy         = "look only for endpoints of kinds that there are"
+	keptWhy            = "take a packet from where they are kept without a call"
+	memoryWhy          = "remember to which endpoints the packets of a flow go"
+	packetProtocolsWhy = "find the protocols of packets without maps"
+	missedWhy          = "look for a peer's address among an interface's once"
+	ipEndpointsWhy     = "find an interface's IP endpoints without a map"
+	routeValidityWhy   = "find out once whether a route is valid"
+	rawWhy             = "not look for raw sockets where there are none"
+	kindsWhy           = "look only for endpoints of kinds that there are"
 )
 
 // withoutCallback is a case of resolvedFields of its own.

@@ -1,0 +1,31 @@
+//go:build ringo
+
+package network
+
+import (
+	"gvisor.dev/gvisor/pkg/buffer"
+	"gvisor.dev/gvisor/pkg/sync"
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+)
+
+// momentMutex stands for a RWMutex that is never held for longer than a sum takes: those
+// who only read need not do so at the same time, and a Mutex takes fewer instructions.
+type momentMutex struct{ sync.Mutex }
+
+func (m *momentMutex) RLock()   { m.Lock() }
+func (m *momentMutex) RUnlock() { m.Unlock() }
+
+// packetFromPayloaderLocked is TryNewPacketBufferFromPayloader. c.e.sendBufferSizeInUseMu
+// is held.
+func (c *WriteContext) packetFromPayloaderLocked(reserveHdrBytes int, payloader tcpip.Payloader) (*stack.PacketBuffer, tcpip.Error) {
+	if !c.e.hasSendSpaceRLocked() {
+		return nil, &tcpip.ErrWouldBlock{}
+	}
+	var data buffer.Buffer
+	if err := data.ReadAfter(reserveHdrBytes, payloader, payloader.Len()); err != nil {
+		data.Release()
+		return nil, &tcpip.ErrBadBuffer{}
+	}
+	return c.newPacketBufferLocked(reserveHdrBytes, data, c.e.ops.GetMark()), nil
+}
