@@ -39,12 +39,11 @@ func ringoClockInit() {
 // ringoNanotime is the monotonic clock.
 func ringoNanotime() int64
 
-// ringoClockSync keeps the clocks to the machine's. Once a second it measures
-// by how much the monotonic clock is off and sets its speed so that the error
+// ringoClockSync keeps the clocks to the machine's. It is called now and then, with the
+// monotonic clock's time. Once a second it measures by how much the monotonic clock is off and sets its speed so that the error
 // is gone a second later: the clock never jumps. The real clock is set.
-func ringoClockSync() {
+func ringoClockSync(now int64) {
 	const interval = 1_000_000_000
-	now := ringoNanotime()
 	if now-ringoTimeSynced < interval {
 		return
 	}

@@ -288,7 +288,7 @@ TEXT runtime·ringoThreadStart(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 TEXT runtime·ringoIdleStart(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 	KERNELG
 	XORL	BP, BP
-	MOVQ	$runtime·ringoIdle<ABIInternal>(SB), CX
+	MOVQ	$runtime·ringoIdleEnter<ABIInternal>(SB), CX
 	CALL	CX
 	INT	$3
 

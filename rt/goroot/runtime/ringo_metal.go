@@ -124,7 +124,7 @@ func ringoMetalStart(loader, info uintptr) (boot *ringoabi.Boot, sp uintptr) {
 	// The program's generator is keyed with the seed; what is read from here on
 	// must not tell it.
 	ringoRandomMix(boot.Seed[:])
-	ringoMetalRun()
+	ringoMetalRun(ringoNanotime())
 	return boot, ringoStartStack(uintptr(boot.StackHigh))
 }
 
@@ -234,4 +234,4 @@ func ringoMetalWait(deadline int64) {
 }
 
 // ringoMetalRun is ringoPlatRun.
-func ringoMetalRun() { ringoTimerTick(ringoMetalCPUOf(ringoThisCPU())) }
+func ringoMetalRun(now int64) { ringoTimerTick(ringoMetalCPUOf(ringoThisCPU()), now) }

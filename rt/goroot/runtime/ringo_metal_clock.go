@@ -145,15 +145,15 @@ const ringoMSRDeadline = 0x6e0
 func ringoTimerFired(c *ringoMetalCPU) {
 	c.armed = -1
 	if c.resting == 0 {
-		ringoTimerTick(c)
+		ringoTimerTick(c, ringoNanotime())
 		ringoMetalConsoleDrain()
 	}
 }
 
 // ringoTimerTick sees to it that the timer interrupts the CPU, which runs threads
-// now, after a tick at the latest.
-func ringoTimerTick(c *ringoMetalCPU) {
-	if ringoTimerBy(c, ringoNanotime()+ringoTick) {
+// at the time now, after a tick at the latest.
+func ringoTimerTick(c *ringoMetalCPU, now int64) {
+	if ringoTimerBy(c, now+ringoTick) {
 		c.ticks++
 		ringoGrowTLB(c.ticks)
 	}

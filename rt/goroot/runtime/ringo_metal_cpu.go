@@ -172,7 +172,7 @@ func ringoMetalCPUStart() {
 	ringoMetalVectorInit(ringoStarting.n)
 	ringoAPICInit()
 	ringoAPICWrite(ringoAPICTimer, ringoMetalTime.mode)
-	ringoMetalRun()
+	ringoMetalRun(ringoNanotime())
 	atomic.Store(&ringoMetalCPUAt(ringoStarting.n).started, 1)
 }
 

@@ -92,10 +92,10 @@ func ringoPlatLook() {
 }
 
 // ringoPlatRun says that this CPU, which was idle, is about to run a thread: from
-// now on it has to be interrupted by ticks.
-func ringoPlatRun() {
+// the time now on it has to be interrupted by ticks.
+func ringoPlatRun(now int64) {
 	if ringoMetal != 0 {
-		ringoMetalRun()
+		ringoMetalRun(now)
 	}
 }
 

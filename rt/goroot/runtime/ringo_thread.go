@@ -325,19 +325,26 @@ func ringoNext() *ringoThread {
 func ringoResched(t *ringoThread) {
 	c := ringoMe()
 	next := ringoNext()
-	if next == nil {
-		next = c.idle
-	}
 	if next == t {
 		t.state = ringoRunning
 		return
 	}
-	ringoSwitchTo(c, t, next)
+	now := ringoNanotime()
+	if next == nil {
+		if ringoSched.ncpu == 1 && t.state != ringoDead {
+			// Mostly t is the next to run, too: no need to leave its stack, which no
+			// other CPU could take meanwhile.
+			ringoIdle(c, t, now)
+			return
+		}
+		next = c.idle
+	}
+	ringoSwitchTo(c, t, next, now)
 }
 
-// ringoSwitchTo continues with next in place of t.
-func ringoSwitchTo(c *ringoCPU, t, next *ringoThread) {
-	ringoCharge(c)
+// ringoSwitchTo continues at the time now with next in place of t.
+func ringoSwitchTo(c *ringoCPU, t, next *ringoThread, now int64) {
+	ringoCharge(c, now)
 	c.thread = next
 	c.kstack = next.kstack
 	next.state = ringoRunning
@@ -345,9 +352,8 @@ func ringoSwitchTo(c *ringoCPU, t, next *ringoThread) {
 	ringoSwitch(&t.sp, next.sp)
 }
 
-// ringoCharge adds the time since the last charge to the running thread's.
-func ringoCharge(c *ringoCPU) {
-	now := ringoNanotime()
+// ringoCharge adds the time from the last charge to now to the running thread's.
+func ringoCharge(c *ringoCPU, now int64) {
 	d := now - c.since
 	c.since = now
 	if c.thread == c.idle {
@@ -405,32 +411,47 @@ func ringoYield(t *ringoThread) {
 //go:nowritebarrierrec
 func ringoCPUEnter() {
 	ringoSched.lock.lock()
-	ringoIdle()
+	ringoIdleEnter()
 }
 
-// ringoIdle is what a CPU does when no thread is ready. It holds the scheduler's
-// lock when it begins, as whatever is switched to, and never returns.
+// ringoIdleEnter is what a CPU's idle thread runs. It holds the scheduler's lock when it
+// begins, as whatever is switched to, and never returns.
 //
 //go:nowritebarrierrec
-func ringoIdle() {
-	c := ringoMe()
+func ringoIdleEnter() {
+	for c := ringoMe(); ; {
+		ringoIdle(c, c.idle, ringoNanotime())
+	}
+}
+
+// ringoIdle is what a CPU does from the time now on, when no thread is ready, on the
+// kernel stack of t: its idle thread, or the thread that was the last to run. It returns
+// when t runs. The scheduler's lock is held.
+func ringoIdle(c *ringoCPU, t *ringoThread, now int64) {
+	ringoCharge(c, now)
+	c.thread = c.idle
 	spun := false
 	for {
 		ringoPlatLook()
-		now := ringoNanotime()
 		c.rested = now
 		ringoHousekeep(now)
 		if next := ringoNext(); next != nil {
-			spun = false
-			ringoPlatRun()
-			ringoSwitchTo(c, c.idle, next)
-			continue // holding the lock, as switched to
+			ringoPlatRun(now)
+			if next != t {
+				ringoSwitchTo(c, t, next, now)
+				return // as switched to
+			}
+			ringoCharge(c, now)
+			c.thread = t
+			t.state = ringoRunning
+			return
 		}
 		if spin := ringoPlatSpinTime(); spin != 0 && !spun && !ringoBellsDue() {
 			ringoSched.lock.unlock()
 			ringoSpinForWork(now + spin)
 			spun = true
 			ringoSched.lock.lock()
+			now = ringoNanotime()
 			continue
 		}
 		deadline := ringoNextTimer()
@@ -440,7 +461,8 @@ func ringoIdle() {
 		spun = false
 		ringoSched.lock.lock()
 		ringoSched.idle &^= 1 << c.id
-		ringoClockSync()
+		now = ringoNanotime()
+		ringoClockSync(now)
 	}
 }
 
@@ -485,7 +507,7 @@ func ringoUpcallEnter(f *ringoFrame) {
 	c := ringoMe()
 	t := c.thread
 	ringoSched.lock.lock()
-	ringoCharge(c)
+	ringoCharge(c, ringoNanotime())
 	ringoHousekeep(c.since)
 	ringoProfTick(t)
 	ringoWakeSysmon(c)
