@@ -126,10 +126,12 @@ func OthersReady() bool
 
 // WaitIndex parks the goroutine until the 16-bit word at idx (a used ring's
 // index, written by a device) differs from seen. slot, 0…15, belongs to one
-// goroutine.
+// goroutine. event, if it is not nil, is the word by which the device is told to
+// interrupt: it is set to at before somebody goes to sleep who would have to be
+// woken, and not while devices are looked at anyway.
 //
 //go:linkname WaitIndex runtime.ringoWaitIndex
-func WaitIndex(slot int, idx *uint16, seen uint16)
+func WaitIndex(slot int, idx *uint16, seen uint16, event *uint16, at uint16)
 
 // ConsoleWrite writes p to the console. It does not block on a slow reader
 // before the console's ring is full.

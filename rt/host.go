@@ -118,7 +118,10 @@ func OthersReady() bool { return true }
 // WaitIndex reads a word that is otherwise accessed as half of an atomic one.
 //
 //go:norace
-func WaitIndex(slot int, idx *uint16, seen uint16) {
+func WaitIndex(slot int, idx *uint16, seen uint16, event *uint16, at uint16) {
+	if event != nil {
+		*event = at
+	}
 	for *(*uint16)(unsafe.Pointer(idx)) == seen {
 		runtime.Gosched()
 	}

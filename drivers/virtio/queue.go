@@ -313,14 +313,11 @@ func (q *queue) wait(seen, n uint16) {
 	if q.usedIndex() != seen {
 		return
 	}
+	event, at := q.avail, uint16(0) // flags: interrupts wanted
 	if q.eventIdx {
-		spec.Store16(unsafe.Add(q.avail, spec.UsedEvent(int(q.size))), seen+n-1)
-	} else {
-		spec.Store16(q.avail, 0)
+		event, at = unsafe.Add(q.avail, spec.UsedEvent(int(q.size))), seen+n-1
 	}
-	if q.usedIndex() == seen {
-		WaitIndex((*uint16)(unsafe.Add(q.used, 2)), seen)
-	}
+	waitIndex((*uint16)(unsafe.Add(q.used, 2)), seen, (*uint16)(event), at)
 	q.muffle(seen)
 }
 

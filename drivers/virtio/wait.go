@@ -13,9 +13,12 @@ const allSlots = 1<<16 - 1
 
 var busySlots atomic.Uint32
 
-// WaitIndex is rt.WaitIndex with a slot for as long as that takes. With more
-// than 16 goroutines waiting for devices, the rest poll.
-func WaitIndex(idx *uint16, seen uint16) {
+// WaitIndex is rt.WaitIndex, for a device that is not told when to interrupt, with a
+// slot for as long as that takes. With more than 16 goroutines waiting for devices, the
+// rest poll.
+func WaitIndex(idx *uint16, seen uint16) { waitIndex(idx, seen, nil, 0) }
+
+func waitIndex(idx *uint16, seen uint16, event *uint16, at uint16) {
 	for {
 		busy := busySlots.Load()
 		if busy == allSlots {
@@ -24,7 +27,7 @@ func WaitIndex(idx *uint16, seen uint16) {
 		}
 		slot := bits.TrailingZeros32(^busy)
 		if busySlots.CompareAndSwap(busy, busy|1<<slot) {
-			rt.WaitIndex(slot, idx, seen)
+			rt.WaitIndex(slot, idx, seen, event, at)
 			busySlots.And(^uint32(1 << slot))
 			return
 		}

@@ -18,7 +18,9 @@ import (
 type ringoSlot struct {
 	state uint32 // ringoSlot*
 	seen  uint16
+	at    uint16
 	idx   *uint16
+	event *uint16 // see arm; nil: none
 	gp    guintptr
 }
 
@@ -37,6 +39,13 @@ var ringoSlotsUsed uint32
 // moved reports whether the goroutine in the slot has something to do.
 func (s *ringoSlot) moved() bool {
 	return atomic.Load(&s.state) == ringoSlotArmed && *(*uint16)(unsafe.Pointer(s.idx)) != s.seen
+}
+
+// arm tells the device to interrupt when it moves its index.
+func (s *ringoSlot) arm() {
+	if s.event != nil {
+		*(*uint16)(unsafe.Pointer(s.event)) = s.at
+	}
 }
 
 // ringoDeviceReady reports whether netpoll would find a goroutine to wake.
@@ -60,22 +69,35 @@ func ringoOthersReady() bool {
 // ringoWaitIndex is rt.WaitIndex.
 //
 //go:linkname ringoWaitIndex
-func ringoWaitIndex(slot int, idx *uint16, seen uint16) {
+func ringoWaitIndex(slot int, idx *uint16, seen uint16, event *uint16, at uint16) {
 	netpollGenericInit()
 	s := &ringoSlots[slot]
 	for n := atomic.Load(&ringoSlotsUsed); n <= uint32(slot); n = atomic.Load(&ringoSlotsUsed) {
 		atomic.Cas(&ringoSlotsUsed, n, uint32(slot)+1)
 	}
-	s.idx = idx
-	s.seen = seen
+	s.idx, s.seen = idx, seen
+	s.event, s.at = event, at
 	netpollAdjustWaiters(1)
 	gopark(ringoSlotCommit, unsafe.Pointer(s), waitReasonIOWait, traceBlockNet, 2)
 }
 
+// ringoSlotCommit makes a slot one that is looked at. Its device has to interrupt only
+// if the poller sleeps, which otherwise sees to that itself (ringoPollSleep). Both first
+// say what they do, the one that the slot is armed and the other that it sleeps, and
+// then look at what the other has said, so that at least one of them sees it.
 func ringoSlotCommit(gp *g, slot unsafe.Pointer) bool {
 	s := (*ringoSlot)(slot)
 	s.gp.set(gp)
+	idx, seen := s.idx, s.seen
+	told := ringoPollerSleeps()
+	if told {
+		s.arm()
+	}
 	atomic.Store(&s.state, ringoSlotArmed)
+	// From here on the slot may be somebody else's.
+	if ringoPollerSleeps() && (!told || *(*uint16)(unsafe.Pointer(idx)) != seen) {
+		netpollBreak()
+	}
 	return true
 }
 
@@ -155,14 +177,27 @@ func netpoll(delay int64) (gList, int32) {
 	return list, delta
 }
 
+// ringoPollerSleeps reports whether the poller sleeps, or is about to.
+func ringoPollerSleeps() bool { return atomic.Loadp(unsafe.Pointer(&ringoSched.poller)) != nil }
+
 // ringoPollSleep blocks the thread until a device has something, the deadline,
 // or ringoPollEnd. Only one thread polls: the runtime sees to that.
 func ringoPollSleep(t *ringoThread, deadline int64) int64 {
+	if ringoPollAwake(deadline) {
+		return 0
+	}
 	ringoSched.lock.lock()
 	r := int64(0)
 	// A device's interrupt that finds no poller to wake is one of a ring that is looked
 	// at after this, a locked instruction.
 	atomic.StorepNoWB(unsafe.Pointer(&ringoSched.poller), unsafe.Pointer(t))
+	for i := range ringoSlots[:atomic.Load(&ringoSlotsUsed)] {
+		if s := &ringoSlots[i]; atomic.Load(&s.state) == ringoSlotArmed {
+			s.arm()
+		}
+	}
+	// What the devices are told must be seen by them before their rings are looked at.
+	atomic.Or(&ringoSlotsUsed, 0)
 	if !ringoSched.broken && !ringoDeviceReady() {
 		r = ringoBlock(t, ringoInPoll, deadline)
 	}

@@ -109,6 +109,16 @@ func ringoPlatSpinTime() int64 {
 	return hypercall
 }
 
+// ringoPlatPollTime returns how long, in ns, the poller should look at the devices
+// before it sleeps; 0 if that does not pay.
+func ringoPlatPollTime() int64 {
+	if ringoMetal == 0 || !ringoMetalTime.emulated {
+		return 0
+	}
+	const emulated = 60_000
+	return emulated
+}
+
 // ringoPlatWake ends ringoPlatWait on CPU n, now or when it is next called.
 func ringoPlatWake(n uint32) {
 	if ringoMetal != 0 {
