@@ -14,6 +14,7 @@ import (
 	"gvisor.dev/gvisor/pkg/waiter"
 
 	"ringo.dev/ringo/kernel"
+	"ringo.dev/ringo/rt"
 )
 
 // MaxBacklog bounds a listener's backlog (listen(2), /proc/sys/net/core/somaxconn).
@@ -221,7 +222,8 @@ func (s *socket) Bind(b []byte) kernel.Errno {
 	return errnoOf(terr)
 }
 
-// Listen implements kernel.Socket.
+// Listen implements kernel.Socket. From now on somebody may come: so the neighbours are
+// to hear at once where this address is, which may still wait in the card's queue.
 func (s *socket) Listen(backlog int) kernel.Errno {
 	if backlog < 0 || backlog > MaxBacklog {
 		backlog = MaxBacklog
@@ -229,6 +231,7 @@ func (s *socket) Listen(backlog int) kernel.Errno {
 	terr := s.ep.Listen(max(backlog, 1))
 	if addr, err := s.ep.GetLocalAddress(); terr == nil && err == nil {
 		s.net.wantCard(addr)
+		rt.Ring()
 	}
 	return errnoOf(terr)
 }

@@ -111,6 +111,11 @@ func StoreSoon(addr uintptr, v uint32)
 //go:linkname StoreSoon16 runtime.ringoStoreSoon16
 func StoreSoon16(addr uintptr, v uint16)
 
+// Ring rings the doorbells that StoreSoon put off, for what others wait for.
+//
+//go:linkname Ring runtime.ringoRing
+func Ring()
+
 // ServeDevices has the machine carry out, on this CPU, what stands in the queues of
 // its devices without their doorbells having been rung, as far as that does not take
 // long. It reports false if the machine does no such thing.

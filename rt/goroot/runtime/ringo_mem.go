@@ -14,6 +14,7 @@ import (
 // (image, stack, its pages) lies outside.
 var ringoMem struct {
 	lock  ringoSpin
+	spare uintptr // where the next small mapping is cut off, see ringoCut
 	table region.Table
 }
 
@@ -28,6 +29,10 @@ const (
 	ringoProtFile   = 16
 	ringoProtBeyond = 32
 )
+
+// ringoProtSpare is the protection of memory that the machine has mapped already and
+// nobody has yet.
+const ringoProtSpare = 64
 
 func ringoPageUp(n uintptr) uintptr {
 	return (n + ringoabi.PageSize - 1) &^ (ringoabi.PageSize - 1)
@@ -90,7 +95,7 @@ func ringoMapRange(addr, n uintptr, prot int, flags uintptr) int64 {
 	}
 	n = ringoPageUp(n)
 	ringoMem.lock.lock()
-	at := uintptr(0)
+	at, mapped := uintptr(0), false
 	r := int64(-ringoENOMEM)
 	switch {
 	case flags&fixedNoReplace != 0:
@@ -107,12 +112,16 @@ func ringoMapRange(addr, n uintptr, prot int, flags uintptr) int64 {
 	case addr != 0 && t.Free(ringoPageUp(addr), n):
 		at = ringoPageUp(addr)
 	default:
-		at = t.Search(n)
+		if at = ringoCut(n, prot); at != 0 {
+			mapped = true
+		} else {
+			at = t.Search(n)
+		}
 	}
 	const access = ringoabi.ProtRead | ringoabi.ProtWrite | ringoabi.ProtExec
 	if at != 0 && t.Set(at, at+n, prot&^ringoabi.ProtShare) {
 		r = int64(at)
-		if prot&access != 0 {
+		if prot&access != 0 && !mapped {
 			if e := ringoPlatMapNew(at, n, prot); e < 0 {
 				t.Remove(at, at+n)
 				r = e
@@ -121,6 +130,35 @@ func ringoMapRange(addr, n uintptr, prot int, flags uintptr) int64 {
 	}
 	ringoMem.lock.unlock()
 	return r
+}
+
+// ringoCut returns n bytes of memory that the machine has mapped with the protection
+// prot and nobody has, for the caller to take, or 0. The runtime begins with some small
+// mappings, which it touches at once: as each first touch costs an exit, they are cut
+// from a larger one. ringoMem.lock is held.
+func ringoCut(n uintptr, prot int) uintptr {
+	const size, most = 256 << 10, 128 << 10
+	t := &ringoMem.table
+	if n > most || prot != ringoabi.ProtRead|ringoabi.ProtWrite || !ringoPlatMapsAhead() {
+		return 0
+	}
+	if ringoMem.spare == 0 {
+		at := t.Search(size)
+		if at == 0 || !t.Set(at, at+size, ringoProtSpare) {
+			return 0
+		}
+		if ringoPlatMapNew(at, size, prot) < 0 {
+			t.Remove(at, at+size)
+			return 0
+		}
+		ringoMem.spare = at
+	}
+	at := ringoMem.spare
+	if !t.Covers(at, n, ringoProtSpare) { // too little is left, or mapped over
+		return 0
+	}
+	ringoMem.spare += n
+	return at
 }
 
 // ringoWriteExec reports whether prot asks for writable code, which is refused.
@@ -140,11 +178,18 @@ func ringoHeapOffset(random uintptr) uintptr {
 }
 
 // ringoKernelMemory maps n bytes for rt itself at the top of a free range of
-// stride bytes; below them is a guard. It returns their address, or 0.
+// stride bytes; below them, if that is more, is a guard. It returns their address, or 0.
 func ringoKernelMemory(n, stride uintptr) uintptr {
-	at := ringoMmap(0, stride, 0, 0x22)
-	if at < 0 {
+	prot := 0
+	if n == stride {
+		prot = ringoabi.ProtRead | ringoabi.ProtWrite
+	}
+	at := ringoMmap(0, stride, prot, 0x22)
+	switch {
+	case at < 0:
 		return 0
+	case n == stride:
+		return uintptr(at)
 	}
 	lo := uintptr(at) + stride - n
 	if ringoMmap(lo, n, ringoabi.ProtRead|ringoabi.ProtWrite, 0x32) < 0 {

@@ -40,6 +40,10 @@ func ringoPlatMapNew(addr, n uintptr, prot int) int64 {
 	return 0
 }
 
+// ringoPlatMapsAhead reports whether the first touch of each mapping costs much, and a
+// larger one hardly more than a small one.
+func ringoPlatMapsAhead() bool { return ringoMetal == 0 }
+
 // ringoPlatUnmap takes [addr, addr+n) and its contents away.
 func ringoPlatUnmap(addr, n uintptr) {
 	if ringoMetal != 0 {

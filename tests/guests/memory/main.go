@@ -19,6 +19,7 @@ func main() {
 		"big":      big,
 		"again":    again,
 		"mmap":     mmap,
+		"small":    small,
 		"protect":  protect,
 		"discard":  discard,
 		"reserve":  reserve,
@@ -77,6 +78,55 @@ func mmap() error {
 				return fmt.Errorf("page %d is not zero", i/page)
 			}
 			m[i] = 1
+		}
+		if err := unix.Munmap(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// small makes many small mappings: each is zero at first, its own, and gone when it is
+// unmapped.
+func small() error {
+	const n = 100
+	var maps [n][]byte
+	fill := func(i int) error {
+		m, err := unix.Mmap(-1, 0, (i%20+1)*page, readWrite, private)
+		if err != nil {
+			return err
+		}
+		for j, v := range m {
+			if v != 0 {
+				return fmt.Errorf("byte %d of mapping %d is not zero", j, i)
+			}
+			m[j] = byte(i + 1)
+		}
+		maps[i] = m
+		return nil
+	}
+	for i := range n {
+		if err := fill(i); err != nil {
+			return err
+		}
+	}
+	for i := 0; i < n; i += 2 {
+		m := maps[i]
+		if err := unix.Munmap(m); err != nil {
+			return err
+		}
+		if !faults(func() { m[0]++ }) {
+			return fmt.Errorf("mapping %d is there after it was unmapped", i)
+		}
+	}
+	for i := 0; i < n; i += 2 {
+		if err := fill(i); err != nil {
+			return err
+		}
+	}
+	for i, m := range maps {
+		if bytes.Count(m, []byte{byte(i + 1)}) != len(m) {
+			return fmt.Errorf("mapping %d has changed", i)
 		}
 		if err := unix.Munmap(m); err != nil {
 			return err
