@@ -49,7 +49,10 @@ func waitForEpoll(d time.Duration) error {
 	defer syscall.Close(fd)
 	done := make(chan error)
 	go func() {
-		_, err := syscall.EpollWait(fd, make([]syscall.EpollEvent, 1), int(d.Milliseconds()))
+		err := error(syscall.EINTR)
+		for err == syscall.EINTR { // the runtime's own signals end epoll_wait, and no other call here
+			_, err = syscall.EpollWait(fd, make([]syscall.EpollEvent, 1), int(d.Milliseconds()))
+		}
 		done <- err
 	}()
 	return <-done
