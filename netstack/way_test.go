@@ -1,7 +1,9 @@
 package netstack
 
 import (
+	"encoding/binary"
 	"net/netip"
+	"os"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -109,4 +111,106 @@ func TestWayOfDatagrams(t *testing.T) {
 	own := tcpip.AddrFrom4(a.ip4.As4())
 	must(a.ip.RemoveAddress(a.nic, own))
 	fails("without an IPv4 address", b.ip4, syscall.ENETUNREACH)
+}
+
+// TestWayOfConnected sends by a socket that is connected to somebody else, which gives it
+// an address, and then by the same one disconnected: then another address is nearer.
+func TestWayOfConnected(t *testing.T) {
+	a, b := newPair(t, true, faults{})
+	nearer := netip.MustParseAddr("10.1.0.3") // to 10.1.0.2 than 10.1.0.1 is
+	if err := a.addAddress(a.nic, tcpip.AddressWithPrefix{Address: tcpip.AddrFrom4(nearer.As4()), PrefixLen: 24}); err != nil {
+		t.Fatal(err)
+	}
+	server := bound(t, b.Stack, netip.AddrPortFrom(netip.IPv4Unspecified(), 53))
+	defer server.close()
+	client := open(t, a.Stack, syscall.AF_INET, syscall.SOCK_DGRAM, 0)
+	defer client.close()
+	to := netip.AddrPortFrom(b.ip4, 53)
+	from := func(what string, want netip.Addr) {
+		t.Helper()
+		for range 2 {
+			if err := client.sendTo([]byte("x"), to); err != 0 {
+				t.Fatalf("%s: %v", what, err)
+			}
+			if _, got, _ := server.receiveFrom(make([]byte, 10)); got.Addr() != want {
+				t.Errorf("%s: came from %v, want %v", what, got, want)
+			}
+		}
+	}
+	connect := func(to []byte) {
+		t.Helper()
+		if err := client.s.Connect(to); err != 0 {
+			t.Fatal(err)
+		}
+	}
+	disconnect := binary.NativeEndian.AppendUint16(nil, syscall.AF_UNSPEC)
+
+	connect(sockaddr(netip.MustParseAddrPort("10.1.0.128:53")))
+	from("connected to another", a.ip4)
+	connect(disconnect)
+	from("disconnected", nearer)
+	connect(sockaddr(to))
+	from("connected", nearer)
+	connect(disconnect)
+	from("disconnected again", nearer)
+}
+
+// TestWayToGroup sends to groups by the interface that was chosen last, also if the socket
+// was connected to the group before.
+func TestWayToGroup(t *testing.T) {
+	if os.Getenv(patchedEnv) == "" {
+		t.Skip("gVisor's original goes on by the interface that was chosen first")
+	}
+	a, b := newPair(t, true, faults{})
+	for _, c := range []struct {
+		name         string
+		group        netip.Addr
+		level, iface int
+		join         int
+		lo, eth      []byte // the interfaces, for the option
+		from         netip.Addr
+	}{
+		{"IPv4", netip.MustParseAddr("224.0.0.251"), syscall.IPPROTO_IP, syscall.IP_MULTICAST_IF, syscall.IP_ADD_MEMBERSHIP,
+			[]byte{127, 0, 0, 1}, a.ip4.AsSlice(), a.ip4},
+		{"IPv6", netip.MustParseAddr("ff05::fb"), syscall.IPPROTO_IPV6, syscall.IPV6_MULTICAST_IF, syscall.IPV6_JOIN_GROUP,
+			int32Bytes(loopbackNIC), int32Bytes(int32(a.nic)), a.ip6},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			unspecified := netip.IPv4Unspecified()
+			index := b.ip4.AsSlice()
+			if c.group.Is6() {
+				unspecified, index = netip.IPv6Unspecified(), int32Bytes(int32(b.nic))
+			}
+			server := bound(t, b.Stack, netip.AddrPortFrom(unspecified, 5353))
+			defer server.close()
+			if err := server.s.SetOption(c.level, c.join, append(c.group.AsSlice(), index...)); err != 0 {
+				t.Fatal(err)
+			}
+			client := open(t, a.Stack, familyOf(c.group), syscall.SOCK_DGRAM, 0)
+			defer client.close()
+			send := func(text string, by []byte) {
+				t.Helper()
+				if err := client.s.SetOption(c.level, c.iface, by); err != 0 {
+					t.Fatal(err)
+				}
+				if _, err := client.Write([]byte(text)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := client.s.SetOption(c.level, c.iface, c.lo); err != 0 {
+				t.Fatal(err)
+			}
+			if err := client.connect(netip.AddrPortFrom(c.group, 5353)); err != 0 {
+				t.Fatal(err)
+			}
+			for range 2 {
+				send("to itself", c.lo)
+				send("out", c.eth)
+				buf := make([]byte, 10)
+				if n, from, _ := server.receiveFrom(buf); string(buf[:n]) != "out" || from.Addr() != c.from {
+					t.Errorf("got %q from %v", buf[:n], from)
+				}
+			}
+		})
+	}
 }

@@ -162,6 +162,12 @@ var netstackDatagramRules = []Rule{
 		Count:   1,
 		Why:     keptRouteWhy,
 	}, {
+		File:    gvisor + "/tcpip/transport/internal/network/endpoint.go",
+		Match:   `(?m)^\t\t\troute\.Acquire\(\)\n\t\t\tbreak$`,
+		Replace: "\t\t\tvar err tcpip.Error\n\t\t\tif route, err = e.acquireConnectedRLocked(&info); err != nil {\n\t\t\t\treturn WriteContext{}, err\n\t\t\t}\n\t\t\tbreak",
+		Count:   1,
+		Why:     "send to a group by the interface that was chosen last",
+	}, {
 		// A socket that was writable before has nothing to say.
 		File:    gvisor + "/tcpip/transport/internal/network/endpoint.go",
 		Match:   `(?m)^(\t+e\.sendBufferSizeInUse -= pktSize\n\t+signal := )(e\.hasSendSpaceRLocked\(\))$`,
