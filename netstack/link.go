@@ -1,6 +1,7 @@
 package netstack
 
 import (
+	"encoding/binary"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -115,8 +116,9 @@ func (l *link) LinkAddress() tcpip.LinkAddress { return l.mac }
 func (l *link) SetLinkAddress(tcpip.LinkAddress) {}
 
 // Capabilities implements stack.LinkEndpoint. Checksums of packets to be sent
-// are left to the card only together with segmentation (see GSOEndpoint): with
-// the general capability UDP would leave without a checksum, which IPv6 forbids.
+// are left to the card only where it cuts up segments, too (see GSOEndpoint), and by
+// packets that say so: with the general capability the stack sends UDP without a
+// checksum, which IPv6 forbids.
 func (l *link) Capabilities() stack.LinkEndpointCapabilities {
 	c := stack.CapabilityResolutionRequired
 	if l.validated.Load() {
@@ -174,11 +176,18 @@ func (l *link) ARPHardwareType() header.ARPHardwareType { return header.ARPHardw
 
 // AddHeader implements stack.LinkEndpoint.
 func (l *link) AddHeader(pkt *stack.PacketBuffer) {
-	header.Ethernet(pkt.LinkHeader().Push(header.EthernetMinimumSize)).Encode(&header.EthernetFields{
-		SrcAddr: pkt.EgressRoute.LocalLinkAddress,
-		DstAddr: pkt.EgressRoute.RemoteLinkAddress,
-		Type:    pkt.NetworkProtocolNumber,
-	})
+	b := pkt.LinkHeader().Push(header.EthernetMinimumSize)
+	putLinkAddress(b, pkt.EgressRoute.RemoteLinkAddress)
+	putLinkAddress(b[header.EthernetAddressSize:], pkt.EgressRoute.LocalLinkAddress)
+	binary.BigEndian.PutUint16(b[2*header.EthernetAddressSize:], uint16(pkt.NetworkProtocolNumber))
+}
+
+// putLinkAddress writes a card's address to the beginning of b; none leaves it as it is.
+// (It is copy for six bytes, without a call.)
+func putLinkAddress(b []byte, a tcpip.LinkAddress) {
+	if len(a) >= header.EthernetAddressSize {
+		*(*[header.EthernetAddressSize]byte)(b) = [header.EthernetAddressSize]byte{a[0], a[1], a[2], a[3], a[4], a[5]}
+	}
 }
 
 // ParseHeader implements stack.LinkEndpoint.
@@ -190,8 +199,9 @@ func (l *link) ParseHeader(pkt *stack.PacketBuffer) bool {
 // WritePacket implements stack.QueueingDiscipline.
 func (l *link) WritePacket(pkt *stack.PacketBuffer) tcpip.Error {
 	l.tx.Begin()
-	defer l.tx.End()
-	return l.write(pkt)
+	err := l.write(pkt)
+	l.tx.End()
+	return err
 }
 
 // WritePackets implements stack.LinkEndpoint.
@@ -214,7 +224,7 @@ func (l *link) write(pkt *stack.PacketBuffer) tcpip.Error {
 		h.Flags = spec.NetNeedsCSum
 		h.CSumStart = header.EthernetMinimumSize + gso.L3HdrLen
 		h.CSumOffset = gso.CsumOffset
-		if pkt.Data().Size() > int(gso.MSS) {
+		if gso.Type != stack.GSONone && pkt.Data().Size() > int(gso.MSS) {
 			switch gso.Type {
 			case stack.GSOTCPv4:
 				h.GSOType = spec.NetGSOTCPv4
@@ -260,11 +270,17 @@ func (l *link) Buffer() ([]byte, any) {
 func (l *link) Packet(h *virtio.NetHeader, parts []virtio.RxPart) {
 	data := l.assemble(parts)
 	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: data})
-	defer pkt.DecRef()
-	if !l.ParseHeader(pkt) {
+	l.receive(h, pkt)
+	pkt.DecRef()
+}
+
+// receive gives a frame to whom it is for.
+func (l *link) receive(h *virtio.NetHeader, pkt *stack.PacketBuffer) {
+	b, ok := pkt.LinkHeader().Consume(header.EthernetMinimumSize)
+	if !ok {
 		return
 	}
-	eth := header.Ethernet(pkt.LinkHeader().Slice())
+	eth := header.Ethernet(b)
 	switch dst := eth[:header.EthernetAddressSize]; { // comparisons copy nothing, DestinationAddress does
 	case string(dst) == string(l.mac):
 		pkt.PktType = tcpip.PacketHost

@@ -30,20 +30,20 @@ func (s *socket) Read(p []byte) (int, kernel.Errno) {
 		return 0, 0
 	}
 	s.in.mu.Lock()
-	defer s.in.mu.Unlock()
 	s.in.w.set(p, nil)
 	n, err := s.read(&s.in.w, false)
 	s.in.w.clear()
+	s.in.mu.Unlock()
 	return n, err
 }
 
 // Write implements kernel.File.
 func (s *socket) Write(p []byte) (int, kernel.Errno) {
 	s.out.mu.Lock()
-	defer s.out.mu.Unlock()
 	s.out.v.set(p, nil)
 	n, err := s.write(tcpip.WriteOptions{})
 	s.out.v.clear()
+	s.out.mu.Unlock()
 	return n, err
 }
 
@@ -81,7 +81,13 @@ func (s *socket) Send(m *kernel.Message, flags int) (int, kernel.Errno) {
 		return 0, syscall.EOPNOTSUPP
 	}
 	s.out.mu.Lock()
-	defer s.out.mu.Unlock()
+	n, err := s.send(m, flags)
+	s.out.mu.Unlock()
+	return n, err
+}
+
+// send is Send. s.out.mu is held.
+func (s *socket) send(m *kernel.Message, flags int) (int, kernel.Errno) {
 	opts := tcpip.WriteOptions{
 		More:        flags&msgMore != 0,
 		EndOfRecord: flags&syscall.MSG_EOR != 0,
@@ -127,17 +133,20 @@ func (s *socket) Receive(m *kernel.Message, flags int) (int, kernel.Errno) {
 		return s.receiveError(m)
 	}
 	s.in.mu.Lock()
-	defer s.in.mu.Unlock()
 	s.in.w.set(nil, m.Data)
-	defer s.in.w.clear()
+	var n int
+	var err kernel.Errno
 	if s.isStream() {
-		return s.receiveStream(flags&syscall.MSG_PEEK != 0, flags&syscall.MSG_TRUNC != 0)
+		n, err = s.receiveStream(flags&syscall.MSG_PEEK != 0, flags&syscall.MSG_TRUNC != 0)
+	} else {
+		n, err = s.receiveDatagram(m, flags)
 	}
-	return s.receiveDatagram(m, flags)
+	s.in.w.clear()
+	s.in.mu.Unlock()
+	return n, err
 }
 
-// receiveDatagram is Receive for sockets whose messages have bounds. It has no deferred
-// calls, since those of a function with so many returns are dear. s.in.mu is held.
+// receiveDatagram is Receive for sockets whose messages have bounds. s.in.mu is held.
 func (s *socket) receiveDatagram(m *kernel.Message, flags int) (int, kernel.Errno) {
 	peek := flags&syscall.MSG_PEEK != 0
 	res, terr := s.ep.Read(&s.in.w, tcpip.ReadOptions{Peek: peek, NeedRemoteAddr: len(m.Name) > 0})

@@ -10,12 +10,13 @@ func netstackRules() []Rule {
 
 // Reasons of rules in several layers.
 const (
-	locksWhy      = "lock without a call"
-	keptRouteWhy  = "find the way to a peer once for many datagrams"
-	chargeWhy     = "charge a packet's memory to its sender without allocating"
-	headroomWhy   = "put a datagram's data behind room for its headers"
-	noDeferWhy    = "give back a lock, or what else was taken, without a deferred call"
-	rememberedWhy = "find the addresses that each packet asks for without locks"
+	locksWhy        = "lock without a call"
+	keptRouteWhy    = "find the way to a peer once for many datagrams"
+	chargeWhy       = "charge a packet's memory to its sender without allocating"
+	headroomWhy     = "put a datagram's data behind room for its headers"
+	headerLengthWhy = "ask for the length of a packet's header without looking for its bytes"
+	noDeferWhy      = "give back a lock, or what else was taken, without a deferred call"
+	rememberedWhy   = "find the addresses that each packet asks for without locks"
 )
 
 // deferredRUnlock matches a function that returns one thing which a lock guards, and

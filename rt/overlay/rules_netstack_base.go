@@ -4,6 +4,18 @@ package overlay
 // counters, addresses and headers.
 var netstackBaseRules = []Rule{
 	{
+		File:    gvisor + "/tcpip/header/ipv4.go",
+		Match:   `(?m)^\treturn checksum\.Checksum\(b\[:b\.HeaderLength\(\)\], 0\)$`,
+		Replace: "\tif b.HeaderLength() == IPv4MinimumSize {\n\t\treturn b.minimumChecksum()\n\t}\n$0",
+		Count:   1,
+		Why:     "sum up a header without options by few instructions",
+	}, {
+		File:    gvisor + "/tcpip/header/ipv4.go",
+		Match:   `(?m)^\tcopy\(b\[(src|dst)Addr:(?:src|dst)Addr\+IPv4AddressSize\], i\.(Src|Dst)Addr\.AsSlice\(\)\)$`,
+		Replace: "\tputAddress4(b[${1}Addr:], i.${2}Addr)",
+		Count:   2,
+		Why:     "write an address into a header without a call",
+	}, {
 		File:    gvisor + "/buffer/view.go",
 		Match:   `(?m)^\tc := newChunk\(cap\)$`,
 		Replace: "\tif cap <= smallChunk {\n\t\treturn newSmallView()\n\t}\n$0",

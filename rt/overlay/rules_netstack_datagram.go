@@ -4,6 +4,24 @@ package overlay
 // sockets of datagrams.
 var netstackDatagramRules = []Rule{
 	{
+		File:    gvisor + "/tcpip/transport/udp/endpoint.go",
+		Match:   `\bpacket := &udpPacket\{`,
+		Replace: "packet := udpPackets.Get()\n\t*packet = udpPacket{",
+		Count:   1,
+		Why:     queueEntryWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/udp/endpoint.go",
+		Match:   `(?m)^\tn, err := p\.pkt\.Data\(\)\.ReadTo\(dst, .*\)$`,
+		Replace: "$0\n\tp.pkt.DecRef()\n\tif !opts.Peek {\n\t\tforget(p)\n\t}",
+		Count:   1,
+		Why:     queueEntryWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/udp/endpoint.go",
+		Match:   `(?m)^\tif (pktInfo\.RequiresTXTransportChecksum &&)$`,
+		Replace: "\tif udpInfo.ctx.LeaveChecksum(pkt, &pktInfo) {\n\t\tudp.SetChecksum(header.PseudoHeaderChecksum(ProtocolNumber, pktInfo.LocalAddress, pktInfo.RemoteAddress, length))\n\t} else if $1",
+		Count:   1,
+		Why:     "leave checksums to cards that can make them",
+	}, {
 		File:    gvisor + "/tcpip/transport/internal/network/endpoint.go",
 		Match:   deferredRUnlock,
 		Replace: plainRUnlock,
@@ -67,12 +85,6 @@ var netstackDatagramRules = []Rule{
 		File:    gvisor + "/tcpip/transport/udp/endpoint.go",
 		Match:   `(?m)^\tdefer p\.pkt\.DecRef\(\)\n`,
 		Replace: "",
-		Count:   1,
-		Why:     noDeferWhy,
-	}, {
-		File:    gvisor + "/tcpip/transport/udp/endpoint.go",
-		Match:   `(?m)^\tn, err := p\.pkt\.Data\(\)\.ReadTo\(dst, .*\)$`,
-		Replace: "$0\n\tp.pkt.DecRef()",
 		Count:   1,
 		Why:     noDeferWhy,
 	}, {
@@ -178,6 +190,7 @@ var netstackDatagramRules = []Rule{
 }
 
 const (
+	queueEntryWhy    = "put a datagram into a queue without allocating"
 	networkHeaderWhy = "read a datagram's network header once, without allocating it"
 	ownPacketWhy     = "put a datagram into a queue without copying what is known of it"
 )

@@ -106,7 +106,7 @@ var netstackIPRules = []Rule{
 	}, {
 		File:    gvisor + "/tcpip/network/ipv4/ipv4.go",
 		Match:   `(?m)^\treturn pkt\.NetworkHeader\(\)\.View\(\), true$`,
-		Replace: "\treturn pkt.NetworkHeader().Slice(), true",
+		Replace: "\treturn h, true",
 		Count:   1,
 		Why:     ownHeaderWhy,
 	}, {
@@ -139,10 +139,30 @@ var netstackIPRules = []Rule{
 		Replace: "$0\n\tif ep, ok := e.addressableEndpointState.Remembered(localAddr, allowTemp, readOnly); ok {\n\t\treturn ep\n\t}",
 		Count:   1,
 		Why:     rememberedWhy,
+	}, {
+		File:    gvisor + "/tcpip/network/ipv4/ipv4.go",
+		Match:   `\blen\((\w+)\.(Link|Network|Transport)Header\(\)\.Slice\(\)\)`,
+		Replace: "$1.${2}Header().Length()",
+		Count:   4,
+		Why:     headerLengthWhy,
+	}, {
+		File:    gvisor + "/tcpip/network/ipv4/ipv4.go",
+		Match:   `\bheader\.IPv4\(pkt\.NetworkHeader\(\)\.Slice\(\)\)\.SourceAddress\(\), e\.nic\.Promiscuous\(\)`,
+		Replace: "h.SourceAddress(), e.nic.Promiscuous()",
+		Count:   1,
+		Why:     sameHeaderWhy,
+	}, {
+		// There is no firewall.
+		File:    gvisor + "/tcpip/network/ipv4/ipv4.go",
+		Match:   `(?m)^\t// CheckPrerouting can modify the backing storage of the packet, so refresh\n\t// the header\.\n\th = header\.IPv4\(pkt\.NetworkHeader\(\)\.Slice\(\)\)\n`,
+		Replace: "",
+		Count:   1,
+		Why:     sameHeaderWhy,
 	},
 }
 
 const (
+	sameHeaderWhy      = "look for the header of a packet that arrived once"
 	identificationsWhy = "start without 2,048 random numbers that nothing reads"
 	limitedTypesWhy    = "know by a comparison which ICMPv6 messages are limited, and make no map of them"
 	postponeWhy        = "let the program start before IPv6 does"

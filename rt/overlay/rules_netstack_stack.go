@@ -4,6 +4,18 @@ package overlay
 // routes, addresses of interfaces, and the way to a socket.
 var netstackStackRules = []Rule{
 	{
+		File:    gvisor + "/tcpip/stack/nic.go",
+		Match:   `\blen\((\w+)\.(Link|Network|Transport)Header\(\)\.Slice\(\)\)`,
+		Replace: "$1.${2}Header().Length()",
+		Count:   3,
+		Why:     headerLengthWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/transport_demuxer.go",
+		Match:   `(?m)^(func \(d \*transportDemuxer\) deliverPacket\(.*\n\teps, ok := )d\.protocol\[protocolIDs\{pkt\.NetworkProtocolNumber, protocol\}\]$`,
+		Replace: "${1}d.stack.packetEndpoints(pkt.NetworkProtocolNumber, protocol)",
+		Count:   1,
+		Why:     packetProtocolsWhy,
+	}, {
 		// Nearly all of it is never used.
 		File:    gvisor + "/tcpip/stack/neighbor_cache.go",
 		Match:   `make\(map\[tcpip\.Address\]\*neighborEntry, NeighborCacheSize\)`,
@@ -272,7 +284,7 @@ var netstackStackRules = []Rule{
 	}, {
 		File:    gvisor + "/tcpip/stack/nic.go",
 		Match:   `(?m)^\t\tnic\.networkEndpoints\[netNum\] = netEP$`,
-		Replace: "$0\n\t\tnic.ip.set(netNum, netEP)",
+		Replace: "$0\n\t\tnic.ip.set(netNum, netEP, nic.NetworkLinkEndpoint)",
 		Count:   1,
 		Why:     ipEndpointsWhy,
 	}, {

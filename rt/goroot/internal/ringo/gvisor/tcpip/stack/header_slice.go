@@ -11,3 +11,6 @@ func (pk *PacketBuffer) headerSlice(typ headerType) []byte {
 	view := pk.headerView(typ)
 	return view.AsSlice()
 }
+
+// Length returns the number of bytes that Slice would return.
+func (h PacketHeader) Length() int { return h.pk.headers[h.typ].length }

@@ -8,9 +8,15 @@ import (
 )
 
 // ipEndpoints are those of an interface's network endpoints that packets ask for.
-type ipEndpoints struct{ v4, v6 NetworkEndpoint }
+type ipEndpoints struct {
+	v4, v6 NetworkEndpoint
 
-func (e *ipEndpoints) set(proto tcpip.NetworkProtocolNumber, ep NetworkEndpoint) {
+	sums bool // the card can make checksums
+}
+
+func (e *ipEndpoints) set(proto tcpip.NetworkProtocolNumber, ep NetworkEndpoint, card NetworkLinkEndpoint) {
+	gso, ok := card.(GSOEndpoint)
+	e.sums = ok && gso.SupportedGSO() == HostGSOSupported
 	switch proto {
 	case header.IPv4ProtocolNumber:
 		e.v4 = ep
@@ -29,3 +35,7 @@ func (n *nic) getNetworkEndpoint(proto tcpip.NetworkProtocolNumber) NetworkEndpo
 	}
 	return n.networkEndpoints[proto]
 }
+
+// CardSums reports whether the card by which packets leave can make their checksums, and
+// nobody else is to get them.
+func (r *Route) CardSums() bool { return r.outgoingNIC.ip.sums && r.Loop() == PacketOut }

@@ -11,12 +11,41 @@ import (
 type packetProtocols struct {
 	v4, v6   NetworkProtocol
 	tcp, udp *transportProtocolState
+
+	// Endpoints of these protocols, by packetPlace.
+	endpoints [4]*transportEndpoints
+}
+
+// packetPlace returns the place of two protocols in packetProtocols.endpoints; false: they
+// have none.
+func packetPlace(network tcpip.NetworkProtocolNumber, transport tcpip.TransportProtocolNumber) (int, bool) {
+	i := 0
+	switch network {
+	case header.IPv4ProtocolNumber:
+	case header.IPv6ProtocolNumber:
+		i = 2
+	default:
+		return 0, false
+	}
+	switch transport {
+	case header.TCPProtocolNumber:
+	case header.UDPProtocolNumber:
+		i++
+	default:
+		return 0, false
+	}
+	return i, true
 }
 
 // set finds them among all protocols.
 func (p *packetProtocols) set(s *Stack) {
 	p.v4, p.v6 = s.networkProtocols[header.IPv4ProtocolNumber], s.networkProtocols[header.IPv6ProtocolNumber]
 	p.tcp, p.udp = s.transportProtocols[header.TCPProtocolNumber], s.transportProtocols[header.UDPProtocolNumber]
+	for ids, endpoints := range s.demux.protocol {
+		if i, ok := packetPlace(ids.network, ids.transport); ok {
+			p.endpoints[i] = endpoints
+		}
+	}
 }
 
 // packetTransport returns a transport protocol.
@@ -43,4 +72,13 @@ func (s *Stack) packetNetwork(number tcpip.NetworkProtocolNumber) (NetworkProtoc
 		proto = s.networkProtocols[number]
 	}
 	return proto, proto != nil
+}
+
+// packetEndpoints returns the endpoints of two protocols.
+func (s *Stack) packetEndpoints(network tcpip.NetworkProtocolNumber, transport tcpip.TransportProtocolNumber) (*transportEndpoints, bool) {
+	if i, ok := packetPlace(network, transport); ok {
+		return s.packets.endpoints[i], s.packets.endpoints[i] != nil
+	}
+	eps, ok := s.demux.protocol[protocolIDs{network, transport}]
+	return eps, ok
 }

@@ -6,6 +6,7 @@ import (
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/sync"
 	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 )
 
@@ -28,4 +29,22 @@ func (c *WriteContext) packetFromPayloaderLocked(reserveHdrBytes int, payloader 
 		return nil, &tcpip.ErrBadBuffer{}
 	}
 	return c.newPacketBufferLocked(reserveHdrBytes, data, c.e.ops.GetMark()), nil
+}
+
+// udpChecksumOffset is where a UDP header has its checksum (RFC 768).
+const udpChecksumOffset = 6
+
+// LeaveChecksum reports whether the card is to make the checksum of a datagram, whose
+// header and data are in pkt: then the header has the sum of the pseudo header there.
+// Not so that of fragments, nor of what comes back by the loopback.
+func (c *WriteContext) LeaveChecksum(pkt *stack.PacketBuffer, info *WritePacketInfo) bool {
+	if !info.RequiresTXTransportChecksum || !c.route.CardSums() || pkt.Size() > int(c.route.MTU()) {
+		return false
+	}
+	size := header.IPv4MinimumSize
+	if info.NetProto == header.IPv6ProtocolNumber {
+		size = header.IPv6MinimumSize
+	}
+	pkt.GSOOptions = stack.GSO{NeedsCsum: true, CsumOffset: udpChecksumOffset, L3HdrLen: uint16(size)}
+	return true
 }
