@@ -256,3 +256,25 @@ func (img *image) moveForFiles(l *filesLayout) error {
 	put(img.data[multiboot2At:], multiboot.version2())
 	return nil
 }
+
+// hole returns what lies between the memory that the program needs from the start and the
+// files, in an image of which so many bytes are loaded.
+func (img *image) hole(loaded uint32) Extent {
+	files, m := img.Section(filesSection), (*metalMarker)(nil)
+	if files != nil && files.Size > 0 {
+		m = img.metal()
+	}
+	if m == nil || m.Late < imageBase || m.Late > imageBase+uint64(loaded) {
+		return Extent{}
+	}
+	start := roundPage(m.Late - imageBase)
+	for _, p := range img.Progs {
+		if p.Type == elf.PT_LOAD && p.Off < files.Offset {
+			start = max(start, roundPage(p.Off+p.Filesz))
+		}
+	}
+	if start >= files.Offset || files.Offset > uint64(loaded) {
+		return Extent{}
+	}
+	return Extent{uint32(start), uint32(files.Offset)}
+}

@@ -15,6 +15,9 @@ type Program struct {
 	// End is where the program's memory ends. From the end of Data to there it
 	// has to be zero.
 	End uint32
+	// Hole is a part of Data that need not be loaded: large variables of a program that
+	// has files behind them. The program gives them memory when they are used.
+	Hole Extent
 	// Entry is where to enter in 32-bit protected mode without paging, with flat
 	// segments: as the Multiboot Specification 0.6.96, 3.2, has it. EAX is
 	// 0x2badb002, and EBX points to the information, which has at least the
@@ -25,10 +28,14 @@ type Program struct {
 	Line string
 }
 
+// Extent is a part of Data, by offsets.
+type Extent struct{ Start, End uint32 }
+
 // ReadProgram returns what is to be loaded of an executable that Finish has
 // finished. Data is part of file.
 func ReadProgram(file []byte) (*Program, error) {
-	if _, err := readImage(file); err != nil {
+	img, err := readImage(file)
+	if err != nil {
 		return nil, err
 	}
 	at := file[min(multibootAt, len(file)):]
@@ -41,7 +48,7 @@ func ReadProgram(file []byte) (*Program, error) {
 		h.EntryAt < h.Load || h.EntryAt >= h.LoadEnd {
 		return nil, errors.New("its multiboot header does not fit the file; build it again")
 	}
-	return &Program{Data: file[:size:size], Base: h.Load, End: h.MemoryEnd, Entry: h.EntryAt}, nil
+	return &Program{Data: file[:size:size], Base: h.Load, End: h.MemoryEnd, Entry: h.EntryAt, Hole: img.hole(size)}, nil
 }
 
 // Checksum returns what loaders check: the sum of the data's 64-bit words, the

@@ -62,6 +62,40 @@ func TestWritePVH(t *testing.T) {
 	}
 }
 
+// TestWritePVHHole leaves out what need not be loaded.
+func TestWritePVHHole(t *testing.T) {
+	data := bytes.Repeat([]byte("program "), 8*pageSize/8)
+	p := &Program{Data: data, Base: imageBase, End: imageBase + 9*pageSize, Hole: Extent{3 * pageSize, 6 * pageSize}}
+	var file bytes.Buffer
+	if err := p.WritePVH(&file); err != nil {
+		t.Fatal(err)
+	}
+	if n := file.Len(); n != pvhData+5*pageSize {
+		t.Errorf("%d bytes", n)
+	}
+	f, err := elf.NewFile(bytes.NewReader(file.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	memory := make([]byte, 9*pageSize)
+	for _, s := range f.Progs {
+		if s.Type != elf.PT_LOAD {
+			continue
+		}
+		if n, err := s.ReadAt(memory[s.Paddr-imageBase:][:s.Filesz], 0); n != int(s.Filesz) {
+			t.Error(err)
+		}
+	}
+	want := bytes.Clone(append(data, make([]byte, pageSize)...))
+	clear(want[p.Hole.Start:p.Hole.End])
+	if !bytes.Equal(memory, want) {
+		t.Error("it is loaded as something else")
+	}
+	if last := f.Progs[1]; last.Paddr+last.Memsz != uint64(p.End) {
+		t.Errorf("memory to %#x", last.Paddr+last.Memsz)
+	}
+}
+
 // FuzzReadProgram changes the beginning of a file, where its headers are.
 func FuzzReadProgram(f *testing.F) {
 	full, err := os.ReadFile(buildGuest(f, "-s -w"))
@@ -81,6 +115,9 @@ func FuzzReadProgram(f *testing.F) {
 		}
 		if end := uint64(p.Base) + uint64(len(p.Data)); end > uint64(p.End) || p.Entry < p.Base || uint64(p.Entry) >= end {
 			t.Errorf("%#x bytes at %#x, memory to %#x, entry %#x", len(p.Data), p.Base, p.End, p.Entry)
+		}
+		if h := p.Hole; h.Start > h.End || uint64(h.End) > uint64(len(p.Data)) {
+			t.Errorf("hole %#x in %#x bytes", h, len(p.Data))
 		}
 	})
 }
