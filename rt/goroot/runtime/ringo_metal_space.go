@@ -29,6 +29,9 @@ const (
 	ringoAddrMask = 0x000f_ffff_ffff_f000
 )
 
+// ringoBigPage is the size of a large page, for which an entry of level 2 is enough.
+const ringoBigPage = 2 << 20
+
 // ringoSpace is the address space.
 var ringoSpace struct {
 	lock ringoSpin
@@ -120,28 +123,35 @@ func ringoMapImage(at, end uintptr, prot uint64) {
 		if e == nil {
 			ringoFatal("no memory for page tables; give the machine more")
 		}
-		rest := ringoRestOfTable(e)
-		for i := 0; i < len(rest) && at < end; i++ {
-			rest[i] = ringoLeaf(at, prot)
-			at += ringoabi.PageSize
+		rest := ringoRestOfTable(e, at, end)
+		leaf := ringoLeaf(at, prot)
+		for i := range rest {
+			rest[i] = leaf
+			leaf += ringoabi.PageSize
 		}
+		at += uintptr(len(rest)) * ringoabi.PageSize
 	}
 }
 
 // ringoHideImage takes pages of the image out of the direct map.
 func ringoHideImage(at, end uintptr) {
 	for at < end {
-		rest := ringoRestOfTable(ringoDirectEntry(at))
-		for i := 0; i < len(rest) && at < end; i++ {
-			rest[i] = 0
-			at += ringoabi.PageSize
+		if at%ringoBigPage == 0 && end-at >= ringoBigPage {
+			*ringoDirectBlock(at) = 0
+			at += ringoBigPage
+			continue
 		}
+		rest := ringoRestOfTable(ringoDirectEntry(at), at, end)
+		clear(rest)
+		at += uintptr(len(rest)) * ringoabi.PageSize
 	}
 }
 
-// ringoRestOfTable returns the entries of a page table from e on.
-func ringoRestOfTable(e *uint64) []uint64 {
-	return unsafe.Slice(e, (ringoabi.PageSize-uintptr(unsafe.Pointer(e))%ringoabi.PageSize)/8)
+// ringoRestOfTable returns the entries of a page table for the pages from at, whose
+// entry is e, to end, as far as the table goes.
+func ringoRestOfTable(e *uint64, at, end uintptr) []uint64 {
+	rest := (ringoabi.PageSize - uintptr(unsafe.Pointer(e))%ringoabi.PageSize) / 8
+	return unsafe.Slice(e, min(rest, (end-at+ringoabi.PageSize-1)/ringoabi.PageSize))
 }
 
 // ringoCoverRAM extends the direct map, of which the boot code made the first
@@ -177,20 +187,28 @@ func ringoUncacheDevices(level3 uintptr) {
 	}
 }
 
-// ringoDirectEntry returns the direct map's entry for one page, which must be
-// in the first 4 GiB, for it to be changed.
-func ringoDirectEntry(pa uintptr) *uint64 {
+// ringoDirectBlock returns the direct map's entry for the large page at an address in the
+// first 4 GiB, or the one for the table that has taken its place.
+func ringoDirectBlock(pa uintptr) *uint64 {
 	const directIndex = ringoDirect >> 39 & 511
 	level3 := uintptr(ringoTable(ringoSpace.root)[directIndex] & ringoAddrMask)
 	level2 := uintptr(ringoTable(level3)[pa>>30] & ringoAddrMask)
-	e := &ringoTable(level2)[pa>>21&511]
+	return &ringoTable(level2)[pa>>21&511]
+}
+
+// ringoDirectEntry returns the direct map's entry for one page, which must be
+// in the first 4 GiB, for it to be changed.
+func ringoDirectEntry(pa uintptr) *uint64 {
+	e := ringoDirectBlock(pa)
 	if *e&ringoBig != 0 {
 		table := ringoAllocFrame()
 		if table == 0 {
 			ringoFatal("no memory for page tables; give the machine more")
 		}
+		small := *e &^ ringoBig
 		for j := range ringoTable(table) {
-			ringoTable(table)[j] = *e&^ringoBig + uint64(j)<<12
+			ringoTable(table)[j] = small
+			small += ringoabi.PageSize
 		}
 		*e = uint64(table) | ringoPresent | ringoWrite
 	}
@@ -256,18 +274,21 @@ func (c *ringoChange) drop(pa uintptr) {
 // apply makes the change in a table whose first entry is for base and whose
 // entries have 2^shift bytes each. It returns false if there is no memory.
 func (c *ringoChange) apply(table, base uintptr, shift uint) bool {
-	span := uintptr(1) << shift
-	i := uintptr(0)
+	first := uintptr(0)
 	if c.lo > base {
-		i = (c.lo - base) >> shift
+		first = (c.lo - base) >> shift
 	}
-	for ; i < 512 && base+i<<shift < c.hi; i++ {
+	end := min((c.hi-base+1<<shift-1)>>shift, 512)
+	if shift == 12 {
+		c.leaves(ringoTable(table)[first:end])
+		return true
+	}
+	span := uintptr(1) << shift
+	for i := first; i < end; i++ {
 		at := base + i<<shift
 		e := &ringoTable(table)[i]
 		whole := c.lo <= at && at+span <= c.hi
 		switch {
-		case *e&(ringoPresent|ringoKept) != 0 && shift == 12:
-			c.leaf(e)
 		case *e&ringoPresent != 0:
 			below := uintptr(*e & ringoAddrMask)
 			if !c.apply(below, at, shift-9) {
@@ -288,6 +309,19 @@ func (c *ringoChange) apply(table, base uintptr, shift uint) bool {
 		}
 	}
 	return true
+}
+
+// leaves makes the change in entries of the lowest level.
+func (c *ringoChange) leaves(entries []uint64) {
+	for i := range entries {
+		e := &entries[i]
+		switch {
+		case *e&(ringoPresent|ringoKept) != 0:
+			c.leaf(e)
+		case c.op != ringoChangeDiscard:
+			*e = c.prot << ringoProt
+		}
+	}
 }
 
 // leaf makes the change in an entry of the lowest level that has a frame.
