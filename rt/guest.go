@@ -294,6 +294,11 @@ func Out32(port uint16, v uint32)
 //go:linkname ECAM runtime.ringoECAM
 func ECAM() (addr uint64, last uint8)
 
+// PCIRoot reports whether no bridge leads to a PCI bus, but the processor.
+//
+//go:linkname PCIRoot runtime.ringoPCIRoot
+func PCIRoot(bus uint8) bool
+
 // PCIWindow returns the physical addresses, without hi, which devices on the PCI bus
 // can be given for their registers, if the machine's firmware gives them none.
 //

@@ -57,6 +57,7 @@ func Access(list []abi.Access) {
 
 func HasPorts() bool                                       { return false }
 func ECAM() (addr uint64, last uint8)                      { return 0, 0 }
+func PCIRoot(bus uint8) bool                               { return bus == 0 }
 func PCIWindow() (lo, hi uint64)                           { return 0, 0 }
 func In8(port uint16) uint8                                { return 0xff }
 func In16(port uint16) uint16                              { return 0xffff }

@@ -3,6 +3,8 @@ package pci
 import (
 	"testing"
 	"unsafe"
+
+	"ringo.dev/ringo/rt"
 )
 
 // TestECAM finds devices in memory, on the buses that are in reach.
@@ -29,7 +31,7 @@ func TestECAM(t *testing.T) {
 	e := &ecam{addr: 1 << 32, last: 1}
 	at := uintptr(unsafe.Pointer(unsafe.SliceData(memory)))
 	e.bus[0], e.bus[1] = at, at+1<<20
-	found := find(e)
+	found := find(e, rt.PCIRoot)
 	if len(found) != 3 || found[0].Bus != 0 || found[1].Slot != 31 || found[1].Func != 0 || found[2].Func != 7 {
 		t.Fatalf("%+v", found)
 	}

@@ -1,7 +1,8 @@
 // Package pci finds the devices on a PC's PCI bus and reads their configuration
 // space (PCI Local Bus Specification 3.0, chapter 6): in memory, where ACPI says
 // that it is there (ecam.go), else by configuration mechanism 1. What firmware has
-// set up (addresses, buses) is used as it is. Where it leaves addresses to the
+// set up (addresses, buses) is used as it is. Scans begin at bus 0, and at the others that
+// ACPI says belong to host bridges. Where it leaves addresses to the
 // operating system, as QEMU's qboot does, devices get theirs here (window.go).
 package pci
 
@@ -76,15 +77,20 @@ var Devices = sync.OnceValue(func() []Device {
 		return nil
 	}
 	if e := openECAM(); e != nil {
-		return find(e)
+		return find(e, rt.PCIRoot)
 	}
-	return find(&ports{})
+	return find(&ports{}, rt.PCIRoot)
 })
 
-// find returns the devices in a space.
-func find(in space) []Device {
+// find returns the devices in a space, on the buses that are a root and those behind their
+// bridges.
+func find(in space, isRoot func(bus uint8) bool) []Device {
 	s := scan{space: in, window: new(window)}
-	s.bus(0)
+	for n := range len(s.seen) {
+		if isRoot(uint8(n)) {
+			s.bus(uint8(n))
+		}
+	}
 	s.window.devices = s.found
 	return s.found
 }

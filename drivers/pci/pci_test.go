@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"slices"
 	"testing"
+
+	"ringo.dev/ringo/rt"
 )
 
 // bus is configuration spaces of 256 bytes, by the address of their register 0.
@@ -50,7 +52,7 @@ func TestFind(t *testing.T) {
 	b.add(1, 2, 0, map[int]uint32{regID: 0x1234_8086, regHeaderType: bridge, regBuses: 1 << 8})
 	b.add(1, 3, 0, map[int]uint32{regID: 0x1234_8086, regHeaderType: bridge}) // leads nowhere
 	var got [][3]uint8
-	found := find(b)
+	found := find(b, rt.PCIRoot)
 	for _, d := range found {
 		got = append(got, [3]uint8{d.Bus, d.Slot, d.Func})
 	}
@@ -62,13 +64,29 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// TestRoots finds devices on buses to which no bridge leads, once if one does.
+func TestRoots(t *testing.T) {
+	b := bus{}
+	b.add(0, 1, 0, map[int]uint32{regID: 0x1234_8086, regHeaderType: bridge, regBuses: 2 << 8})
+	for _, n := range []uint8{2, 3, 255} {
+		b.add(n, 0, 0, map[int]uint32{regID: card})
+	}
+	var got []uint8
+	for _, d := range find(b, func(n uint8) bool { return n == 0 || n == 2 || n == 255 }) {
+		got = append(got, d.Bus)
+	}
+	if want := []uint8{2, 255}; !slices.Equal(got, want) {
+		t.Errorf("found devices on buses %v, want %v", got, want)
+	}
+}
+
 // TestBAR reads registers at ports, in 32 and in 64 bits.
 func TestBAR(t *testing.T) {
 	b := bus{}
 	b.add(0, 1, 0, map[int]uint32{
 		regID: card, regBAR0: 0xc001, regBAR0 + 4: 0xfe00_0008, regBAR0 + 8: 0x4, regBAR0 + 12: 0x8, regBAR0 + 20: 0x1000_0004,
 	})
-	d := find(b)[0]
+	d := find(b, rt.PCIRoot)[0]
 	for i, want := range map[int]BAR{0: {0xc000, true}, 1: {0xfe00_0000, false}, 2: {0x8_0000_0000, false}, 5: {0x1000_0000, false}} {
 		if got := d.BAR(i); got != want {
 			t.Errorf("BAR %d is %+v, want %+v", i, got, want)
@@ -80,7 +98,7 @@ func TestBAR(t *testing.T) {
 func TestEnable(t *testing.T) {
 	b := bus{}
 	b.add(0, 1, 0, map[int]uint32{regID: card, regCommand: 0xffff_0001})
-	d := find(b)[0]
+	d := find(b, rt.PCIRoot)[0]
 	d.Enable(CommandMaster)
 	if got := d.Read32(regCommand); got != CommandIO|CommandMaster {
 		t.Errorf("command and status are %#x", got)
@@ -95,7 +113,7 @@ func TestCapabilities(t *testing.T) {
 		0x40: CapVendor | 0x50<<8, 0x50: CapMSIX | 0x60<<8, 0x60: CapMSI | 0x40<<8,
 	})
 	b.add(0, 2, 0, map[int]uint32{regID: card, regCapabilities: 0x40, 0x40: CapMSIX}) // the status says that there are none
-	found := find(b)
+	found := find(b, rt.PCIRoot)
 	if at := found[0].Capability(CapMSI); at != 0x60 {
 		t.Errorf("MSI at %#x", at)
 	}
@@ -116,7 +134,7 @@ func FuzzFind(f *testing.F) {
 		b.add(0, 1, 0, nil)
 		copy(b[1<<31][:], one)
 		copy(b[1<<31|1<<11][:], two)
-		for _, d := range find(b) {
+		for _, d := range find(b, rt.PCIRoot) {
 			for id, at := range d.Capabilities() {
 				if at < 0x40 || at > 0xfc {
 					t.Fatalf("capability %#x at %#x", id, at)

@@ -3,6 +3,8 @@ package pci
 import (
 	"math"
 	"testing"
+
+	"ringo.dev/ringo/rt"
 )
 
 // sized is a bus whose memory registers have a size, by the address of their
@@ -40,7 +42,7 @@ func TestPlace(t *testing.T) {
 	s.add(0, 5, 0, 0, 0)      // none
 	s.add(0, 6, 0, 1<<12, 1)  // ports
 	s.add(0, 7, 5, 1<<12, 12) // has no room for a second half
-	found := find(s)
+	found := find(s, rt.PCIRoot)
 	for _, want := range []struct {
 		slot, bar int
 		at        uint64
@@ -69,13 +71,13 @@ func TestPlaceByFirmware(t *testing.T) {
 	s := newSized()
 	s.add(0, 1, 0, 4096, 0)
 	s.add(0, 2, 0, 4096, 0).Write32(regBAR0, 0xfe00_0000)
-	if at := find(s)[0].place(0); at != 0 {
+	if at := find(s, rt.PCIRoot)[0].place(0); at != 0 {
 		t.Errorf("placed at %#x beside firmware's", at)
 	}
 	s = newSized()
 	s.bus.add(0, 1, 0, map[int]uint32{regID: 0x1234_8086, regHeaderType: bridge, regBuses: 1 << 8})
 	s.add(1, 0, 0, 4096, 0)
-	if at := find(s)[0].place(0); at != 0 {
+	if at := find(s, rt.PCIRoot)[0].place(0); at != 0 {
 		t.Errorf("placed at %#x behind a bridge", at)
 	}
 }

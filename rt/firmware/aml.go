@@ -5,11 +5,12 @@ package firmware
 
 // findNames finds the package that the object _S5 names, and returns its first two
 // numbers: the sleep types for the two control registers. What is before it may be
-// the PCI bus.
+// the PCI buses.
 func (a *ACPI) findNames(code Memory) (typeA, typeB uint8, ok bool) {
 	const (
 		sleep     = '_' | 'S'<<8 | '5'<<16 | '_'<<24
 		bridge    = '_' | 'C'<<8 | 'B'<<16 | 'A'<<24
+		baseBus   = '_' | 'B'<<8 | 'B'<<16 | 'N'<<24
 		packageOp = 0x12
 	)
 	for at, c := range code {
@@ -18,8 +19,11 @@ func (a *ACPI) findNames(code Memory) (typeA, typeB uint8, ok bool) {
 		}
 		p := uint64(at)
 		name := code.Uint32(p)
-		if name == bridge {
+		switch name {
+		case bridge:
 			a.readHostBridge(code, p+4)
+		case baseBus:
+			a.readBaseBus(code, p+4)
 		}
 		if name != sleep || code.Uint8(p+4) != packageOp {
 			continue

@@ -1,7 +1,9 @@
 package firmware
 
-// PCI is what ACPI says of the first PCI bus.
+// PCI is what ACPI says of the PCI buses.
 type PCI struct {
+	// Roots has a bit for each bus beside bus 0 that no bridge leads to.
+	Roots Buses
 	// ECAM is the address of bus 0's configuration spaces in memory, 4 KiB for each
 	// function (PCI Firmware Specification 3.2, 4.1.2); 0: they are not there. Those
 	// of the other buses follow, up to LastBus.
@@ -10,6 +12,26 @@ type PCI struct {
 	// Window is where the devices' registers may be, in machines that leave it to
 	// the operating system to give them addresses. It is empty in others.
 	Window Range
+}
+
+// Buses is a set of buses.
+type Buses [4]uint64
+
+// Has reports whether bus n is in the set.
+func (b *Buses) Has(n uint8) bool { return b[n/64]>>(n%64)&1 != 0 }
+
+func (b *Buses) add(n uint8) { b[n/64] |= 1 << (n % 64) }
+
+// readBaseBus reads what is behind the name _BBN of a host bridge: the number of its bus
+// (ACPI 6.5.5), if it is no method that finds it out.
+func (a *ACPI) readBaseBus(code Memory, at uint64) {
+	const one, bytePrefix = 0x01, 0x0a
+	if op := code.Uint8(at); op != one && op != bytePrefix {
+		return
+	}
+	if n, _ := smallNumber(code, at); n != 0 {
+		a.PCI.Roots.add(n)
+	}
 }
 
 const signatureMCFG = 'M' | 'C'<<8 | 'F'<<16 | 'G'<<24

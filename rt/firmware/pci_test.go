@@ -82,3 +82,19 @@ func TestHostBridge(t *testing.T) {
 		}
 	}
 }
+
+// TestBaseBus finds the numbers of host bridges' buses, but for 0 and what is no number.
+func TestBaseBus(t *testing.T) {
+	code := Memory("\x08_BBN\x0a\x80__BBN\x00_BBN\x01 _BBN\x0a\xff_BBN\x14_BBN\x0b\x02\x00_BBN\x0a")
+	var a ACPI
+	a.findNames(code)
+	var got []int
+	for n := range 256 {
+		if a.PCI.Roots.Has(uint8(n)) {
+			got = append(got, n)
+		}
+	}
+	if want := []int{1, 0x80, 0xff}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}

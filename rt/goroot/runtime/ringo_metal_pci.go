@@ -4,7 +4,7 @@ package runtime
 
 import _ "unsafe" // for go:linkname
 
-// What ACPI says of the PCI bus, for package drivers/pci. Where it means memory that
+// What ACPI says of the PCI buses, for package drivers/pci. Where it means memory that
 // the machine has, it is not believed.
 
 // ringoECAM is rt.ECAM.
@@ -18,6 +18,11 @@ func ringoECAM() (addr uint64, last uint8) {
 	}
 	return p.ECAM, p.LastBus
 }
+
+// ringoPCIRoot is rt.PCIRoot.
+//
+//go:linkname ringoPCIRoot
+func ringoPCIRoot(bus uint8) bool { return bus == 0 || ringoACPI.PCI.Roots.Has(bus) }
 
 // ringoPCIWindow is rt.PCIWindow.
 //
