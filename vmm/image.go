@@ -47,7 +47,7 @@ func openImage(path string) (*image, error) {
 	var m *image
 	st, err := f.Stat()
 	if err == nil {
-		m, err = parseImage(f, st.Size())
+		m, err = parseImage(largeReader{f}, st.Size())
 	}
 	if err != nil {
 		f.Close()

@@ -13,7 +13,7 @@
 // The first translation of a page is what memory costs: a KVM without nested
 // paging takes some microseconds for it. So whole 2 MiB of the image that are not
 // written to are one large page; whether it is one for the host, too, depends on
-// how the file lies in the host's page cache.
+// how the file lies in the host's page cache: MapFile does what it can for that.
 //
 // Nothing is resident before it is needed. What counts against the memory
 // limit are frames, tables and the image.
@@ -275,15 +275,26 @@ func (s *Space) MapFile(va uint64, f *os.File, off int64, n uint64, prot int) er
 		return ErrNoMemory
 	}
 	s.charge(int64(roundUp(n) / page))
-	return s.MapFree(va, f, off, n, prot)
+	host, err := s.mapFile(va, f, off, n, prot)
+	if err == nil && prot&abi.ProtWrite == 0 {
+		// What the host has yet to read is to lie in large pages. There may be none.
+		unix.Madvise(host, unix.MADV_HUGEPAGE)
+	}
+	return err
 }
 
 // MapFree is MapFile for what does not count as the guest's memory, since the host
 // can take it back: it is not to be writable.
 func (s *Space) MapFree(va uint64, f *os.File, off int64, n uint64, prot int) error {
+	_, err := s.mapFile(va, f, off, n, prot)
+	return err
+}
+
+// mapFile is both, and returns the host's mapping.
+func (s *Space) mapFile(va uint64, f *os.File, off int64, n uint64, prot int) (host []byte, err error) {
 	size := roundUp(n)
 	if size > s.mapped {
-		return ErrNoMemory
+		return nil, ErrNoMemory
 	}
 	s.mapped -= size
 	if uint64(off)%LargePage == va%LargePage { // then let the host align it, too
@@ -291,7 +302,7 @@ func (s *Space) MapFree(va uint64, f *os.File, off int64, n uint64, prot int) er
 	}
 	at, ok := s.image.take(size)
 	if !ok {
-		return ErrNoMemory
+		return nil, ErrNoMemory
 	}
 	// A mapping of its own, with its own protection: a page table of the host's
 	// that also maps writable pages would lose its large pages with the first write.
@@ -299,10 +310,10 @@ func (s *Space) MapFree(va uint64, f *os.File, off int64, n uint64, prot int) er
 	if prot&abi.ProtWrite != 0 {
 		access |= unix.PROT_WRITE
 	}
-	host := s.arena[at:][:size]
+	host = s.arena[at:][:size]
 	if _, err := unix.MmapPtr(int(f.Fd()), off, unsafe.Pointer(&host[0]), uintptr(size),
 		access, unix.MAP_PRIVATE|unix.MAP_FIXED); err != nil {
-		return fmt.Errorf("mapping %s: %w", f.Name(), err)
+		return nil, fmt.Errorf("mapping %s: %w", f.Name(), err)
 	}
 	if prot&abi.ProtWrite != 0 {
 		clear(host[n:])
@@ -311,9 +322,9 @@ func (s *Space) MapFree(va uint64, f *os.File, off int64, n uint64, prot int) er
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if prot&abi.ProtWrite != 0 {
-		return s.mapRange(va, at, size, prot)
+		return host, s.mapRange(va, at, size, prot)
 	}
-	return s.mapLarge(va, at, size, prot)
+	return host, s.mapLarge(va, at, size, prot)
 }
 
 // PublishUsage keeps *p at the number of bytes in use from now on.
