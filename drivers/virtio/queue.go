@@ -63,9 +63,8 @@ type chain struct {
 }
 
 // newQueue sets up queue index of the device behind t. With it come extra bytes
-// of device memory, page aligned, and each more for every descriptor. All of that is one
-// allocation, as each is a mapping. The memory is not touched before ready: what several
-// queues have is then given to the machine at once.
+// of device memory, page aligned, and each more for every descriptor. The memory is not
+// touched before ready: what several queues have is then given to the machine at once.
 func newQueue(t Transport, index int, features uint64, extra, each int) (*queue, error) {
 	size := t.QueueMax(index)
 	if _, fixed := t.(fixedQueues); !fixed {
@@ -77,17 +76,18 @@ func newQueue(t Transport, index int, features uint64, extra, each int) (*queue,
 	extra += size * each
 	availOff := spec.DescBytes(size)
 	usedOff := pageUp(availOff + spec.AvailBytes(size))
-	extraOff := pageUp(usedOff + spec.UsedBytes(size))
-	mem := rt.AllocDevice(uintptr(extraOff + extra))
+	mem := rt.AllocDevice(uintptr(usedOff + spec.UsedBytes(size)))
 	q := &queue{
 		t: t, index: index, size: uint16(size),
 		desc: mem, avail: unsafe.Add(mem, availOff), used: unsafe.Add(mem, usedOff),
-		extra:    unsafe.Slice((*byte)(unsafe.Add(mem, extraOff)), extra),
 		eventIdx: features&spec.FeatureEventIdx != 0,
 		indirect: features&spec.FeatureIndirect != 0,
 		chains:   make([]chain, size),
 		free:     make([]uint16, 0, size),
 		scratch:  make([]spec.Desc, 0, size),
+	}
+	if extra > 0 {
+		q.extra = unsafe.Slice((*byte)(rt.AllocDevice(uintptr(extra))), extra)
 	}
 	for i := size - 1; i >= 0; i-- {
 		q.free = append(q.free, uint16(i))

@@ -44,6 +44,19 @@ var startRules = []Rule{
 		Count:   1,
 		Why:     "not make a table and at once a larger one of it",
 	}, {
+		// The index of all arenas, of which one entry is used.
+		File:    "runtime/malloc.go",
+		Match:   `(?m)^\t\t\tatomic\.StorepNoWB\(unsafe\.Pointer\(&h\.arenas\[ri\.l1\(\)\]\), unsafe\.Pointer\(l2\)\)$`,
+		Replace: "\t\t\tringoTouchEntry(unsafe.Pointer(l2), ri.l2(), goarch.PtrSize)\n$0",
+		Count:   1,
+		Why:     touchWhy,
+	}, {
+		File:    "runtime/mpagealloc.go",
+		Match:   `(?m)^\t\t\t\*\(\*uintptr\)\(unsafe\.Pointer\(&p\.chunks\[c\.l1\(\)\]\)\) = uintptr\(r\)$`,
+		Replace: "\t\t\tringoTouchEntry(r, c.l2(), unsafe.Sizeof(pallocData{}))\n$0",
+		Count:   1,
+		Why:     touchWhy,
+	}, {
 		File:    "runtime/mheap.go",
 		Match:   `randOffset := (nextHeapRandBits\(logPallocChunkBytes\))`,
 		Replace: "randOffset := ringoHeapOffset($1)",
@@ -92,5 +105,7 @@ var startRules = []Rule{
 		Why:     "initialise variables with less code",
 	},
 }
+
+const touchWhy = "take one exit for a large table of which little is used"
 
 const pointsWhy = "decode the points of Ed25519 in programs that use it"

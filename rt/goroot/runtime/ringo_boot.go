@@ -38,7 +38,7 @@ const (
 	ringoStackSize     = 24 << 10 // a thread's kernel stack, its ringoThread included
 	ringoStackStride   = 32 << 10 // distance of kernel stacks; the rest is a guard
 	ringoBootStackSize = 24 << 10
-	ringoFreshStacks   = 6       // how many are mapped at once
+	ringoFreshStacks   = 5       // how many are mapped at once
 	ringoMaxXSize      = 8 << 10 // largest extended state that fits on a kernel stack
 	ringoFXSize        = 576     // what FXSAVE writes, and XSAVE's header
 )
@@ -46,6 +46,8 @@ const (
 var (
 	ringoBootStack [ringoBootStackSize]byte // kernel stack of the first thread
 	ringoThread1   ringoThread
+	ringoIdleStack [ringoBootStackSize]byte // that of the first CPU's idle thread
+	ringoIdle1     ringoThread
 	ringoBootPage  *ringoabi.Boot
 	ringoXSize     uintptr // bytes that XSAVE writes
 
@@ -130,6 +132,8 @@ func ringoBoot(boot *ringoabi.Boot) {
 	ringoClockInit()
 	ringoRandomInit(boot.Seed[:])
 	ringoMem.table.Init(uintptr(boot.MapLow), uintptr(boot.MapHigh))
+	ringoMapAhead()
+	ringoMapStacks()
 
 	t := &ringoThread1
 	t.init(uintptr(unsafe.Pointer(&ringoBootStack)))
@@ -145,7 +149,7 @@ func ringoBoot(boot *ringoabi.Boot) {
 		c := ringoCPUAt(n)
 		c.id = n
 		c.since = now
-		c.idle = ringoNewIdle()
+		c.idle = ringoNewIdle(n)
 		page := ringoPage(n)
 		page.UpcallEntry = uint64(abi.FuncPCABI0(ringoUpcall))
 		page.TrapEntry = uint64(abi.FuncPCABI0(ringoTrap))

@@ -6,7 +6,7 @@ import (
 	"internal/runtime/atomic"
 	"ringo.dev/ringo/rt/region"
 	ringoabi "ringo.dev/ringo/vmm/abi"
-	_ "unsafe"
+	"unsafe"
 )
 
 // ringoMem is the address space that the runtime maps and unmaps. Of regions with
@@ -132,33 +132,40 @@ func ringoMapRange(addr, n uintptr, prot int, flags uintptr) int64 {
 	return r
 }
 
-// ringoCut returns n bytes of memory that the machine has mapped with the protection
-// prot and nobody has, for the caller to take, or 0. The runtime begins with some small
-// mappings, which it touches at once: as each first touch costs an exit, they are cut
-// from a larger one. ringoMem.lock is held.
-func ringoCut(n uintptr, prot int) uintptr {
-	const size, most = 256 << 10, 128 << 10
-	t := &ringoMem.table
-	if n > most || prot != ringoabi.ProtRead|ringoabi.ProtWrite || !ringoPlatMapsAhead() {
-		return 0
+// ringoMapAhead maps what ringoCut cuts small mappings from, if that is of use.
+func ringoMapAhead() {
+	const size = 256 << 10
+	if !ringoPlatMapsAhead() {
+		return
 	}
-	if ringoMem.spare == 0 {
-		at := t.Search(size)
-		if at == 0 || !t.Set(at, at+size, ringoProtSpare) {
-			return 0
-		}
-		if ringoPlatMapNew(at, size, prot) < 0 {
-			t.Remove(at, at+size)
-			return 0
-		}
+	t := &ringoMem.table
+	if at := t.Search(size); at != 0 && ringoPlatMapNew(at, size, ringoabi.ProtRead|ringoabi.ProtWrite) == 0 {
+		t.Set(at, at+size, ringoProtSpare)
 		ringoMem.spare = at
 	}
+}
+
+// ringoCut returns n bytes of memory that the machine has mapped with the protection
+// prot and nobody has, for the caller to take, or 0. The runtime begins with some small
+// mappings, and so do drivers: each would be an exit when it is first touched.
+// ringoMem.lock is held.
+func ringoCut(n uintptr, prot int) uintptr {
+	const most = 64 << 10
 	at := ringoMem.spare
-	if !t.Covers(at, n, ringoProtSpare) { // too little is left, or mapped over
-		return 0
+	if n > most || prot != ringoabi.ProtRead|ringoabi.ProtWrite || !ringoMem.table.Covers(at, n, ringoProtSpare) {
+		return 0 // also if too little is left, or it was mapped over
 	}
 	ringoMem.spare += n
 	return at
+}
+
+// ringoTouchEntry touches entry i, of size bytes, of a large table that was just mapped.
+// The table's beginning comes with the mapping: who touched that first, as a check for
+// nil does, would have two exits for one.
+//
+//go:nosplit
+func ringoTouchEntry(table unsafe.Pointer, i uint, size uintptr) {
+	atomic.Load((*uint32)(add(table, uintptr(i)*size)))
 }
 
 // ringoWriteExec reports whether prot asks for writable code, which is refused.

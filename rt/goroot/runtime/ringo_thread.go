@@ -206,10 +206,13 @@ func (t *ringoThread) prepare(sp, pc uintptr) {
 	t.sp = sp - 24
 }
 
-// ringoNewIdle returns a CPU's idle thread.
-func ringoNewIdle() *ringoThread {
-	t := ringoNewThread()
-	if t == nil {
+// ringoNewIdle returns CPU n's idle thread. That of the first is a variable's, as the
+// first thread itself: so the machine starts before anything is mapped.
+func ringoNewIdle(n uint32) *ringoThread {
+	t := &ringoIdle1
+	if n == 0 {
+		t.init(uintptr(unsafe.Pointer(&ringoIdleStack)))
+	} else if t = ringoNewThread(); t == nil {
 		ringoFatal("no memory for the first threads; give the machine more")
 	}
 	t.prepare(t.kstack-ringoStackSize/8, abi.FuncPCABI0(ringoIdleStart))
