@@ -18,16 +18,13 @@ func ringoKeepsStack(n uintptr) bool {
 }
 
 // ringoNewStack returns the size of a new goroutine's stack. Those of a program's first
-// goroutines do not begin as small as others: each time that one grows, the tables of
-// all functions on it are read, which at the start are read for the first time. The
-// very first one starts the network stack, which takes more than any other does.
+// goroutines begin as large as what starts the network, and receives packets, needs: each
+// time that one grows, the tables of all functions on it are read, which at the start
+// are read for the first time.
 func ringoNewStack() int32 {
-	const first, size, mainSize = 64, 8 << 10, 16 << 10
-	switch {
-	case ringoBare == 0 || allglen >= first:
+	const first, size = 64, 16 << 10
+	if ringoBare == 0 || allglen >= first {
 		return stackMin
-	case allglen == 0:
-		return mainSize
 	}
 	return size
 }
