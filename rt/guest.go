@@ -123,6 +123,12 @@ func Ring()
 //go:linkname ServeDevices runtime.ringoServeDevices
 func ServeDevices() bool
 
+// Pause tells the processor, and who emulates it, that this is a loop which waits for
+// somebody else's write to memory.
+//
+//go:linkname Pause runtime.ringoPauseGo
+func Pause()
+
 // OthersReady reports whether some goroutines are ready to run on this CPU, besides one
 // that has just been woken.
 //

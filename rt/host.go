@@ -105,6 +105,7 @@ func Madvise(addr, n uintptr, advice int) syscall.Errno {
 func Processor() int             { return 0 }
 func linked(name string) uintptr { return 0 }
 func ServeDevices() bool         { return false }
+func Pause()                     {}
 func AtExit(do func())           {}
 func FatalSignal() *uint16       { return new(uint16) }
 

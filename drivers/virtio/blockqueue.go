@@ -21,7 +21,9 @@ import (
 // takes them longer than patience, it is rung. With a single CPU there is nobody
 // left then to whom waiting would be of use, and the machine is asked to serve the
 // device at once. It is asked before the others run, too, for some requests after
-// they took longer than most requests do (longTurn): the CPU is crowded.
+// they took longer than most requests do (longTurn): the CPU is crowded. Where no machine
+// can be asked, the doorbell is rung then, and the ring looked at for as long as quick
+// disks take (glance): to let others run would be to wait for a turn of theirs.
 type blockQueue struct {
 	alone bool // the machine has one CPU
 	only  bool // the disk has no other queue: NotifySoon, which knows one of a device, is this one's
@@ -68,6 +70,7 @@ const (
 	// do not wait for them.
 	longTurn        = 2 * time.Millisecond
 	crowdedRequests = 16
+	glance          = time.Millisecond
 )
 
 // newBlockQueue sets up a queue of the disk behind t: index, of n.
@@ -196,6 +199,10 @@ func (b *blockQueue) notify(seen uint16, crowded bool) (took time.Duration) {
 		t.NotifySoon(index)
 	case crowded && rt.ServeDevices():
 		return 0
+	case crowded:
+		if t.Notify(index); b.answered(seen) {
+			return 0
+		}
 	default:
 		t.Notify(index)
 	}
@@ -209,6 +216,16 @@ func (b *blockQueue) notify(seen uint16, crowded bool) (took time.Duration) {
 		t.Notify(index)
 	}
 	return took
+}
+
+// answered waits for a glance, and reports whether the device has answered.
+func (b *blockQueue) answered(seen uint16) bool {
+	for start := time.Now(); time.Since(start) < glance; rt.Pause() {
+		if b.q.usedIndex() != seen {
+			return true
+		}
+	}
+	return false
 }
 
 // collect takes the answers of the device, and wakes who waits for them. It

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"ringo.dev/ringo/tests/harness"
+	"ringo.dev/ringo/tools/volumes"
 )
 
 var ringo *harness.Ringo
@@ -265,6 +266,19 @@ func TestDiskZeroes(t *testing.T) {
 				t.Errorf("status %d, output:\n%s", r.Status, r.Output)
 			}
 		})
+	}
+}
+
+// TestDiskCrowded makes fsync beside a goroutine that computes, on a machine with one CPU.
+func TestDiskCrowded(t *testing.T) {
+	disk := filepath.Join(t.TempDir(), "volume")
+	if err := volumes.Create(disk, 16<<20); err != nil {
+		t.Fatal(err)
+	}
+	m := machine{"microvm", "max", []string{"-device", "virtio-blk-device,drive=d", "-drive", "if=none,format=raw,id=d,file=" + disk}}
+	r := m.boot(t, "tests/programs/disk", seed+" ringo.mount.0=volume,rw,/dev/vda,/data crowded")
+	if !strings.Contains(r.Output, "ok crowded\n") || r.Status != exitStatus(0) {
+		t.Errorf("status %d, output:\n%s", r.Status, r.Output)
 	}
 }
 

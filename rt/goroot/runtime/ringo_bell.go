@@ -108,6 +108,11 @@ func ringoServeDevices() bool {
 	return true
 }
 
+// ringoPauseGo is rt.Pause.
+//
+//go:linkname ringoPauseGo
+func ringoPauseGo() { ringoPause() }
+
 // ringoBellsSeen takes back what is due, for a machine that looks by itself.
 func ringoBellsSeen() {
 	for i := range ringoBells {
