@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 
 	"github.com/spf13/cobra"
-	_ "ringo.dev/ringo/tools/limits" // before the others are initialised
 )
 
 // exitFatal is the exit status for errors of ringo's own, as opposed to those
@@ -19,7 +19,25 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == "toolexec" {
 		os.Exit(toolexec(os.Args[2:]))
 	}
+	if err := enoughFiles(); err != nil {
+		os.Exit(status(err))
+	}
 	os.Exit(status(rootCommand(os.Args[1:]).ExecuteContext(context.Background())))
+}
+
+// leastFiles is how many files ringo needs to start. A machine with disks,
+// directories and forwarded ports needs more, and says what it could not open.
+const leastFiles = 32
+
+// enoughFiles reports an error if this process may open too few files: Go's runtime
+// would end it, and not say why.
+func enoughFiles() error {
+	var limit syscall.Rlimit
+	// Package os has raised the limit to the hard one.
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur >= leastFiles {
+		return nil
+	}
+	return errors.New("this process may open too few files; raise its limit (ulimit -Hn, or LimitNOFILE of systemd) to 1024")
 }
 
 // commands make ringo's commands, by their names.
