@@ -28,8 +28,6 @@ type Reach struct {
 // Call it after New and before the first Run; no process must be started
 // meanwhile. After an error the process is not confined, or not all of it.
 func Lockdown(within Reach) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	paths := within.Shares
 	if within.Network {
 		paths = slices.Concat(resolverFiles(), paths)
@@ -37,6 +35,9 @@ func Lockdown(within Reach) error {
 	if err := landlock.Restrict(paths); err != nil {
 		return fmt.Errorf("landlock: %w", err)
 	}
+	// Not before: it may start a thread, which would have to be told of Landlock, too.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	// TSYNC takes this thread's no_new_privs along to the others.
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("no_new_privs: %w", err)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -73,23 +72,18 @@ const siQueue = -1 // SI_QUEUE
 func restrictThreads(fd int, patience time.Duration) error {
 	mu.Lock()
 	defer mu.Unlock()
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	deadline := time.Now().Add(patience)
 	tasks, err := openTasks() // which is soon out of reach
 	if err != nil {
 		return err
 	}
 	defer unix.Close(tasks)
-	if err := restrictSelf(fd); err != nil {
-		return err
-	}
 	atomic.StoreUint32(&rulesetFD, uint32(fd))
 	before, err := signals.Handle(signal, handlerAddress())
 	if err != nil {
 		return err
 	}
-	restricted := map[int]bool{unix.Gettid(): true}
+	restricted := map[int]bool{}
 	var list, last []int
 	for {
 		if list, err = threads(tasks); err != nil {
@@ -109,24 +103,13 @@ func restrictThreads(fd int, patience time.Duration) error {
 	return before.Restore(signal)
 }
 
-// restrictSelf restricts this thread.
-func restrictSelf(fd int) error {
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return os.NewSyscallError("prctl", err)
-	}
-	if _, _, e := unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, uintptr(fd), 0, 0); e != 0 {
-		return os.NewSyscallError("landlock_restrict_self", e)
-	}
-	return nil
-}
-
-// restrictSome tells at most maxTold threads to restrict themselves, waits until
-// each has done so or has ended, and adds them to restricted.
+// restrictSome tells at most maxTold threads, this one perhaps among them, to restrict
+// themselves, waits until each has done so or has ended, and adds them to restricted.
 func restrictSome(tids []int, deadline time.Time, restricted map[int]bool) error {
-	pid := unix.Getpid()
+	pid, uid := unix.Getpid(), int32(unix.Getuid())
 	for i, tid := range tids {
 		atomic.StoreUint32(&answers[i], 0)
-		info := siginfo{signo: signal, code: siQueue, pid: int32(pid), uid: int32(unix.Getuid()), value: uint64(i + 1)}
+		info := siginfo{signo: signal, code: siQueue, pid: int32(pid), uid: uid, value: uint64(i + 1)}
 		_, _, e := unix.Syscall6(unix.SYS_RT_TGSIGQUEUEINFO, uintptr(pid), uintptr(tid), signal, uintptr(unsafe.Pointer(&info)), 0, 0)
 		if e != 0 && e != unix.ESRCH { // which says that it has ended
 			return fmt.Errorf("thread %d: %w", tid, os.NewSyscallError("rt_tgsigqueueinfo", e))
@@ -147,10 +130,11 @@ func restrictSome(tids []int, deadline time.Time, restricted map[int]bool) error
 			if time.Now().After(deadline) {
 				return fmt.Errorf("thread %d does not take signals", tid)
 			}
-			// The others may need this CPU. Go need not know that it is idle: it
-			// would take the time to start a thread.
-			moment := unix.Timespec{Nsec: 20_000}
-			unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&moment)), 0, 0)
+			// Go need not know that this CPU is idle: it would take the time to
+			// start a thread. Who ends does not wake us.
+			const waitPrivate = 128 // FUTEX_WAIT_PRIVATE
+			moment := unix.Timespec{Nsec: 10_000_000}
+			unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&answers[i])), waitPrivate, 0, uintptr(unsafe.Pointer(&moment)), 0, 0)
 		}
 	}
 	return nil
@@ -190,7 +174,7 @@ func threads(dir int) (list []int, err error) {
 		}
 		list = append(list, tid)
 	}
-	if !slices.Contains(list, unix.Gettid()) {
+	if !slices.Contains(list, unix.Getpid()) { // the first thread is there as long as the process is
 		return nil, errors.New("list of threads: /proc has other numbers for them than this process")
 	}
 	return list, nil
