@@ -10,7 +10,7 @@ import (
 func TestCheckLevel(t *testing.T) {
 	for program := uint32(0); program <= 5; program++ {
 		for processor := uint32(1); processor <= 4; processor++ {
-			err := checkLevel(program, processor)
+			err := checkLevel(program, func() uint32 { return processor })
 			if program <= processor && err != nil || program > processor && !errors.Is(err, ErrImage) {
 				t.Errorf("v%d on a processor of v%d: %v", program, processor, err)
 			}
@@ -18,8 +18,7 @@ func TestCheckLevel(t *testing.T) {
 	}
 }
 
-// TestProcessorLevel compares with what Linux says of this processor, including what
-// processorLevel takes for granted.
+// TestProcessorLevel compares with what Linux says of this processor.
 func TestProcessorLevel(t *testing.T) {
 	info, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {

@@ -106,7 +106,7 @@ func (vm *VM) build() (err error) {
 	if vm.image, err = openImage(c.Image); err != nil {
 		return err
 	}
-	if err := checkLevel(vm.image.level, processorLevel()); err != nil {
+	if err := checkLevel(vm.image.level, processorLevel); err != nil {
 		return err
 	}
 	program, _ := vm.image.size()

@@ -1,4 +1,0 @@
-package kvm
-
-// TSC reads the host's time stamp counter.
-func TSC() uint64
