@@ -50,7 +50,7 @@ type link struct {
 	tx  sender
 	rx  receiver
 
-	slices [][]byte         // one packet's data, between tx.Begin and tx.End
+	slices [][]byte         // the last packet's data, from tx.Begin on
 	header virtio.NetHeader // and its header
 	failed atomic.Bool
 
@@ -246,9 +246,7 @@ func (l *link) write(pkt *stack.PacketBuffer) tcpip.Error {
 		l.slices = append(l.slices, b[skip:])
 		skip = 0
 	}
-	err := l.tx.Send(h, l.slices, pkt.IncRef())
-	clear(l.slices)
-	if err != nil {
+	if err := l.tx.Send(h, l.slices, pkt.IncRef()); err != nil {
 		l.fail(err)
 		return &tcpip.ErrAborted{}
 	}

@@ -158,10 +158,35 @@ var netstackIPRules = []Rule{
 		Replace: "",
 		Count:   1,
 		Why:     sameHeaderWhy,
+	}, {
+		File:    gvisor + "/tcpip/network/ipv4/ipv4.go",
+		Match:   `(?m)^\tdispatcher stack\.TransportDispatcher\n\tprotocol   \*protocol$`,
+		Replace: "$0\n\tunicasts   stack.KnownUnicasts",
+		Count:   1,
+		Why:     unicastsWhy,
+	}, {
+		File:    gvisor + "/tcpip/network/ipv4/ipv4.go",
+		Match:   `(?m)^\tif !e\.nic\.IsLoopback\(\) \{\n\t\tif !e\.protocol\.options\.AllowExternalLoopbackTraffic \{$`,
+		Replace: "\tif loopback := e.nic.IsLoopback(); !loopback && e.unicasts.Look(pkt, h) {\n\t\tpkt.InputNICID = e.nic.ID()\n\t} else if !loopback {\n\t\tif !e.protocol.options.AllowExternalLoopbackTraffic {",
+		Count:   1,
+		Why:     unicastsWhy,
+	}, {
+		File:    gvisor + "/tcpip/network/ipv4/ipv4.go",
+		Match:   `(?m)^\tstats\.ip\.ValidPacketsReceived\.Increment\(\)\n\n\tsrcAddr := h\.SourceAddress\(\)$`,
+		Replace: "\tstats.ip.ValidPacketsReceived.Increment()\n\tif pkt.IsKnownUnicast() {\n\t\te.deliverPacketLocally(h, pkt, inNICName)\n\t\treturn\n\t}\n\n\tsrcAddr := h.SourceAddress()",
+		Count:   1,
+		Why:     unicastsWhy,
+	}, {
+		File:    gvisor + "/tcpip/network/ipv4/ipv4.go",
+		Match:   `(?m)^\t\te\.deliverPacketLocally\(h, pkt, inNICName\)\n\t\} else if e\.Forwarding\(\) \{$`,
+		Replace: "\t\te.unicasts.Learn(pkt, h)\n$0",
+		Count:   1,
+		Why:     unicastsWhy,
 	},
 }
 
 const (
+	unicastsWhy        = "ask once whether packets with the same addresses are for this machine"
 	sameHeaderWhy      = "look for the header of a packet that arrived once"
 	identificationsWhy = "start without 2,048 random numbers that nothing reads"
 	limitedTypesWhy    = "know by a comparison which ICMPv6 messages are limited, and make no map of them"

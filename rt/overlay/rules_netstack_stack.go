@@ -4,6 +4,12 @@ package overlay
 // routes, addresses of interfaces, and the way to a socket.
 var netstackStackRules = []Rule{
 	{
+		File:    gvisor + "/tcpip/stack/packet_buffer.go",
+		Match:   `(?m)^\tonRelease func\(\) .*$`,
+		Replace: "$0\n\n\tunicast unicastLook",
+		Count:   1,
+		Why:     "ask once whether packets with the same addresses are for this machine",
+	}, {
 		File:    gvisor + "/tcpip/stack/nic.go",
 		Match:   `\blen\((\w+)\.(Link|Network|Transport)Header\(\)\.Slice\(\)\)`,
 		Replace: "$1.${2}Header().Length()",
