@@ -33,6 +33,13 @@ type rememberedFlow struct {
 	queue     queuedTransportProtocol // nil: to takes packets itself
 }
 
+// is reports whether the flow has the ID. (Each for itself, fields are compared without a
+// call.)
+func (f *rememberedFlow) is(id *TransportEndpointID) bool {
+	return f.id.RemotePort == id.RemotePort && f.id.RemoteAddress == id.RemoteAddress &&
+		f.id.LocalPort == id.LocalPort && f.id.LocalAddress == id.LocalAddress
+}
+
 // place returns a flow's place.
 func (m *endpointMemory) place(id *TransportEndpointID) *rememberedFlow {
 	return &m.flows[(id.RemotePort^id.LocalPort)%rememberedFlows]
@@ -59,7 +66,7 @@ func (m *endpointMemory) deliver(transport tcpip.TransportProtocolNumber, pkt *P
 		return false
 	}
 	to, queue := f.to, f.queue
-	known := to != nil && f.version == version && f.transport == transport && f.network == pkt.NetworkProtocolNumber && f.nic == pkt.NICID && f.id == *id
+	known := to != nil && f.version == version && f.transport == transport && f.network == pkt.NetworkProtocolNumber && f.nic == pkt.NICID && f.is(id)
 	f.busy.Store(0)
 	if !known {
 		pkt.soughtIn = uint64(version) + 1

@@ -8,6 +8,10 @@ func (pk *PacketBuffer) headerSlice(typ headerType) []byte {
 	if b := pk.buf.Contiguous(pk.headerOffsetOf(typ), pk.headers[typ].length); b != nil {
 		return b
 	}
+	return pk.headerSliceElsewhere(typ)
+}
+
+func (pk *PacketBuffer) headerSliceElsewhere(typ headerType) []byte {
 	view := pk.headerView(typ)
 	return view.AsSlice()
 }

@@ -28,6 +28,13 @@ type RouteQuestion struct {
 	V6Only, Loop bool
 }
 
+// is reports whether they are the same. (In this order, and each for itself, fields are
+// compared without a call.)
+func (q *RouteQuestion) is(other *RouteQuestion) bool {
+	return q.To == other.To && q.NIC == other.NIC && q.ToNIC == other.ToNIC && q.Local == other.Local &&
+		q.V6Only == other.V6Only && q.Loop == other.Loop
+}
+
 // routesVersion counts the changes of all that FindRoute looks at: routes, addresses
 // and interfaces, of every stack.
 var routesVersion atomic.Uint32
@@ -41,7 +48,7 @@ func routesChanged() { routesVersion.Add(1) }
 func (k *KeptRoute) Find(q *RouteQuestion) (r *Route, version uint32) {
 	version = routesVersion.Load()
 	k.mu.Lock()
-	if k.route != nil && k.version == version && k.to == *q {
+	if k.route != nil && k.version == version && k.to.is(q) {
 		r = k.route
 		r.Acquire()
 	}
