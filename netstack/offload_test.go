@@ -79,7 +79,7 @@ func checkDatagram(t *testing.T, f *frame, offload bool) {
 		src, dst, packet = ip.SourceAddress(), ip.DestinationAddress(), packet[ip.HeaderLength():ip.TotalLength()]
 	case header.IPv6ProtocolNumber:
 		ip := header.IPv6(packet)
-		if ip.TransportProtocol() != header.UDPProtocolNumber {
+		if ip.NextHeader() != uint8(header.UDPProtocolNumber) {
 			return // a fragment has a header of its own
 		}
 		src, dst, packet = ip.SourceAddress(), ip.DestinationAddress(), packet[header.IPv6MinimumSize:]

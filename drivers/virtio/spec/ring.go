@@ -36,19 +36,28 @@ const (
 	UsedElemSize  = 8 // two uint32: the chain's first descriptor, bytes written
 )
 
-// DescBytes, AvailBytes and UsedBytes are the sizes of the three areas of a
-// virtqueue with n descriptors.
-func DescBytes(n int) int  { return n * DescSize }
-func AvailBytes(n int) int { return ringElements + n*AvailElemSize + 2 }
-func UsedBytes(n int) int  { return ringElements + n*UsedElemSize + 2 }
+// DescBytes is the size in bytes of the descriptors of a virtqueue with n of them.
+func DescBytes(n int) int { return n * DescSize }
 
-// AvailElem and UsedElem are the offsets of element i; AvailEvent and UsedEvent
-// those of the index that follows the elements in the device area (written by
-// the device) and the driver area (written by the driver).
-func AvailElem(i int) int  { return ringElements + i*AvailElemSize }
-func UsedElem(i int) int   { return ringElements + i*UsedElemSize }
+// AvailBytes is the size in bytes of such a queue's driver area.
+func AvailBytes(n int) int { return ringElements + n*AvailElemSize + 2 }
+
+// UsedBytes is the size in bytes of such a queue's device area.
+func UsedBytes(n int) int { return ringElements + n*UsedElemSize + 2 }
+
+// AvailElem is the offset of element i in the driver area.
+func AvailElem(i int) int { return ringElements + i*AvailElemSize }
+
+// UsedElem is the offset of element i in the device area.
+func UsedElem(i int) int { return ringElements + i*UsedElemSize }
+
+// AvailEvent is the offset of the index behind the device area's n elements, which the
+// device writes: at which it wants to be told of the driver's.
 func AvailEvent(n int) int { return UsedElem(n) }
-func UsedEvent(n int) int  { return AvailElem(n) }
+
+// UsedEvent is the offset of the index behind the driver area's n elements, which the
+// driver writes: at which it wants to be told of the device's.
+func UsedEvent(n int) int { return AvailElem(n) }
 
 // NeedEvent reports whether moving an index from old to now passes event, so
 // that the other side wants a notification (2.7.10).
