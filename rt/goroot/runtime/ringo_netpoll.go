@@ -20,7 +20,7 @@ type ringoSlot struct {
 	seen  uint16
 	at    uint16
 	idx   *uint16
-	event *uint16 // see arm; nil: none
+	event *uint16 // set to at, it makes the device interrupt; nil: none
 	gp    guintptr
 }
 
@@ -39,13 +39,6 @@ var ringoSlotsUsed uint32
 // moved reports whether the goroutine in the slot has something to do.
 func (s *ringoSlot) moved() bool {
 	return atomic.Load(&s.state) == ringoSlotArmed && *(*uint16)(unsafe.Pointer(s.idx)) != s.seen
-}
-
-// arm tells the device to interrupt when it moves its index.
-func (s *ringoSlot) arm() {
-	if s.event != nil {
-		*(*uint16)(unsafe.Pointer(s.event)) = s.at
-	}
 }
 
 // ringoDeviceReady reports whether netpoll would find a goroutine to wake.
@@ -81,22 +74,15 @@ func ringoWaitIndex(slot int, idx *uint16, seen uint16, event *uint16, at uint16
 	gopark(ringoSlotCommit, unsafe.Pointer(s), waitReasonIOWait, traceBlockNet, 2)
 }
 
-// ringoSlotCommit makes a slot one that is looked at. Its device has to interrupt only
-// if the poller sleeps, which otherwise sees to that itself (ringoPollSleep). Both first
-// say what they do, the one that the slot is armed and the other that it sleeps, and
-// then look at what the other has said, so that at least one of them sees it.
+// ringoSlotCommit makes a slot one that is looked at. From here on it may be somebody
+// else's at any moment. Its device need be told to interrupt only if the poller sleeps
+// already; see ringoTellDevices.
 func ringoSlotCommit(gp *g, slot unsafe.Pointer) bool {
 	s := (*ringoSlot)(slot)
 	s.gp.set(gp)
-	idx, seen := s.idx, s.seen
-	told := ringoPollerSleeps()
-	if told {
-		s.arm()
-	}
 	atomic.Store(&s.state, ringoSlotArmed)
-	// From here on the slot may be somebody else's.
-	if ringoPollerSleeps() && (!told || *(*uint16)(unsafe.Pointer(idx)) != seen) {
-		netpollBreak()
+	if ringoPollerSleeps() {
+		linux.Syscall6(ringoSysPollTell, 0, 0, 0, 0, 0, 0)
 	}
 	return true
 }
@@ -191,13 +177,7 @@ func ringoPollSleep(t *ringoThread, deadline int64) int64 {
 	// A device's interrupt that finds no poller to wake is one of a ring that is looked
 	// at after this, a locked instruction.
 	atomic.StorepNoWB(unsafe.Pointer(&ringoSched.poller), unsafe.Pointer(t))
-	for i := range ringoSlots[:atomic.Load(&ringoSlotsUsed)] {
-		if s := &ringoSlots[i]; atomic.Load(&s.state) == ringoSlotArmed {
-			s.arm()
-		}
-	}
-	// What the devices are told must be seen by them before their rings are looked at.
-	atomic.Or(&ringoSlotsUsed, 0)
+	ringoTellDevices()
 	if !ringoSched.broken && !ringoDeviceReady() {
 		r = ringoBlock(t, ringoInPoll, deadline)
 	}
@@ -207,6 +187,38 @@ func ringoPollSleep(t *ringoThread, deadline int64) int64 {
 	ringoSched.broken = false
 	ringoSched.lock.unlock()
 	return r
+}
+
+// ringoTellDevices makes the devices of all armed slots interrupt when they move their
+// indices. The scheduler's lock is held, and the poller is set.
+//
+// While the poller is set, each armed slot's device has been told: by who set it, or by
+// the goroutine that armed the slot later. Both first say what they do, that there is a
+// poller or that the slot is armed, with a locked instruction, and then look at what the
+// other has said, so at least one of them sees it. A slot's goroutine may go and come
+// back while this looks at the slot, so that a device, or that of another slot, is told
+// what was; but then the goroutine has seen the poller, and its own call waits for the
+// lock, and puts that right.
+func ringoTellDevices() {
+	for i := range ringoSlots[:atomic.Load(&ringoSlotsUsed)] {
+		if s := &ringoSlots[i]; atomic.Load(&s.state) == ringoSlotArmed && s.event != nil {
+			*(*uint16)(unsafe.Pointer(s.event)) = s.at
+		}
+	}
+	// The devices must see it before their rings are looked at: a locked instruction.
+	atomic.Or(&ringoSlotsUsed, 0)
+}
+
+// ringoPollTell is ringoTellDevices for a goroutine that has armed a slot.
+func ringoPollTell() {
+	ringoSched.lock.lock()
+	if p := ringoSched.poller; p != nil {
+		ringoTellDevices()
+		if ringoDeviceReady() {
+			ringoWake(p, 0)
+		}
+	}
+	ringoSched.lock.unlock()
 }
 
 // ringoPollEnd ends ringoPollSleep, now or when it is next called.

@@ -76,6 +76,7 @@ const (
 	ringoSysAlias         = ringoSysOwn + 8
 	ringoSysMapDevice     = ringoSysOwn + 9
 	ringoSysRestart       = ringoSysOwn + 10
+	ringoSysPollTell      = ringoSysOwn + 11
 )
 
 // ringoIsOwn reports whether rt answers system call num; all others are the
@@ -215,6 +216,9 @@ func ringoAnswer(t *ringoThread, f *ringoFrame, num, a1, a2, a3, a4, a5 uintptr)
 		return -ringoEINVAL
 	case ringoSysPollWait:
 		return ringoPollSleep(t, int64(a1))
+	case ringoSysPollTell:
+		ringoPollTell()
+		return 0
 	case ringoSysPollBreak:
 		ringoPollEnd()
 		return 0
