@@ -214,6 +214,7 @@ func (vm *VM) Run(ctx context.Context) (Status, error) {
 		if err := vm.cpus[0].start(vm.image.tender, vm.stack); err != nil {
 			vm.end(Status{}, err)
 		}
+		vm.PopulateAhead()
 	}
 	<-vm.done
 	vm.threads.Wait()

@@ -131,7 +131,7 @@ func (s *Space) above(r region, addr uint64) (n uint64) {
 // to large pages, as the Go runtime's heap is, and in pieces of the size by which the
 // runtime gets memory for itself.
 func (s *Space) giveMapped(va, n uint64, prot int) {
-	if va%LargePage == 0 && n >= LargePage && s.budget*page/spareLarge >= LargePage && s.giveLarge(va, prot) {
+	if va%LargePage == 0 && n >= LargePage && s.plentyForLarge() && s.giveLarge(va, prot) {
 		return
 	}
 	first, populated := n, uint64(0)
@@ -180,6 +180,23 @@ func (s *Space) giveLarge(va uint64, prot int) bool {
 	s.putLarge(e, Base+off|entryFlags(prot))
 	return true
 }
+
+// PopulateAhead gets the host's memory for the large page with which the guest's first large
+// mapping will begin, the heap of a Go program. It is for a thread that has nothing to
+// do while the guest runs up to there: the host takes some tenths of a millisecond. If
+// the guest is faster, nothing is lost.
+func (s *Space) PopulateAhead() {
+	s.mu.Lock()
+	i, ok := s.frames.findLarge()
+	ok = ok && len(s.whole) == 0 && s.plentyForLarge()
+	s.mu.Unlock()
+	if ok {
+		populateLarge(s.arena[s.frames.base+uint64(i)*blockSize:][:LargePage])
+	}
+}
+
+// plentyForLarge reports whether a mapping may begin with a large page.
+func (s *Space) plentyForLarge() bool { return s.budget*page/spareLarge >= LargePage }
 
 // giveFirst gives frames to the n bytes at va, which will be touched soon, if there
 // are plenty, and populates them if asked.

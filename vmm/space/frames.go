@@ -37,14 +37,23 @@ func (f *frames) block() (off uint64, ok bool) {
 // large takes the frames of a large page and returns their arena offset, which is a
 // multiple of its size if base is.
 func (f *frames) large() (off uint64, ok bool) {
-	const blocks = LargePage / blockSize
-	for i := (f.fresh + blocks - 1) / blocks * blocks; i+blocks <= len(f.used); i += blocks {
-		row := f.used[i : i+blocks]
-		if slices.Max(row) == 0 {
-			for n := range row {
-				row[n] = 0xffff
-			}
-			return f.base + uint64(i)*blockSize, true
+	i, ok := f.findLarge()
+	if !ok {
+		return 0, false
+	}
+	for n := range largeBlocks {
+		f.used[i+n] = 0xffff
+	}
+	return f.base + uint64(i)*blockSize, true
+}
+
+const largeBlocks = LargePage / blockSize
+
+// findLarge returns the first block of the large page that large takes.
+func (f *frames) findLarge() (i int, ok bool) {
+	for i := (f.fresh + largeBlocks - 1) / largeBlocks * largeBlocks; i+largeBlocks <= len(f.used); i += largeBlocks {
+		if slices.Max(f.used[i:i+largeBlocks]) == 0 {
+			return i, true
 		}
 	}
 	return 0, false

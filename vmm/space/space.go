@@ -140,13 +140,16 @@ func populate(host []byte) {
 	unix.Madvise(host, unix.MADV_POPULATE_WRITE) // Linux before 5.14 cannot, and need not
 }
 
-// populateLarge has the host give one large page for the memory, and reports whether
-// it did. If it did not, there is some memory all the same.
+// populateLarge has the host give one large page for the memory of a free one, and reports
+// whether it did. If it did not, there is some memory all the same.
 func populateLarge(host []byte) bool {
+	if residentPages(host[LargePage-page:]) == 1 {
+		return true // from PopulateAhead
+	}
 	if unix.Madvise(host, unix.MADV_HUGEPAGE) != nil {
 		return false // there are none in this kernel
 	}
-	host[0] = 0
+	atomic.OrUint32((*uint32)(unsafe.Pointer(&host[0])), 0) // a write, but the guest may use it by now
 	// Or else the host would in time make large pages of what the guest gives back of it.
 	unix.Madvise(host, unix.MADV_NOHUGEPAGE)
 	return residentPages(host[page:2*page]) == 1

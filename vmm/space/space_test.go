@@ -422,6 +422,42 @@ func TestLargeFrames(t *testing.T) {
 	}
 }
 
+// TestPopulateAhead: the first large mapping begins with the memory that came ahead, if
+// there was plenty.
+func TestPopulateAhead(t *testing.T) {
+	const rw = abi.ProtRead | abi.ProtWrite
+	s := newSpace(t, 64<<20)
+	none := s.Usage()
+	s.PopulateAhead()
+	before := s.Usage()
+	if before.Mapped != none.Mapped {
+		t.Errorf("%+v, then %+v", none, before)
+	}
+	if err := s.Map(testLow, 2*LargePage, rw); err != nil {
+		t.Fatal(err)
+	}
+	if s.small {
+		t.Skip("the host has no large pages")
+	}
+	const more = 16 * page // tables
+	after := s.Usage()
+	if before.Resident < none.Resident+LargePage || after.Resident > before.Resident+more {
+		t.Errorf("%+v, then %+v, then %+v", none, before, after)
+	}
+	if _, err := access(s, testLow, true, 1); err != nil {
+		t.Fatal(err)
+	}
+	s.PopulateAhead() // too late
+	if look(t, s, testLow, 1); s.Usage().Resident != after.Resident {
+		t.Errorf("%+v, then %+v", after, s.Usage())
+	}
+	s = newSpace(t, 16<<20)
+	none = s.Usage()
+	if s.PopulateAhead(); s.Usage() != none {
+		t.Errorf("with little memory: %+v, then %+v", none, s.Usage())
+	}
+}
+
 // TestFirst: what is sure to be touched is given beforehand, and takes no memory of
 // the host until then, but for the beginning of some larger mappings, and of the
 // image's zeroes.
