@@ -160,16 +160,25 @@ func TestLockedProcess(t *testing.T) {
 
 // TestFilter compares the program for the kernel with the rules, for all calls.
 func TestFilter(t *testing.T) {
-	for _, within := range []Reach{{}, {Network: true}, {Network: true, Shares: []Path{{Name: "/"}}}} {
+	long := make([]rule, 300) // more code than a conditional jump reaches over
+	for i := range long {
+		long[i] = rule{uint32(3 * i), orErrno(unix.Errno(i))}
+	}
+	for what, list := range map[string][]rule{
+		"tap":     rules(Reach{}),
+		"network": rules(Reach{Network: true}),
+		"all":     rules(Reach{Network: true, Shares: []Path{{Name: "/"}}}),
+		"long":    long,
+	} {
 		want := map[uint32]rule{}
-		list := rules(within)
 		for _, r := range list {
 			want[r.call] = r
 		}
 		if len(want) != len(list) {
-			t.Errorf("%+v: a call has two rules", within)
+			t.Errorf("%s: a call has two rules", what)
 		}
 		program := filter(list)
+		t.Logf("%s: %d instructions", what, len(program))
 		for call := range uint32(1000) {
 			got := program[reached(t, program, call):]
 			check := want[call].check
@@ -180,7 +189,7 @@ func TestFilter(t *testing.T) {
 				check = []unix.SockFilter{verdict(unix.SECCOMP_RET_ALLOW)}
 			}
 			if !slices.Equal(got[:min(len(check), len(got))], check) {
-				t.Fatalf("%+v: call %d gets %v, want %v", within, call, got[0], check)
+				t.Fatalf("%s: call %d gets %v, want %v", what, call, got[0], check)
 			}
 		}
 	}
