@@ -218,7 +218,8 @@ func TestDHCP(t *testing.T) {
 	if got := g.ip.NICInfo()[g.nic].MTU; got != 1400 {
 		t.Errorf("MTU %d", got)
 	}
-	if got, want := srv.queries(), []string{"discover 255.255.255.255", "request 255.255.255.255"}; !slices.Equal(got, want) {
+	// On a busy machine an answer may be so late that the query is repeated.
+	if got, want := slices.Compact(srv.queries()), []string{"discover 255.255.255.255", "request 255.255.255.255"}; !slices.Equal(got, want) {
 		t.Errorf("queries %q, want %q", got, want)
 	}
 }
