@@ -123,7 +123,21 @@ func (q *QEMU) Command(ctx context.Context, dir string, o *Options) (*exec.Cmd, 
 	if q.canBootQuickly() && hasQuickFirmware(path) {
 		args = append(args, "-bios", quickFirmware)
 	}
-	return exec.CommandContext(ctx, path, args...), nil
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Env = environment(os.Environ())
+	return cmd, nil
+}
+
+// environment returns QEMU's environment. What the emulated processor's thread allocates
+// while it translates the program comes from the process's one heap, which grows by some
+// megabytes at once; glibc would ask Linux for every single page of a second heap, 400
+// times until a web server answers. The user's settings, if there are any, count instead.
+func environment(own []string) []string {
+	const name, settings = "GLIBC_TUNABLES=", "glibc.malloc.arena_max=1:glibc.malloc.top_pad=2097152"
+	if slices.ContainsFunc(own, func(v string) bool { return strings.HasPrefix(v, name) }) {
+		return own
+	}
+	return append(slices.Clip(own), name+settings)
 }
 
 // quickFirmware is the firmware of microvm, which does little but start a kernel. On

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -135,6 +136,17 @@ func TestMachineProperties(t *testing.T) {
 }
 
 // TestQuickFirmware wants the firmware that does little where that is enough.
+func TestEnvironment(t *testing.T) {
+	own := []string{"A=1"}
+	if got := environment(own); len(got) != 2 || got[0] != "A=1" || !strings.HasPrefix(got[1], "GLIBC_TUNABLES=") {
+		t.Errorf("%q", got)
+	}
+	own = []string{"GLIBC_TUNABLES=glibc.malloc.check=3", "A=1"}
+	if got := environment(own); !slices.Equal(got, own) {
+		t.Errorf("%q in place of the user's %q", got, own)
+	}
+}
+
 func TestQuickFirmware(t *testing.T) {
 	for _, c := range []struct {
 		q    QEMU
