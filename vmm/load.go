@@ -58,8 +58,9 @@ func (l *layout) vcpuPage(n int) *abi.VCPU {
 	return (*abi.VCPU)(unsafe.Pointer(&l.cpuPages[n*abi.PageSize]))
 }
 
-// load makes the guest's memory from an image and what it is told.
-func load(c *Config, m *image, hwcap uint32) (*layout, error) {
+// load makes the guest's memory from an image and what it is told. share is
+// space.Config.Share.
+func load(c *Config, m *image, hwcap uint32, share func(gpa uint64, mem []byte) error) (*layout, error) {
 	var slide [2]uint64
 	if err := binary.Read(rand.Reader, binary.NativeEndian, &slide); err != nil {
 		return nil, err
@@ -74,7 +75,7 @@ func load(c *Config, m *image, hwcap uint32) (*layout, error) {
 	program, files := m.size()
 	s, err := space.New(space.Config{
 		Memory: uint64(c.Memory), Image: program, Files: files, Control: ownSize,
-		Low: mapLow, High: mapHigh,
+		Low: mapLow, High: mapHigh, Share: share,
 	})
 	if err != nil {
 		return nil, err

@@ -116,10 +116,12 @@ func (vm *VM) build() (err error) {
 	if err := vm.openKVM(); err != nil {
 		return err
 	}
-	if vm.layout, err = load(c, vm.image, vm.cpuid.Find(1, 0).EDX); err != nil {
+	const memorySlot, shareSlot = 0, 1
+	share := func(gpa uint64, mem []byte) error { return vm.kvm.SetMemory(shareSlot, gpa, mem) }
+	if vm.layout, err = load(c, vm.image, vm.cpuid.Find(1, 0).EDX, share); err != nil {
 		return err
 	}
-	if err := vm.kvm.SetMemory(0, space.Base, vm.Arena()); err != nil {
+	if err := vm.kvm.SetMemory(memorySlot, space.Base, vm.Arena()); err != nil {
 		return err
 	}
 	for n := range c.CPUs {

@@ -60,7 +60,7 @@ func (s *Space) aliasPage(run *run, va, target uint64, prot int) error {
 		if err != nil {
 			return unix.EFAULT
 		}
-		if off &^= page - 1; off < s.shareStart || off >= s.imageStart && prot&abi.ProtWrite != 0 {
+		if off &^= page - 1; off < s.imageStart || off < s.shareStart && prot&abi.ProtWrite != 0 {
 			return unix.EINVAL
 		}
 		entry = Base + off | entryFlags(prot) | bitAlias

@@ -138,3 +138,30 @@ func TestAliasRefused(t *testing.T) {
 		t.Errorf("unaligned list: %v", err)
 	}
 }
+
+// TestShareOnce wants the shared part to be given to the guest when it is used first,
+// and asked for again if that fails.
+func TestShareOnce(t *testing.T) {
+	s := newSpace(t, testMemory)
+	calls, result := 0, error(unix.ENOSPC)
+	s.share = func(gpa uint64, mem []byte) error {
+		calls++
+		if end := gpa - Base + uint64(len(mem)); gpa != Base+s.shareStart || end != uint64(len(s.arena)) || len(s.Arena())+len(mem) != len(s.arena) {
+			t.Errorf("the part is %d bytes at %#x", len(mem), gpa)
+		}
+		return result
+	}
+	const rw = abi.ProtRead | abi.ProtWrite
+	if err := s.Map(testList, page, rw); err != nil || calls != 0 {
+		t.Errorf("memory of other kinds: %v, %d calls", err, calls)
+	}
+	for n, want := range []error{unix.ENOMEM, nil, nil} {
+		if err := s.Map(testShared+uint64(n)*page, page, rw|abi.ProtShare); err != want {
+			t.Errorf("mapping %d: %v, want %v", n, err, want)
+		}
+		result = nil
+	}
+	if calls != 2 {
+		t.Errorf("%d calls", calls)
+	}
+}

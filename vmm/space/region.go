@@ -51,6 +51,18 @@ func (s *Space) takePosted() {
 	atomic.StoreUint32(&s.posted.Tail, head)
 }
 
+// shareOnce gives the shared part to the guest. s.mu is held.
+func (s *Space) shareOnce() error {
+	if s.share == nil {
+		return nil
+	}
+	err := s.share(Base+s.shareStart, s.arena[s.shareStart:])
+	if err == nil {
+		s.share = nil
+	}
+	return err
+}
+
 // makeRegion is Map under the lock.
 func (s *Space) makeRegion(addr, n uint64, prot int) error {
 	const all = abi.ProtRead | abi.ProtWrite | abi.ProtExec | abi.ProtShare
@@ -62,6 +74,11 @@ func (s *Space) makeRegion(addr, n uint64, prot int) error {
 	}
 	if len(s.regions) > maxRegions-2 {
 		return unix.ENOMEM
+	}
+	if prot&abi.ProtShare != 0 {
+		if err := s.shareOnce(); err != nil {
+			return unix.ENOMEM
+		}
 	}
 	end := addr + n
 	for _, r := range s.regions[s.search(addr):] {
@@ -238,7 +255,7 @@ func (s *Space) protect(start, end uint64, prot int) (err error) {
 			atomic.StoreUint64(e, Base+off|flags|alias)
 			return
 		}
-		if off >= s.shareStart {
+		if off >= s.imageStart {
 			atomic.StoreUint64(e, Base+off|flags|alias)
 			run.put(off, forget)
 			return

@@ -7,8 +7,11 @@
 //	control   pages that the VMM shares with the guest or with its own ring-0 stubs
 //	tables    page tables, never mapped in the guest, never used for anything else
 //	ram       frames given to the guest when it first touches a page
-//	shared    frames that may be mapped at several addresses (see Alias)
 //	image     the ELF's segments, mapped privately from the file
+//	shared    frames that may be mapped at several addresses (see Alias)
+//
+// KVM keeps tables of all memory that it is told of: so of the shared part it is told
+// only when a guest uses that, which few do (Config.Share).
 //
 // The first translation of a page is what memory costs: a KVM without nested
 // paging takes some microseconds for it. So whole 2 MiB of the image that are not
@@ -74,6 +77,10 @@ type Config struct {
 	Image     uint64 // what MapFile will map
 	Files     uint64 // what MapFree will map
 	Low, High uint64 // guest-virtual range within which the guest may map
+
+	// Share gives the shared part to the guest, whose physical address is gpa. It is
+	// called once, before the guest gets a first page of it; nil does nothing.
+	Share func(gpa uint64, mem []byte) error
 }
 
 // Space is a guest's address space. Its methods may be called from any
@@ -83,8 +90,8 @@ type Space struct {
 	mapping    []byte // the arena, and what aligning it left
 	arena      []byte // begins at a multiple of LargePage, as in the guest
 	ramStart   uint64 // offset of the ram part
-	shareStart uint64 // offset of the shared part
 	imageStart uint64 // offset of the image part
+	shareStart uint64 // offset of the shared part
 	control    span   // what is left of the control part
 	tables     span   // what is left of the tables part
 	image      span   // what is left of the image part
@@ -94,13 +101,14 @@ type Space struct {
 	root    *table
 	whole   map[*uint64]uint64 // entries of large pages that can be split; see putLarge
 	regions []region
-	posted  *abi.Posted // see TakePosted
-	tail    uint32      // how much of it was taken; the one in it is only told to the guest
-	frames  frames      // of the ram part
-	shared  frames      // of the shared part
-	budget  uint64      // pages still to be given
-	total   uint64      // pages, all in all
-	used    *uint64     // where the guest is told; see charge
+	posted  *abi.Posted                        // see TakePosted
+	tail    uint32                             // how much of it was taken; the one in it is only told to the guest
+	frames  frames                             // of the ram part
+	shared  frames                             // of the shared part
+	share   func(gpa uint64, mem []byte) error // Config.Share, until it was called
+	budget  uint64                             // pages still to be given
+	total   uint64                             // pages, all in all
+	used    *uint64                            // where the guest is told; see charge
 	faults  uint64
 	small   bool // the host has no large pages to give
 }
@@ -175,16 +183,16 @@ func New(c Config) (*Space, error) {
 		return nil, ErrNoMemory
 	}
 	ramStart := (control + tables + LargePage - 1) &^ (LargePage - 1)
-	shareStart := ramStart + memory
-	imageStart := shareStart + memory
-	size := imageStart + image + files + maxMapped*LargePage
+	imageStart := ramStart + memory
+	shareStart := imageStart + image + files + maxMapped*LargePage
+	size := shareStart + memory
 	mapping, err := unix.Mmap(-1, 0, int(size+LargePage), unix.PROT_READ|unix.PROT_WRITE,
 		unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
 	if err != nil {
 		return nil, fmt.Errorf("reserving %d MiB of address space: %w", size>>20, err)
 	}
 	arena := mapping[-uintptr(unsafe.Pointer(&mapping[0]))%LargePage:][:size:size]
-	if err := mapShared(arena[shareStart:imageStart]); err != nil {
+	if err := mapShared(arena[shareStart:]); err != nil {
 		unix.Munmap(mapping)
 		return nil, err
 	}
@@ -197,11 +205,12 @@ func New(c Config) (*Space, error) {
 		low: c.Low, high: c.High, mapping: mapping, arena: arena,
 		control:    span{0, control},
 		tables:     span{control, ramStart},
-		image:      span{imageStart, uint64(len(arena))},
+		image:      span{imageStart, shareStart},
 		mapped:     image + files,
 		ramStart:   ramStart,
-		shareStart: shareStart,
 		imageStart: imageStart,
+		shareStart: shareStart,
+		share:      c.Share,
 		total:      memory / page,
 		budget:     memory / page,
 		used:       new(uint64),
@@ -238,8 +247,9 @@ func mapShared(host []byte) error {
 // Close unmaps the arena. Nothing may use it any more.
 func (s *Space) Close() error { return unix.Munmap(s.mapping) }
 
-// Arena is the host memory to be put at Base. Its first table, for CR3, is at Root.
-func (s *Space) Arena() []byte { return s.arena }
+// Arena is the host memory to be put at Base, all but the shared part. Its first table,
+// for CR3, is at Root.
+func (s *Space) Arena() []byte { return s.arena[:s.shareStart:s.shareStart] }
 
 // Root is the guest-physical address of the top-level page table.
 func (s *Space) Root() uint64 { return s.gpa(s.root) }
@@ -396,7 +406,7 @@ func (s *Space) Usage() Usage {
 	s.mu.Lock()
 	u := Usage{Limit: s.total * page, Mapped: (s.total - s.budget) * page, Faults: s.faults}
 	s.mu.Unlock()
-	u.Resident = residentPages(s.arena[:s.imageStart]) * page
+	u.Resident = (residentPages(s.arena[:s.imageStart]) + residentPages(s.arena[s.shareStart:])) * page
 	return u
 }
 
