@@ -57,10 +57,10 @@ func (q *Queue) Remove(w *Waiter) {
 // Notify tells the waiters that events occurred.
 func (q *Queue) Notify(events Events) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	for w := q.first; w != nil; w = w.next {
 		if e := events & (w.Mask | EventErr | EventHup); e != 0 {
 			w.Notify(e)
 		}
 	}
+	q.mu.Unlock() // not deferred: this comes with each packet
 }
