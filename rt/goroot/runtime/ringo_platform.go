@@ -119,8 +119,8 @@ func ringoPlatPollTime() int64 {
 	if ringoMetal == 0 || !ringoMetalTime.emulated {
 		return 0
 	}
-	const emulated = 60_000
-	return emulated
+	const answer = 100_000 // a packet's way to a client and the next one's back, with some to spare
+	return answer
 }
 
 // ringoPlatWake ends ringoPlatWait on CPU n, now or when it is next called.
