@@ -117,7 +117,7 @@ func (l *layout) build(b *builder, c *Config, m *image, config string, mapLow ui
 	}
 	rand.Read(l.boot.Seed[:])
 	for i, d := range c.Devices {
-		l.boot.Devices[i] = abi.Device{ID: uint64(d.ID()), Addr: b.device(deviceGPA + uint64(i)*device.RegisterSize), Size: device.RegisterSize}
+		l.boot.Devices[i] = abi.Device{ID: uint64(d.ID()), Addr: b.device(deviceGPA + uint64(i)*device.RegisterSize), Size: device.RegisterSize, Features: d.Features()}
 	}
 	for n := range c.CPUs {
 		p := l.vcpuPage(n)

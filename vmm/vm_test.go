@@ -349,8 +349,9 @@ type echo struct {
 	stop  sync.WaitGroup
 }
 
-func (e *echo) ID() uint32  { return 99 }
-func (e *echo) Queues() int { return 2 }
+func (e *echo) ID() uint32       { return 99 }
+func (e *echo) Features() uint64 { return 0 }
+func (e *echo) Queues() int      { return 2 }
 
 func (e *echo) ReadRegister(off uint64, size int) uint64 { return off<<16 | uint64(size) }
 

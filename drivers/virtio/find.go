@@ -15,7 +15,7 @@ func Find(id uint32) ([]Transport, error) {
 		if d.ID != uint64(id) {
 			continue
 		}
-		t, err := NewMMIO(Page(d.Addr))
+		t, err := openMMIO(&d)
 		if err != nil {
 			return nil, &findError{d.Addr, err}
 		}

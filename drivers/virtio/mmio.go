@@ -54,7 +54,7 @@ type ahead struct {
 // NewMMIO returns the transport with the registers r. What is wanted of every device is
 // read at once.
 func NewMMIO(r Registers) (Transport, error) {
-	m := &mmio{r: r, posted: make([]abi.Access, 0, abi.MaxAccess)}
+	m := newMMIO(r, 0, 0)
 	magic, id, version := m.loadSoon(spec.MMIOMagicValue), m.loadSoon(spec.MMIODeviceID), m.loadSoon(spec.MMIOVersion)
 	m.store(spec.MMIODeviceFeaturesSel, 1)
 	high := m.loadSoon(spec.MMIODeviceFeatures)
@@ -74,6 +74,19 @@ func NewMMIO(r Registers) (Transport, error) {
 		return m, nil
 	}
 	return nil, deviceError("the virtio-mmio device is of an unknown version")
+}
+
+// openMMIO returns the transport of a device that the platform knows of. What the
+// platform says about it need not be read.
+func openMMIO(d *abi.Device) (Transport, error) {
+	if d.Features == 0 {
+		return NewMMIO(Page(d.Addr))
+	}
+	return newMMIO(Page(d.Addr), uint32(d.ID), d.Features), nil
+}
+
+func newMMIO(r Registers, id uint32, features uint64) *mmio {
+	return &mmio{r: r, id: id, features: features, posted: make([]abi.Access, 0, abi.MaxAccess)}
 }
 
 // store posts a write.

@@ -25,7 +25,7 @@
 package abi
 
 // Version is the ABI version: in the note and in Boot. The VMM refuses others.
-const Version = 1
+const Version = 2
 
 // The ELF note by which an image says that it is a ringo guest.
 // Its descriptor is a Note.
@@ -153,6 +153,9 @@ type Device struct {
 	ID   uint64 // virtio device ID (5.)
 	Addr uint64
 	Size uint64
+	// Features are those that the device offers, if its registers are known to be
+	// of version 2; 0 if the driver has to look.
+	Features uint64
 }
 
 // VCPU is the page of one virtual CPU; GS base points to it. The guest owns all

@@ -19,6 +19,8 @@ const QueueNotify = 0x50
 type Device interface {
 	// ID is the virtio device ID (virtio 1.x section 5).
 	ID() uint32
+	// Features are those that it offers, or 0 if the guest has to look.
+	Features() uint64
 	// Queues is the number of virtqueues, and so of doorbells.
 	Queues() int
 	// Start is called once, before the guest runs. h stays valid until Stop returns.

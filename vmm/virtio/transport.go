@@ -154,7 +154,7 @@ func (d *Device) ReadRegister(off uint64, size int) uint64 {
 	case spec.MMIOVendorID:
 		return spec.MMIOVendorRingo
 	case spec.MMIODeviceFeatures:
-		return half(d.offered(), d.offerSel)
+		return half(d.Features(), d.offerSel)
 	case spec.MMIOQueueNumMax:
 		if d.queueSel < uint32(len(d.setups)) {
 			return uint64(d.model.queueSizes()[d.queueSel])
@@ -182,7 +182,8 @@ func (d *Device) readConfig(off uint64, size int) uint64 {
 	return v
 }
 
-func (d *Device) offered() uint64 { return d.model.features() | transportFeatures }
+// Features implements device.Device.
+func (d *Device) Features() uint64 { return d.model.features() | transportFeatures }
 
 // half returns 32 bits of a feature word.
 func half(f uint64, sel uint32) uint64 {
@@ -265,7 +266,7 @@ func (d *Device) writeStatus(w uint32) {
 	}
 	added := w &^ d.status
 	d.status |= added
-	if added&spec.StatusFeaturesOK != 0 && (d.accepted&^d.offered() != 0 || d.accepted&spec.FeatureVersion1 == 0) {
+	if added&spec.StatusFeaturesOK != 0 && (d.accepted&^d.Features() != 0 || d.accepted&spec.FeatureVersion1 == 0) {
 		d.status &^= spec.StatusFeaturesOK
 	}
 	if added&spec.StatusDriverOK == 0 {

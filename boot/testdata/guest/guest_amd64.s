@@ -2,7 +2,7 @@
 
 DATA	·mark+0(SB)/8, $"RINGO-GU"
 DATA	·mark+8(SB)/8, $"EST-NOTE"
-DATA	·mark+16(SB)/4, $1
+DATA	·mark+16(SB)/4, $2
 DATA	·mark+20(SB)/4, $0
 DATA	·mark+24(SB)/8, $·entry(SB)
 GLOBL	·mark(SB), RODATA, $32

@@ -86,7 +86,7 @@
 // ringoGuestNote is what the post-link step turns into the ELF note.
 DATA	runtime·ringoGuestNote+0(SB)/8, $"RINGO-GU"
 DATA	runtime·ringoGuestNote+8(SB)/8, $"EST-NOTE"
-DATA	runtime·ringoGuestNote+16(SB)/4, $1
+DATA	runtime·ringoGuestNote+16(SB)/4, $2	// abi.Version
 DATA	runtime·ringoGuestNote+20(SB)/4, $LEVEL
 DATA	runtime·ringoGuestNote+24(SB)/8, $runtime·ringoEntry(SB)
 GLOBL	runtime·ringoGuestNote(SB), RODATA, $32
