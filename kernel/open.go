@@ -63,16 +63,22 @@ func (k *Kernel) Open(dirfd int, path string, flags int, mode uint32) (int, Errn
 		} else if exclusive {
 			return -1, syscall.EEXIST
 		}
-		d, err := k.openAt(p, flags, created)
-		if err != 0 {
-			return -1, err
-		}
-		fd, err := k.install(d, flags&syscall.O_CLOEXEC != 0)
-		if err != 0 {
-			d.File.Close()
-		}
-		return fd, err
+		return k.openPlace(p, flags, created)
 	}
+}
+
+// openPlace opens what is at a place, and was created for that or not, and returns its
+// descriptor.
+func (k *Kernel) openPlace(p place, flags int, created bool) (int, Errno) {
+	d, err := k.openAt(p, flags, created)
+	if err != 0 {
+		return -1, err
+	}
+	fd, err := k.install(d, flags&syscall.O_CLOEXEC != 0)
+	if err != 0 {
+		d.File.Close()
+	}
+	return fd, err
 }
 
 // masked returns the permission bits of mode that the umask leaves.
@@ -229,15 +235,7 @@ func (k *Kernel) openUnnamed(dir TempDirectory, at Location, label string, flags
 		return -1, err
 	}
 	p := place{at: Location{at.Mount, node}, dir: at, name: label}
-	d, err := k.openAt(p, flags, true)
-	if err != 0 {
-		return -1, err
-	}
-	fd, err := k.install(d, flags&syscall.O_CLOEXEC != 0)
-	if err != 0 {
-		d.File.Close()
-	}
-	return fd, err
+	return k.openPlace(p, flags, true)
 }
 
 // MemfdCreate is memfd_create(2), without sealing.
