@@ -10,12 +10,13 @@ import (
 // ringoMetalEnder is the CPU that ends the machine, counted from 1, or 0.
 var ringoMetalEnder uint32
 
-// ringoMetalExit is ringoPlatExit: it ends the machine with a status, by what
-// the machine has for that. Where nothing takes the status it is printed.
+// ringoMetalEnd makes this CPU the one that ends the machine, and so the only
+// one that says why.
 //
 // The other CPUs go on until the machine is off, and one of them may want to end it
-// too: the first does. A CPU comes here twice if there is a fault on the way.
-func ringoMetalExit(status uintptr) {
+// too: the first does, and others stop here. The same CPU comes here twice if there is a
+// fault on the way, or if it has said something before it calls ringoMetalExit.
+func ringoMetalEnd() {
 	me := uint32(1)
 	if ringoMetalBoot.VCPU0 != 0 { // else there are no pages of CPUs yet
 		me = ringoThisCPU().ID + 1
@@ -25,6 +26,12 @@ func ringoMetalExit(status uintptr) {
 			ringoMetalStop()
 		}
 	}
+}
+
+// ringoMetalExit is ringoPlatExit: it ends the machine with a status, by what
+// the machine has for that. Where nothing takes the status it is printed.
+func ringoMetalExit(status uintptr) {
+	ringoMetalEnd()
 	status &= 0xff
 	ringoMetalLastWords(status)
 	ringoMetalConsoleFlush()

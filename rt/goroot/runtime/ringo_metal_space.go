@@ -483,6 +483,7 @@ func ringoMetalFault(addr, code uintptr) bool {
 // there is. The status is that of a process that the kernel killed for it.
 func ringoMetalNoMemory() {
 	const killed = 128 + 9
+	ringoMetalEnd()
 	ringoConsoleSeize()
 	ringoConsolePut("ringo: out of memory: all ")
 	ringoConsoleDecimal(uintptr(ringoMetalBoot.MemBytes+(1<<20-1)) >> 20)

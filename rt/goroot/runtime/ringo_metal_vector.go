@@ -242,6 +242,7 @@ func ringoMetalException(p *ringoabi.VCPU, f *ringoMetalFrame, vector uintptr) {
 
 // ringoMetalDie reports an exception in rt itself, and ends the machine.
 func ringoMetalDie(f *ringoMetalFrame, vector, addr uintptr) {
+	ringoMetalEnd()
 	ringoConsoleSeize()
 	ringoConsolePut("ringo: fatal: exception ")
 	ringoConsoleNumber(vector)
