@@ -7,6 +7,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"ringo.dev/ringo/boot/level"
 )
 
 // Without ringo's VMM an image is started by a boot loader, in 32-bit mode.
@@ -138,7 +140,7 @@ type stubParams struct {
 	Protected uint32 // linuxEntry's address
 
 	Level  uint32 // what to print when the processor lacks one of these
-	Needed features
+	Needed level.Features
 }
 
 // What the stub prints; then it ends the machine with status 2 if it is QEMU, or
@@ -189,7 +191,7 @@ func (img *image) addMetal(m *metalMarker, amd64 uint32) error {
 	if m.Tables > 1<<32-1 || m.Stack > 1<<32-1 || m.Entry > 1<<32-1 || img.Entry > 1<<32-1 {
 		return errors.New("its entry points are not below 4 GiB")
 	}
-	needed, err := levelFeatures(uint64(amd64))
+	needed, err := level.Needed(uint64(amd64))
 	if err != nil {
 		return err
 	}

@@ -1,18 +1,20 @@
-package boot
+// Package level knows which features of the processor a program needs that was built for
+// a level of GOAMD64. The boot stub looks for them, and so does the monitor.
+package level
 
 import "fmt"
 
-// features are those that the stub looks for, as bits of what CPUID returns.
-type features struct {
+// Features are features of a processor, as bits of what CPUID returns.
+type Features struct {
 	Basic      uint32 // leaf 1, ECX
 	Extended   uint32 // leaf 0x80000001, ECX
 	Structured uint32 // leaf 7, EBX
 }
 
-// levelFeatures returns the features that a program for a level of GOAMD64 needs,
+// Needed returns the features that a program for a level of GOAMD64 needs,
 // beside those of every 64-bit processor: System V ABI, AMD64 supplement 1.0, 3.1.1.
 // Where that names OSXSAVE these have XSAVE: package runtime switches it on.
-func levelFeatures(level uint64) (features, error) {
+func Needed(level uint64) (Features, error) {
 	const (
 		sse3, ssse3, cmpxchg16b     = 1 << 0, 1 << 9, 1 << 13
 		fma, sse41, sse42           = 1 << 12, 1 << 19, 1 << 20
@@ -23,7 +25,7 @@ func levelFeatures(level uint64) (features, error) {
 		avx512f, avx512dq, avx512cd = 1 << 16, 1 << 17, 1 << 28
 		avx512bw, avx512vl          = 1 << 30, 1 << 31
 	)
-	var f features
+	var f Features
 	if level < 1 || level > 4 {
 		return f, fmt.Errorf("GOAMD64=v%d is not known", level)
 	}
@@ -40,4 +42,9 @@ func levelFeatures(level uint64) (features, error) {
 		f.Structured |= avx512f | avx512dq | avx512cd | avx512bw | avx512vl
 	}
 	return f, nil
+}
+
+// Missing reports whether a processor that has f lacks any of needed.
+func (f Features) Missing(needed Features) bool {
+	return needed.Basic&^f.Basic|needed.Extended&^f.Extended|needed.Structured&^f.Structured != 0
 }
