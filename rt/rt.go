@@ -8,7 +8,10 @@
 // ordinary Go programs on the host.
 package rt
 
-import "unsafe"
+import (
+	"syscall"
+	"unsafe"
+)
 
 // Call is one system call on its way through the kernel: a number and six raw
 // arguments, answered with a result or an errno.
@@ -34,6 +37,9 @@ type Kernel struct {
 	PollOpen func(fd int, pd PollDesc) uintptr
 	// PollClose ends that.
 	PollClose func(fd int) uintptr
+	// Fcntl answers fcntl(2) for package os, whose arguments are but numbers. If it is
+	// nil, that is a system call like others.
+	Fcntl func(fd, cmd, arg int) (int, syscall.Errno)
 }
 
 // Modes of PollReady; they may be added.

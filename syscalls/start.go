@@ -43,11 +43,13 @@ func Start() {
 	}
 	kernel.Install(k)
 	trace := config["strace"] == "1"
+	table := NewTable(k, trace)
+	hooks := &rt.Kernel{Syscall: table.Syscall, PollOpen: k.PollOpen, PollClose: k.PollClose}
 	if !trace { // only those calls are seen that pass through Table
 		NewTyped(k).install()
+		hooks.Fcntl = k.Fcntl
 	}
-	table := NewTable(k, trace)
-	rt.SetKernel(&rt.Kernel{Syscall: table.Syscall, PollOpen: k.PollOpen, PollClose: k.PollClose})
+	rt.SetKernel(hooks)
 	if config["user-data"] != "" && rt.Linked[func([]string) []string](userData) == nil {
 		rt.ConsoleWrite([]byte("ringo: user data: the program does not use package net, and cannot ask for it\n"))
 	}

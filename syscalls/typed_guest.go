@@ -7,48 +7,31 @@ import (
 	"unsafe"
 )
 
-// The hooks of package syscall (rt/goroot/syscall/ringo_typed.go).
+// hook is what package syscall calls (rt/goroot/syscall/ringo_typed.go). Its type there
+// is an interface of the same methods.
 //
-//go:linkname hookRead syscall.ringoRead
-//go:linkname hookWrite syscall.ringoWrite
-//go:linkname hookPread syscall.ringoPread
-//go:linkname hookPwrite syscall.ringoPwrite
-//go:linkname hookSeek syscall.ringoSeek
-//go:linkname hookClose syscall.ringoClose
-//go:linkname hookOpenat syscall.ringoOpenat
-//go:linkname hookFstat syscall.ringoFstat
-//go:linkname hookAccept4 syscall.ringoAccept4
-//go:linkname hookRecvfrom syscall.ringoRecvfrom
-//go:linkname hookRecvfromInet syscall.ringoRecvfromInet
-//go:linkname hookSendto syscall.ringoSendto
-//go:linkname hookRecvmsg syscall.ringoRecvmsg
-//go:linkname hookSendmsg syscall.ringoSendmsg
-//go:linkname hookGetsockname syscall.ringoGetsockname
-//go:linkname hookSetsockopt syscall.ringoSetsockopt
-var (
-	hookRead         func(fd int, p []byte) (int, Errno)
-	hookWrite        func(fd int, p []byte) (int, Errno)
-	hookPread        func(fd int, p []byte, off int64) (int, Errno)
-	hookPwrite       func(fd int, p []byte, off int64) (int, Errno)
-	hookSeek         func(fd int, off int64, whence int) (int64, Errno)
-	hookClose        func(fd int) Errno
-	hookOpenat       func(dirfd int, path string, flags int, mode uint32) (int, Errno)
-	hookFstat        func(fd int, st *syscall.Stat_t) Errno
-	hookAccept4      func(fd int, addr *syscall.RawSockaddrAny, n *uint32, flags int) (int, Errno)
-	hookRecvfrom     func(fd int, p []byte, flags int, from *syscall.RawSockaddrAny, n *uint32) (int, Errno)
-	hookRecvfromInet func(fd int, p []byte, flags int) (int, syscall.RawSockaddrInet6, Errno)
-	hookSendto       func(fd int, p []byte, flags int, to unsafe.Pointer, n uint32) (int, Errno)
-	hookRecvmsg      func(fd int, m *syscall.Msghdr, flags int) (int, Errno)
-	hookSendmsg      func(fd int, m *syscall.Msghdr, flags int) (int, Errno)
-	hookGetsockname  func(fd int, addr *syscall.RawSockaddrAny, n *uint32) Errno
-	hookSetsockopt   func(fd, level, name int, value unsafe.Pointer, n uintptr) Errno
-)
+//go:linkname hook syscall.ringoTyped
+var hook interface {
+	Read(fd int, p []byte) (int, Errno)
+	Write(fd int, p []byte) (int, Errno)
+	Pread(fd int, p []byte, off int64) (int, Errno)
+	Pwrite(fd int, p []byte, off int64) (int, Errno)
+	Seek(fd int, off int64, whence int) (int64, Errno)
+	Close(fd int) Errno
+	Openat(dirfd int, path string, flags int, mode uint32) (int, Errno)
+	Fstat(fd int, st *syscall.Stat_t) Errno
+	Socket(domain, typ, protocol int) (int, Errno)
+	Bind(fd int, addr unsafe.Pointer, n uint32) Errno
+	Listen(fd, backlog int) Errno
+	Accept4(fd int, addr *syscall.RawSockaddrAny, n *uint32, flags int) (int, Errno)
+	Recvfrom(fd int, p []byte, flags int, from *syscall.RawSockaddrAny, n *uint32) (int, Errno)
+	RecvfromInet(fd int, p []byte, flags int) (int, syscall.RawSockaddrInet6, Errno)
+	Sendto(fd int, p []byte, flags int, to unsafe.Pointer, n uint32) (int, Errno)
+	Recvmsg(fd int, m *syscall.Msghdr, flags int) (int, Errno)
+	Sendmsg(fd int, m *syscall.Msghdr, flags int) (int, Errno)
+	Getsockname(fd int, addr *syscall.RawSockaddrAny, n *uint32) Errno
+	Setsockopt(fd, level, name int, value unsafe.Pointer, n uintptr) Errno
+}
 
 // install makes package syscall use t.
-func (t *Typed) install() {
-	hookRead, hookWrite, hookPread, hookPwrite = t.Read, t.Write, t.Pread, t.Pwrite
-	hookSeek, hookClose, hookOpenat, hookFstat = t.Seek, t.Close, t.Openat, t.Fstat
-	hookAccept4, hookRecvfrom, hookRecvfromInet, hookSendto = t.Accept4, t.Recvfrom, t.RecvfromInet, t.Sendto
-	hookRecvmsg, hookSendmsg = t.Recvmsg, t.Sendmsg
-	hookGetsockname, hookSetsockopt = t.Getsockname, t.Setsockopt
-}
+func (t *Typed) install() { hook = t }

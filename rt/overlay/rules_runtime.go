@@ -184,35 +184,38 @@ var packageSyscallRules = []Rule{
 // kernel's functions, which rt/goroot/syscall/ringo_typed.go declares.
 func typedRules() []Rule {
 	return []Rule{
-		typed("read(fd int, p []byte) (n int, err error)", "ringoRead", "ringoResult(ringoRead(fd, p))"),
-		typed("write(fd int, p []byte) (n int, err error)", "ringoWrite", "ringoResult(ringoWrite(fd, p))"),
-		typed("pread(fd int, p []byte, offset int64) (n int, err error)", "ringoPread", "ringoResult(ringoPread(fd, p, offset))"),
-		typed("pwrite(fd int, p []byte, offset int64) (n int, err error)", "ringoPwrite", "ringoResult(ringoPwrite(fd, p, offset))"),
-		typed("Close(fd int) (err error)", "ringoClose", "ringoError(ringoClose(fd))"),
-		typed("openat(dirfd int, path string, flags int, mode uint32) (fd int, err error)", "ringoOpenat", "ringoResult(ringoOpenat(dirfd, path, flags, mode))"),
-		typed("Fstat(fd int, stat *Stat_t) (err error)", "ringoFstat", "ringoError(ringoFstat(fd, stat))"),
-		typed("accept4(s int, rsa *RawSockaddrAny, addrlen *_Socklen, flags int) (fd int, err error)", "ringoAccept4", "ringoResult(ringoAccept4(s, rsa, (*uint32)(addrlen), flags))"),
-		typed("recvfrom(fd int, p []byte, flags int, from *RawSockaddrAny, fromlen *_Socklen) (n int, err error)", "ringoRecvfrom", "ringoResult(ringoRecvfrom(fd, p, flags, from, (*uint32)(fromlen)))"),
-		typed("recvmsg(s int, msg *Msghdr, flags int) (n int, err error)", "ringoRecvmsg", "ringoResult(ringoRecvmsg(s, msg, flags))"),
-		typed("sendmsg(s int, msg *Msghdr, flags int) (n int, err error)", "ringoSendmsg", "ringoResult(ringoSendmsg(s, msg, flags))"),
-		typed("getsockname(fd int, rsa *RawSockaddrAny, addrlen *_Socklen) (err error)", "ringoGetsockname", "ringoError(ringoGetsockname(fd, rsa, (*uint32)(addrlen)))"),
-		typed("setsockopt(s int, level int, name int, val unsafe.Pointer, vallen uintptr) (err error)", "ringoSetsockopt", "ringoError(ringoSetsockopt(s, level, name, val, vallen))"),
+		typed("read(fd int, p []byte) (n int, err error)", "ringoResult(ringoTyped.Read(fd, p))"),
+		typed("write(fd int, p []byte) (n int, err error)", "ringoResult(ringoTyped.Write(fd, p))"),
+		typed("pread(fd int, p []byte, offset int64) (n int, err error)", "ringoResult(ringoTyped.Pread(fd, p, offset))"),
+		typed("pwrite(fd int, p []byte, offset int64) (n int, err error)", "ringoResult(ringoTyped.Pwrite(fd, p, offset))"),
+		typed("Close(fd int) (err error)", "ringoError(ringoTyped.Close(fd))"),
+		typed("openat(dirfd int, path string, flags int, mode uint32) (fd int, err error)", "ringoResult(ringoTyped.Openat(dirfd, path, flags, mode))"),
+		typed("Fstat(fd int, stat *Stat_t) (err error)", "ringoError(ringoTyped.Fstat(fd, stat))"),
+		typed("socket(domain int, typ int, proto int) (fd int, err error)", "ringoResult(ringoTyped.Socket(domain, typ, proto))"),
+		typed("bind(s int, addr unsafe.Pointer, addrlen _Socklen) (err error)", "ringoError(ringoTyped.Bind(s, addr, uint32(addrlen)))"),
+		typed("Listen(s int, n int) (err error)", "ringoError(ringoTyped.Listen(s, n))"),
+		typed("accept4(s int, rsa *RawSockaddrAny, addrlen *_Socklen, flags int) (fd int, err error)", "ringoResult(ringoTyped.Accept4(s, rsa, (*uint32)(addrlen), flags))"),
+		typed("recvfrom(fd int, p []byte, flags int, from *RawSockaddrAny, fromlen *_Socklen) (n int, err error)", "ringoResult(ringoTyped.Recvfrom(fd, p, flags, from, (*uint32)(fromlen)))"),
+		typed("recvmsg(s int, msg *Msghdr, flags int) (n int, err error)", "ringoResult(ringoTyped.Recvmsg(s, msg, flags))"),
+		typed("sendmsg(s int, msg *Msghdr, flags int) (n int, err error)", "ringoResult(ringoTyped.Sendmsg(s, msg, flags))"),
+		typed("getsockname(fd int, rsa *RawSockaddrAny, addrlen *_Socklen) (err error)", "ringoError(ringoTyped.Getsockname(fd, rsa, (*uint32)(addrlen)))"),
+		typed("setsockopt(s int, level int, name int, val unsafe.Pointer, vallen uintptr) (err error)", "ringoError(ringoTyped.Setsockopt(s, level, name, val, vallen))"),
 		{
 			File:    "syscall/syscall_unix.go",
 			Match:   `(?m)^func recvfromInet([46])\(fd int, p \[\]byte, flags int, from \*SockaddrInet[46]\) \(n int, err error\) \{\n`,
-			Replace: "${0}\tif ringoRecvfromInet != nil {\n\t\treturn ringoReceiveInet$1(fd, p, flags, from)\n\t}\n",
+			Replace: "${0}\tif ringoTyped != nil {\n\t\treturn ringoReceiveInet$1(fd, p, flags, from)\n\t}\n",
 			Count:   2,
 			Why:     typedWhy,
 		}, {
 			File:    "syscall/zsyscall_linux_amd64.go",
 			Match:   typedFunc("Seek(fd int, offset int64, whence int) (off int64, err error)"),
-			Replace: "${0}\tif ringoSeek != nil {\n\t\toff, e := ringoSeek(fd, offset, whence)\n\t\treturn off, ringoError(e)\n\t}\n",
+			Replace: "${0}\tif ringoTyped != nil {\n\t\toff, e := ringoTyped.Seek(fd, offset, whence)\n\t\treturn off, ringoError(e)\n\t}\n",
 			Count:   1,
 			Why:     typedWhy,
 		}, {
 			File:    "syscall/zsyscall_linux_amd64.go",
 			Match:   typedFunc("sendto(s int, buf []byte, flags int, to unsafe.Pointer, addrlen _Socklen) (err error)"),
-			Replace: "${0}\tif ringoSendto != nil {\n\t\t_, e := ringoSendto(s, buf, flags, to, uint32(addrlen))\n\t\treturn ringoError(e)\n\t}\n",
+			Replace: "${0}\tif ringoTyped != nil {\n\t\t_, e := ringoTyped.Sendto(s, buf, flags, to, uint32(addrlen))\n\t\treturn ringoError(e)\n\t}\n",
 			Count:   1,
 			Why:     typedWhy,
 		},
@@ -221,12 +224,12 @@ func typedRules() []Rule {
 
 const typedWhy = "make frequent system calls plain calls of the kernel"
 
-// typed returns the rule that makes a wrapper return call if hook is set.
-func typed(signature, hook, call string) Rule {
+// typed returns the rule that makes a wrapper return call if there is a kernel.
+func typed(signature, call string) Rule {
 	return Rule{
 		File:    "syscall/zsyscall_linux_amd64.go",
 		Match:   typedFunc(signature),
-		Replace: "${0}\tif " + hook + " != nil {\n\t\treturn " + call + "\n\t}\n",
+		Replace: "${0}\tif ringoTyped != nil {\n\t\treturn " + call + "\n\t}\n",
 		Count:   1,
 		Why:     typedWhy,
 	}

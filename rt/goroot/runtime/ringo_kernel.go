@@ -26,6 +26,7 @@ type ringoKernelHooks struct {
 	syscall   func(c *ringoCall)
 	pollOpen  func(fd int, pd *pollDesc) uintptr
 	pollClose func(fd int) uintptr
+	fcntl     func(fd, cmd, arg int) (result int, errno uintptr)
 }
 
 var ringoKernel *ringoKernelHooks
@@ -76,10 +77,14 @@ func ringoKernelCall(num, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2, errno uintptr
 	return call.ret, call.ret2, call.errno
 }
 
-// ringoFcntl makes the system call of runtime.fcntl.
+// ringoFcntl makes the system call of runtime.fcntl, which needs no worker.
 //
 //go:nosplit
 func ringoFcntl(num, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2, errno uintptr) {
+	if ringoKernel != nil && ringoKernel.fcntl != nil {
+		r, errno := ringoKernel.fcntl(int(a1), int(a2), int(a3))
+		return uintptr(r), 0, errno
+	}
 	if ringoBare != 0 {
 		return ringoKernelCall(num, a1, a2, a3, a4, a5, a6)
 	}
