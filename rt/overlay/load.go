@@ -149,7 +149,8 @@ func (l *loader) addEmbedded(pkg string, fsys fs.FS, dir string, patterns []stri
 }
 
 // addFile adds a source file as target. Its imports are rewritten and entered
-// in the queue; its build constraint, which holds, is removed.
+// in the queue; its build constraint, which holds, is removed. Outside of the standard
+// library's own packages, most deferred calls become plain ones.
 func (l *loader) addFile(target, name string, data []byte) error {
 	if _, ok := l.files[target]; ok {
 		return fmt.Errorf("%s: there is already a file %s", name, target)
@@ -159,6 +160,11 @@ func (l *loader) addFile(target, name string, data []byte) error {
 		var err error
 		if data, imports, err = rewriteImports(name, data); err != nil {
 			return err
+		}
+		if strings.HasPrefix(target, guestRoot+"/") {
+			if data, err = plainDefers(name, data); err != nil {
+				return err
+			}
 		}
 		for _, pkg := range imports {
 			l.need(pkg)

@@ -48,12 +48,18 @@ func output(t *testing.T, name string, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// copyPatched copies gVisor's packages, applies netstackRules and adds the
-// files that guests have in addition.
+// copyPatched copies gVisor's packages, applies netstackRules and plainDefers, and adds
+// the files that guests have in addition.
 func copyPatched(t *testing.T, from, to string) {
 	t.Helper()
 	write := func(name string, data []byte) {
 		t.Helper()
+		if strings.HasSuffix(name, ".go") {
+			var err error
+			if data, err = plainDefers(name, data); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if err := writeFile(filepath.Join(to, name), data); err != nil {
 			t.Fatal(err)
 		}

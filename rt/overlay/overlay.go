@@ -12,7 +12,8 @@
 //     not of the standard library: ringo's own as internal/ringo/PATH, gVisor's
 //     as internal/ringo/gvisor/PATH, others as internal/ringo/x/PATH. As
 //     packages of the standard library they do not show in the user's go.mod,
-//     and cannot change the versions that it selects.
+//     and cannot change the versions that it selects. They defer less than they
+//     are written to (plainDefers).
 //
 // Of each package the files for linux/amd64 with the build tag ringo are taken.
 // Build constraints are evaluated here and removed, since the user's build does

@@ -18,11 +18,3 @@ const (
 	noDeferWhy      = "give back a lock, or what else was taken, without a deferred call"
 	rememberedWhy   = "find the addresses that each packet asks for without locks"
 )
-
-// deferredRUnlock matches a function that returns one thing which a lock guards, and
-// plainRUnlock takes its place: the compiler puts no function with a deferred call where
-// it is called.
-const (
-	deferredRUnlock = `(?m)^\t((?:\w+\.)+\w*[mM]u)\.RLock\(\)\n\tdefer [\w.]+\.RUnlock\(\)\n\treturn ([^,\n{]+)$`
-	plainRUnlock    = "\t$1.RLock()\n\tanswer := $2\n\t$1.RUnlock()\n\treturn answer"
-)

@@ -23,40 +23,16 @@ var netstackDatagramRules = []Rule{
 		Why:     "leave checksums to cards that can make them",
 	}, {
 		File:    gvisor + "/tcpip/transport/internal/network/endpoint.go",
-		Match:   deferredRUnlock,
-		Replace: plainRUnlock,
-		Count:   3,
-		Why:     noDeferWhy,
-	}, {
-		File:    gvisor + "/tcpip/transport/internal/network/endpoint.go",
 		Match:   `(?m)^\tsendBufferSizeInUseMu sync\.RWMutex `,
 		Replace: "\tsendBufferSizeInUseMu momentMutex ",
 		Count:   1,
 		Why:     locksWhy,
 	}, {
 		File:    gvisor + "/tcpip/transport/internal/network/endpoint.go",
-		Match:   `(?ms)^(func \(c \*WriteContext\) TryNewPacketBufferFromPayloader\(.*?\{\n).*?^\}$`,
-		Replace: "${1}\tc.e.sendBufferSizeInUseMu.Lock()\n\tpkt, err := c.packetFromPayloaderLocked(reserveHdrBytes, payloader)\n\tc.e.sendBufferSizeInUseMu.Unlock()\n\treturn pkt, err\n}",
+		Match:   `\b_, err := data\.WriteFromReader\(payloader, int64\(payloader\.Len\(\)\)\)`,
+		Replace: "err := data.ReadAfter(reserveHdrBytes, payloader, payloader.Len())",
 		Count:   1,
-		Why:     noDeferWhy,
-	}, {
-		File:    gvisor + "/tcpip/transport/internal/network/endpoint.go",
-		Match:   `(?ms)^(func \(e \*Endpoint\) AcquireContextForWrite\(opts tcpip\.WriteOptions\) (\(WriteContext, tcpip\.Error\) \{\n))\te\.mu\.RLock\(\)\n\tdefer e\.mu\.RUnlock\(\)\n`,
-		Replace: "${1}\te.mu.RLock()\n\tctx, err := e.contextForWriteRLocked(&opts)\n\te.mu.RUnlock()\n\treturn ctx, err\n}\n\nfunc (e *Endpoint) contextForWriteRLocked(opts *tcpip.WriteOptions) $2",
-		Count:   1,
-		Why:     noDeferWhy,
-	}, {
-		File:    gvisor + "/tcpip/transport/udp/endpoint.go",
-		Match:   `(?ms)^(func \(e \*endpoint\) prepareForWrite\(p tcpip\.Payloader, opts tcpip\.WriteOptions\) (\(udpPacketInfo, tcpip\.Error\) \{\n))\te\.mu\.RLock\(\)\n\tdefer e\.mu\.RUnlock\(\)\n`,
-		Replace: "${1}\te.mu.RLock()\n\tinfo, err := e.prepareForWriteRLocked(p, &opts)\n\te.mu.RUnlock()\n\treturn info, err\n}\n\nfunc (e *endpoint) prepareForWriteRLocked(p tcpip.Payloader, opts *tcpip.WriteOptions) $2",
-		Count:   1,
-		Why:     noDeferWhy,
-	}, {
-		File:    gvisor + "/tcpip/transport/udp/endpoint.go",
-		Match:   `\be\.net\.AcquireContextForWrite\(opts\)`,
-		Replace: "e.net.AcquireContextForWrite(*opts)",
-		Count:   1,
-		Why:     noDeferWhy,
+		Why:     headroomWhy,
 	}, {
 		File:    gvisor + "/tcpip/transport/udp/endpoint.go",
 		Match:   `(?m)^\tdst, connected := e\.net\.GetRemoteAddress\(\)$`,
@@ -143,12 +119,6 @@ var netstackDatagramRules = []Rule{
 		Replace: "if c.e.ops.GetExperimentOptionValue() == 0 {\n\t\t// There is none.\n\t} else $0",
 		Count:   2,
 		Why:     "not look for an interface's settings that change nothing",
-	}, {
-		File:    gvisor + "/tcpip/transport/udp/endpoint.go",
-		Match:   `(?m)^\tdefer e\.lastErrorMu\.Unlock\(\)\n\n(\terr := e\.lastError\n\te\.lastError = nil\n)`,
-		Replace: "$1\te.lastErrorMu.Unlock()\n",
-		Count:   1,
-		Why:     locksWhy,
 	}, {
 		File:    gvisor + "/tcpip/transport/internal/network/endpoint.go",
 		Match:   `(?m)^\tconnectedRoute \*stack\.Route .*$`,

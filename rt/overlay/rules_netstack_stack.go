@@ -41,42 +41,12 @@ var netstackStackRules = []Rule{
 		Count:   3,
 		Why:     keptWhy,
 	}, {
-		File:    gvisor + "/tcpip/stack/route.go",
-		Match:   deferredRUnlock,
-		Replace: plainRUnlock,
-		Count:   5,
-		Why:     noDeferWhy,
-	}, {
-		File:    gvisor + "/tcpip/stack/addressable_endpoint_state.go",
-		Match:   deferredRUnlock,
-		Replace: plainRUnlock,
-		Count:   4,
-		Why:     noDeferWhy,
-	}, {
-		File:    gvisor + "/tcpip/stack/route.go",
-		Match:   `(?m)^\tdefer r\.mu\.RUnlock\(\)\n\tr\.acquireLocked\(\)$`,
-		Replace: "\tr.acquireLocked()\n\tr.mu.RUnlock()",
-		Count:   1,
-		Why:     noDeferWhy,
-	}, {
 		// It changes nothing of the route.
 		File:    gvisor + "/tcpip/stack/route.go",
-		Match:   `(?ms)^(func \(r \*Route\) Release\(\) \{\n)\tr\.mu\.Lock\(\)\n\tdefer r\.mu\.Unlock\(\)\n(.*?)^\}$`,
-		Replace: "${1}\tr.mu.RLock()\n$2\tr.mu.RUnlock()\n}",
+		Match:   `(?m)^(func \(r \*Route\) Release\(\) \{\n\tr\.mu\.)Lock(\(\)\n\tdefer r\.mu\.)Unlock\(\)$`,
+		Replace: "${1}RLock${2}RUnlock()",
 		Count:   1,
-		Why:     noDeferWhy,
-	}, {
-		File:    gvisor + "/tcpip/stack/neighbor_entry.go",
-		Match:   `(?m)^\tdefer e\.mu\.RUnlock\(\)\n\tswitch e\.mu\.neigh\.State \{$`,
-		Replace: "\tneigh := e.mu.neigh\n\te.mu.RUnlock()\n\tswitch neigh.State {",
-		Count:   1,
-		Why:     noDeferWhy,
-	}, {
-		File:    gvisor + "/tcpip/stack/neighbor_entry.go",
-		Match:   `(?m)^\t\treturn e\.mu\.neigh\.LinkAddr, true$`,
-		Replace: "\t\treturn neigh.LinkAddr, true",
-		Count:   1,
-		Why:     noDeferWhy,
+		Why:     "let many give a route back at once",
 	}, {
 		File:    gvisor + "/tcpip/stack/transport_demuxer.go",
 		Match:   `(?m)^\tqueuedProtocols map\[protocolIDs\]queuedTransportProtocol$`,

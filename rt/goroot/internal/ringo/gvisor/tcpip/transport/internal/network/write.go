@@ -3,9 +3,7 @@
 package network
 
 import (
-	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/sync"
-	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 )
@@ -16,20 +14,6 @@ type momentMutex struct{ sync.Mutex }
 
 func (m *momentMutex) RLock()   { m.Lock() }
 func (m *momentMutex) RUnlock() { m.Unlock() }
-
-// packetFromPayloaderLocked is TryNewPacketBufferFromPayloader. c.e.sendBufferSizeInUseMu
-// is held.
-func (c *WriteContext) packetFromPayloaderLocked(reserveHdrBytes int, payloader tcpip.Payloader) (*stack.PacketBuffer, tcpip.Error) {
-	if !c.e.hasSendSpaceRLocked() {
-		return nil, &tcpip.ErrWouldBlock{}
-	}
-	var data buffer.Buffer
-	if err := data.ReadAfter(reserveHdrBytes, payloader, payloader.Len()); err != nil {
-		data.Release()
-		return nil, &tcpip.ErrBadBuffer{}
-	}
-	return c.newPacketBufferLocked(reserveHdrBytes, data, c.e.ops.GetMark()), nil
-}
 
 // udpChecksumOffset is where a UDP header has its checksum (RFC 768).
 const udpChecksumOffset = 6
