@@ -24,7 +24,7 @@ type loader struct {
 	files   map[string][]byte // the overlay so far
 	queue   []string          // import paths outside the standard library, still to load
 	seen    map[string]bool   // what was in queue
-	ruled   map[string]bool   // files outside the standard library that rules changed
+	ruled   map[string]bool   // Rule.File of those that changed files outside the standard library
 	modules *modules          // read when first needed
 }
 
@@ -75,14 +75,14 @@ func (l *loader) addImports() error {
 // applyRules applies the rules for a file that is not of the standard library.
 func (l *loader) applyRules(name string, data []byte) ([]byte, error) {
 	for _, r := range rules() {
-		if r.File != name {
+		if !r.isFor(name) {
 			continue
 		}
 		var err error
 		if data, err = r.apply(data, minorName(len(l.context.ReleaseTags))); err != nil {
 			return nil, err
 		}
-		l.ruled[name] = true
+		l.ruled[r.File] = true
 	}
 	return data, nil
 }

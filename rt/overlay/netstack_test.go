@@ -67,7 +67,7 @@ func copyPatched(t *testing.T, from, to string) {
 	rules := netstackRules()
 	walk(t, os.DirFS(from), "pkg", func(name string, data []byte) {
 		for _, r := range rules {
-			if r.File != "gvisor.dev/gvisor/"+name {
+			if !r.isFor("gvisor.dev/gvisor/" + name) {
 				continue
 			}
 			var err error

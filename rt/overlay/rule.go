@@ -10,7 +10,8 @@ import (
 // Rule changes one source file.
 type Rule struct {
 	// File is the import path of a package, a slash, and the name of one of
-	// its files: "runtime/sys_linux_amd64.s".
+	// its files: "runtime/sys_linux_amd64.s". Outside the standard library the
+	// name may be a pattern, as of path.Match: the rule is then for each file.
 	File string
 	// As is where the changed file goes, if it does not replace File. Then it
 	// is File as the Go release has it that is changed.
@@ -44,6 +45,12 @@ func (r *Rule) apply(data []byte, release string) ([]byte, error) {
 			r.Match, r.Why, got, r.File, release, want)
 	}
 	return match.ReplaceAll(data, []byte(r.Replace)), nil
+}
+
+// isFor reports whether the rule changes a file that is not of the standard library.
+func (r *Rule) isFor(name string) bool {
+	ok, err := path.Match(r.File, name)
+	return ok && err == nil // a pattern that is none is for no file, which is an error elsewhere
 }
 
 // target returns the file that the rule makes.

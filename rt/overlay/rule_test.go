@@ -47,6 +47,19 @@ func TestRuleAs(t *testing.T) {
 	}
 }
 
+// TestRulePattern has a rule for several files of a package, and for none of another.
+func TestRulePattern(t *testing.T) {
+	rule := Rule{File: "example.org/p/*_mutex.go"}
+	for name, want := range map[string]bool{
+		"example.org/p/a_mutex.go": true, "example.org/p/b_mutex.go": true,
+		"example.org/p/a.go": false, "example.org/p/q/a_mutex.go": false,
+	} {
+		if got := rule.isFor(name); got != want {
+			t.Errorf("%s: got %v", name, got)
+		}
+	}
+}
+
 func TestRuleMissingFile(t *testing.T) {
 	rule := Rule{File: "p/none.go", Match: `x`, Count: 1, Why: "test"}
 	if _, err := patch(fstest.MapFS{}, []Rule{rule}, "go1.26"); err == nil {

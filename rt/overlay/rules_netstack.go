@@ -3,9 +3,10 @@ package overlay
 import "slices"
 
 // netstackRules make gVisor's network stack faster, and mend it where its TCP stands
-// still. There is a list for each layer; a file is changed by one of them.
+// still. There is a list for each layer; a file is changed by one of them, and by that for
+// the start.
 func netstackRules() []Rule {
-	return slices.Concat(netstackBaseRules, netstackStackRules, netstackIPRules, netstackDatagramRules, netstackTCPRules)
+	return slices.Concat(netstackBaseRules, netstackStackRules, netstackIPRules, netstackDatagramRules, netstackTCPRules, netstackStartRules)
 }
 
 // Reasons of rules in several layers.

@@ -96,13 +96,6 @@ var startRules = []Rule{
 		Replace: "$0\n\tif n := ringoBacklog(); n > 0 {\n\t\treturn n\n\t}",
 		Count:   1,
 		Why:     "know what the network stack can do",
-	}, {
-		// They are for variables of packages. Five copies of them ran once each.
-		File:    gvisor + "/tcpip/tcpip.go",
-		Match:   `(?m)^func (NewSubnet|MaskFrom)\(`,
-		Replace: "//\n//go:noinline\n$0",
-		Count:   2,
-		Why:     "initialise variables with less code",
 	},
 }
 

@@ -1,0 +1,87 @@
+package overlay
+
+// netstackStartRules are those for what happens once, before the first packet.
+var netstackStartRules = []Rule{
+	mutexClassRule("/tcpip/stack"),
+	mutexClassRule("/tcpip/transport/tcp"),
+	mutexClassRule("/tcpip/transport/packet"),
+	mutexClassRule("/tcpip/link/loopback"),
+	{
+		File:    gvisor + "/sync/locking/atomicptrmap_*_unsafe.go",
+		Match:   wholeFile,
+		Replace: "package locking\n",
+		Count:   1,
+		Why:     lockdepWhy,
+	}, {
+		File:    gvisor + "/tcpip/tcpip.go",
+		Match:   `(?ms)^(func AddrFrom16\(addr \[16\]byte\) Address \{\n).*?^\}$`,
+		Replace: "${1}\treturn Address{addr: addr, length: ipv6AddressSize}\n}",
+		Count:   1,
+		Why:     constantsWhy,
+	}, {
+		File:    gvisor + "/tcpip/header/ipv4.go",
+		Match:   `(?m)^(\tIPv4\w+ = tcpip\.)AddrFrom4\(\[4\]byte\{(.*)\}\)$`,
+		Replace: "${1}ConstantAddress4([16]byte{$2})",
+		Count:   5,
+		Why:     constantsWhy,
+	}, {
+		File:    gvisor + "/tcpip/header/ipv4.go",
+		Match:   `(?m)\bfunc\(\) tcpip\.Subnet \{\n.*\((?:tcpip\.AddrFrom4\(\[4\]byte\{(.*)\}\)|IPv4Any), tcpip\.MaskFrom\("\\x(..)\\x(..)\\x(..)\\x(..)"\)\)\n(?:\t.*\n)+\}\(\)$`,
+		Replace: "tcpip.ConstantSubnet4([16]byte{$1}, [16]byte{0x$2, 0x$3, 0x$4, 0x$5})",
+		Count:   5,
+		Why:     constantsWhy,
+	}, {
+		File:    gvisor + "/tcpip/header/igmpv3.go",
+		Match:   `(?m)^(\tIGMPv3RoutersAddress = tcpip\.)AddrFrom4\(\[4\]byte\{(.*)\}\)$`,
+		Replace: "${1}ConstantAddress4([16]byte{$2})",
+		Count:   1,
+		Why:     constantsWhy,
+	}, {
+		File:    gvisor + "/tcpip/header/ipv6.go",
+		Match:   `(?ms)^(var IPv6EmptySubnet = tcpip\.)AddressWithPrefix\{.*?^\}\.Subnet\(\)$`,
+		Replace: "${1}ConstantSubnet6([16]byte{}, [16]byte{})",
+		Count:   1,
+		Why:     constantsWhy,
+	}, {
+		File:    gvisor + "/tcpip/header/ipv6.go",
+		Match:   `(?ms)^(var IPv4MappedIPv6Subnet = tcpip\.)AddressWithPrefix\{.*?^\}\.Subnet\(\)$`,
+		Replace: "${1}ConstantSubnet6([16]byte{10: 255, 255}, [16]byte{255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255})",
+		Count:   1,
+		Why:     constantsWhy,
+	}, {
+		File:    gvisor + "/tcpip/network/ipv6/ipv6.go",
+		Match:   `(?ms)^var policyTable = .*?^\}\{$.*?^\}\n`,
+		Replace: "",
+		Count:   1,
+		Why:     constantsWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/nftables_types.go",
+		Match:   `(?m)^var AddressFamilyStrings = map\[AddressFamily\]string\{$`,
+		Replace: "var AddressFamilyStrings = [NumAFs]string{",
+		Count:   1,
+		Why:     "name families by a constant table and not by a map that is filled at each start",
+	}, {
+		File:    gvisor + "/tcpip/stack/nftables_types.go",
+		Match:   `(?m)^\tif af, ok := AddressFamilyStrings\[f\]; ok \{\n\t\treturn af$`,
+		Replace: "\tif f >= 0 && f < NumAFs {\n\t\treturn AddressFamilyStrings[f]",
+		Count:   1,
+		Why:     "name families by a constant table and not by a map that is filled at each start",
+	},
+}
+
+const (
+	lockdepWhy   = "not make ready, at each start, a lock checker that is off"
+	constantsWhy = "have addresses and subnets of packages made by the compiler"
+)
+
+// mutexClassRule is for the locks of a package. Each has a file of its own, whose init
+// function would name it to a lock checker, which is off.
+func mutexClassRule(pkg string) Rule {
+	return Rule{
+		File:    gvisor + pkg + "/*_mutex.go",
+		Match:   `(?s)\t"reflect"\n\n(.*)\nfunc init\(\) \{\n\t\w+initLockNames\(\)\n\t\w+ = locking\.NewMutexClass\(.*?\n\}\n`,
+		Replace: "$1",
+		Count:   1,
+		Why:     lockdepWhy,
+	}
+}
