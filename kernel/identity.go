@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"strings"
 	"sync"
 	"syscall"
 )
@@ -23,9 +24,8 @@ type identity struct {
 	mu       sync.Mutex
 	hostname string
 	domain   string
-	args     []string
+	args     []string // nil before somebody asks
 	env      []string
-	comm     string
 	ids      IDs
 }
 
@@ -106,14 +106,14 @@ func (s *IDSet) SetThree(real, effective, saved uint32, privileged bool) Errno {
 func (id *identity) init() {
 	id.hostname = "ringo"
 	id.domain = "(none)"
-	id.comm = "main"
 }
 
 // Hostname returns the host name.
 func (k *Kernel) Hostname() string {
 	k.ident.mu.Lock()
-	defer k.ident.mu.Unlock()
-	return k.ident.hostname
+	name := k.ident.hostname
+	k.ident.mu.Unlock()
+	return name
 }
 
 // SetHostname is sethostname(2).
@@ -139,21 +139,12 @@ func (k *Kernel) setName(which *string, name string) Errno {
 	return 0
 }
 
-// SetProgram tells what the program was started with.
+// SetProgram tells what the program was started with, if that is something else than
+// the runtime says.
 func (k *Kernel) SetProgram(args, env []string) {
 	k.ident.mu.Lock()
-	defer k.ident.mu.Unlock()
 	k.ident.args, k.ident.env = args, env
-	if len(args) > 0 {
-		name := args[0]
-		for i := len(name) - 1; i >= 0; i-- {
-			if name[i] == '/' {
-				name = name[i+1:]
-				break
-			}
-		}
-		k.ident.comm = name[:min(len(name), 15)]
-	}
+	k.ident.mu.Unlock()
 }
 
 // Program returns the arguments and environment at the start, and the name of
@@ -161,8 +152,18 @@ func (k *Kernel) SetProgram(args, env []string) {
 func (k *Kernel) Program() (args, env []string, comm string) {
 	k.ident.mu.Lock()
 	defer k.ident.mu.Unlock()
-	return k.ident.args, k.ident.env, k.ident.comm
+	if k.ident.args == nil {
+		k.ident.args, k.ident.env = startArgs(), startEnv()
+	}
+	comm = "main"
+	if len(k.ident.args) > 0 {
+		comm = baseName(k.ident.args[0])
+	}
+	return k.ident.args, k.ident.env, comm[:min(len(comm), 15)]
 }
+
+// baseName returns what follows the last slash.
+func baseName(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
 
 // Executable returns the path of the program's file. The file itself need not
 // exist.
@@ -174,14 +175,7 @@ func (k *Kernel) Executable() string {
 	case args[0][0] == '/':
 		return args[0]
 	}
-	name := args[0]
-	for i := len(name) - 1; i >= 0; i-- {
-		if name[i] == '/' {
-			name = name[i+1:]
-			break
-		}
-	}
-	return "/" + name
+	return "/" + baseName(args[0])
 }
 
 // IDs returns the process's ids.

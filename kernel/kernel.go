@@ -17,12 +17,11 @@
 //     without a file system. socket.go: the calls on sockets of all families.
 //   - mapping.go: files in the program's memory.
 //   - identity.go, limits.go, lock.go, record.go: what else a process has.
+//   - registered.go: what other packages bring along.
 //   - user.go: the one way to the program's memory.
 package kernel
 
 import (
-	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -41,11 +40,8 @@ type Kernel struct {
 	space   addressSpace
 	start   time.Time
 
-	families     sync.Map // domain int → SocketFamily
-	devices      sync.Map // device number uint64 → OpenDevice
-	fileSystems  sync.Map // type string → func(source string) (FileSystem, Errno)
-	procs        procFiles
-	provided     sync.Map // path → func() string
+	registered   registered
+	openDevice   OpenDevice // nil: there are none
 	blockDevices blockDevices
 
 	// temp is where memfd_create makes its files.
@@ -59,7 +55,6 @@ func New(fs FileSystem) *Kernel {
 	k.vfs.init(fs)
 	k.limits.init()
 	k.ident.init()
-	k.families.Store(syscall.AF_UNIX, SocketFamily(k.newUnixSocket))
 	return k
 }
 
@@ -76,48 +71,6 @@ var current atomic.Pointer[Kernel]
 // Install makes k the kernel that the functions of this package mean, as
 // RegisterFamily.
 func Install(k *Kernel) { current.Store(k) }
-
-// RegisterFamily lets f make the sockets of an address family (AF_*).
-func RegisterFamily(domain int, f SocketFamily) {
-	if k := current.Load(); k != nil {
-		k.families.Store(domain, f)
-	}
-}
-
-// RegisterProc adds a file below /proc, such as "net/dev", whose content is
-// made by generate when it is opened.
-func RegisterProc(name string, generate func() []byte) {
-	if k := current.Load(); k != nil {
-		k.RegisterProc(name, generate)
-	}
-}
-
-// RegisterProc adds a file below /proc.
-func (k *Kernel) RegisterProc(name string, generate func() []byte) {
-	k.procs.mu.Lock()
-	defer k.procs.mu.Unlock()
-	k.procs.list = append(k.procs.list, procFile{name, generate})
-}
-
-// procFiles are the files that others than package procfs have below /proc.
-type procFiles struct {
-	mu   sync.Mutex
-	list []procFile // only ever appended to
-}
-
-type procFile struct {
-	name     string // path below /proc
-	generate func() []byte
-}
-
-// Provide offers the content of a file, for parts of the guest that are linked
-// only into programs which need it. The file is made, in one of the directories
-// that package syscalls names, when that directory is first looked into.
-func Provide(name string, content func() string) {
-	if k := current.Load(); k != nil {
-		k.provided.Store(name, content)
-	}
-}
 
 // WriteFile replaces the content of a file, which it creates with permissions
 // perm if it is missing. The directory must exist.
@@ -140,26 +93,5 @@ func SetHostname(name string) {
 func SetProgram(args, env []string) {
 	if k := current.Load(); k != nil {
 		k.SetProgram(args, env)
-	}
-}
-
-// EachProvided calls f for every file offered with Provide whose name begins
-// with dir, with the rest of the name.
-func (k *Kernel) EachProvided(dir string, f func(name string, content func() string)) {
-	k.provided.Range(func(name, content any) bool {
-		if rest, ok := strings.CutPrefix(name.(string), dir); ok {
-			f(rest, content.(func() string))
-		}
-		return true
-	})
-}
-
-// EachProc calls f for every file added with RegisterProc.
-func (k *Kernel) EachProc(f func(name string, generate func() []byte)) {
-	k.procs.mu.Lock()
-	list := k.procs.list
-	k.procs.mu.Unlock()
-	for _, p := range list {
-		f(p.name, p.generate)
 	}
 }

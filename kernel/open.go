@@ -2,8 +2,8 @@ package kernel
 
 import "syscall"
 
-// OpenDevice opens a device; flags are those of open(2).
-type OpenDevice func(flags int) (File, Errno)
+// OpenDevice opens the character device with a number, ENXIO if there is none.
+type OpenDevice func(rdev uint64) (File, Errno)
 
 // MakeDev returns the number of a device as st_rdev holds it.
 func MakeDev(major, minor uint64) uint64 {
@@ -15,9 +15,9 @@ func SplitDev(rdev uint64) (major, minor uint64) {
 	return rdev>>8&0xfff | rdev>>32&^0xfff, rdev&0xff | rdev>>12&0xfffff00
 }
 
-// RegisterDevice says how the character device with a number is opened. Nodes
-// for it may stand in any file system.
-func (k *Kernel) RegisterDevice(rdev uint64, open OpenDevice) { k.devices.Store(rdev, open) }
+// SetDevices says how character devices are opened, before k is used. Nodes for them
+// may stand in any file system.
+func (k *Kernel) SetDevices(open OpenDevice) { k.openDevice = open }
 
 // Open is openat(2).
 func (k *Kernel) Open(dirfd int, path string, flags int, mode uint32) (int, Errno) {
@@ -148,8 +148,8 @@ func (k *Kernel) openNode(at Location, kind uint32, st *syscall.Stat_t, flags in
 	case syscall.S_IFIFO:
 		return k.openFIFO(at.Node, flags)
 	case syscall.S_IFCHR:
-		if open, ok := k.devices.Load(uint64(st.Rdev)); ok {
-			f, err := open.(OpenDevice)(flags)
+		if k.openDevice != nil {
+			f, err := k.openDevice(uint64(st.Rdev))
 			if err == 0 {
 				f = deviceNode{f, at.Node}
 			}

@@ -11,11 +11,11 @@ func (k *Kernel) Socket(domain, typ, protocol int) (int, Errno) {
 	if typ&^(sockTypes|sockNonblk|sockCloexc) != 0 {
 		return -1, syscall.EINVAL
 	}
-	f, ok := k.families.Load(domain)
-	if !ok {
+	f := k.family(domain)
+	if f == nil {
 		return -1, syscall.EAFNOSUPPORT
 	}
-	s, err := f.(SocketFamily)(typ&sockTypes, protocol)
+	s, err := f(typ&sockTypes, protocol)
 	if err != 0 {
 		return -1, err
 	}

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -191,12 +192,11 @@ func (l Location) writable() Errno {
 
 // namespace is the tree of mounts, with the process's root and working directory.
 type namespace struct {
-	mu      sync.RWMutex
-	mounts  []*Mount
-	covered map[Location]*Mount // by the directory that is covered
-	root    Location
-	cwd     Location
-	lastID  int
+	mu     sync.RWMutex
+	mounts []*Mount
+	root   Location
+	cwd    Location
+	lastID int
 
 	umask atomic.Uint32
 	fifos fifoTable
@@ -204,7 +204,6 @@ type namespace struct {
 
 func (ns *namespace) init(fs FileSystem) {
 	m := &Mount{FS: fs, Source: fs.Type()}
-	ns.covered = map[Location]*Mount{}
 	ns.add(m)
 	ns.root = Location{m, fs.Root()}
 	ns.cwd = ns.root
@@ -217,9 +216,17 @@ func (ns *namespace) add(m *Mount) {
 	m.ID = ns.lastID
 	m.dev = uint64(0x10 + ns.lastID) // 0:17 and on, an anonymous device each
 	ns.mounts = append(ns.mounts, m)
-	if m.over.Node != nil {
-		ns.covered[m.over] = m
+}
+
+// covering returns the mount that covers a directory, or nil. There are so few mounts
+// that a look at all of them takes less than one into a map. ns.mu is held.
+func (ns *namespace) covering(l Location) *Mount {
+	for _, m := range ns.mounts {
+		if m.over == l {
+			return m
+		}
 	}
+	return nil
 }
 
 // up follows mounts from a directory to what covers it.
@@ -228,20 +235,18 @@ func (ns *namespace) up(l Location) Location {
 		return l
 	}
 	ns.mu.RLock()
-	defer ns.mu.RUnlock()
-	for {
-		m := ns.covered[l]
-		if m == nil {
-			return l
-		}
+	for m := ns.covering(l); m != nil; m = ns.covering(l) {
 		l = Location{m, m.FS.Root()}
 	}
+	ns.mu.RUnlock()
+	return l
 }
 
 func (ns *namespace) places() (root, cwd Location) {
 	ns.mu.RLock()
-	defer ns.mu.RUnlock()
-	return ns.root, ns.cwd
+	root, cwd = ns.root, ns.cwd
+	ns.mu.RUnlock()
+	return root, cwd
 }
 
 // Mount mounts fs at a directory.
@@ -257,7 +262,7 @@ func (k *Kernel) Mount(fs FileSystem, path, source string, readOnly bool) Errno 
 	m.readOnly.Store(readOnly)
 	k.vfs.mu.Lock()
 	defer k.vfs.mu.Unlock()
-	if k.vfs.covered[at] != nil {
+	if k.vfs.covering(at) != nil {
 		return syscall.EBUSY
 	}
 	k.vfs.add(m)
@@ -266,29 +271,17 @@ func (k *Kernel) Mount(fs FileSystem, path, source string, readOnly bool) Errno 
 
 // MakeFileSystem makes the file system that mount(2) asks for.
 func (k *Kernel) MakeFileSystem(typ, source string) (FileSystem, Errno) {
-	f, ok := k.fileSystems.Load(typ)
-	if !ok {
+	named := func(t fileSystemType) bool { return t.name == typ }
+	types := k.fileSystemTypes()
+	i := slices.IndexFunc(types, named)
+	if i < 0 {
 		k.BlockDevices() // with which come the types that are for disks
-		if f, ok = k.fileSystems.Load(typ); !ok {
+		types = k.fileSystemTypes()
+		if i = slices.IndexFunc(types, named); i < 0 {
 			return nil, syscall.ENODEV
 		}
 	}
-	return f.(func(string) (FileSystem, Errno))(source)
-}
-
-// RegisterFileSystem says how file systems of a type are made from a source,
-// which is what the type takes it for: a device, a tag, nothing.
-func (k *Kernel) RegisterFileSystem(typ string, open func(source string) (FileSystem, Errno)) {
-	k.fileSystems.Store(typ, open)
-}
-
-// FileSystemTypes returns the types that can be mounted, in no order.
-func (k *Kernel) FileSystemTypes() (types []string) {
-	k.fileSystems.Range(func(typ, _ any) bool {
-		types = append(types, typ.(string))
-		return true
-	})
-	return types
+	return types[i].open(source)
 }
 
 // mountAt returns the mount whose root a path names.
@@ -333,7 +326,6 @@ func (k *Kernel) Unmount(path string) Errno {
 			return syscall.EBUSY
 		}
 	}
-	delete(k.vfs.covered, m.over)
 	for i, other := range k.vfs.mounts {
 		if other == m {
 			k.vfs.mounts = append(k.vfs.mounts[:i:i], k.vfs.mounts[i+1:]...)

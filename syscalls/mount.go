@@ -18,22 +18,22 @@ import (
 // "ro" in the place of "rw" makes it read-only, SOURCE is what the type takes it
 // for, and PATH is absolute; what is missing of it is made. A mount that fails
 // is reported on the console.
-func mountAll(k *kernel.Kernel, config map[string]string) Errno {
+func mountAll(k *kernel.Kernel, config Settings) Errno {
 	left := 0
-	for key := range config {
-		if strings.HasPrefix(key, "mount.") {
+	for _, s := range config {
+		if strings.HasPrefix(s.Key, "mount.") {
 			left++
 		}
 	}
 	for n := 0; left > 0; n++ {
 		key := "mount." + strconv.Itoa(n)
-		value, ok := config[key]
-		if !ok {
+		s := config.find(key)
+		if s == nil {
 			rt.ConsoleWrite([]byte("ringo: there is no " + key + ", and a mount with a higher number\n"))
 			return syscall.EINVAL
 		}
-		if err := mountLine(k, key, value); err != 0 {
-			rt.ConsoleWrite([]byte("ringo: mount " + value + ": " + err.Error() + "\n"))
+		if err := mountLine(k, key, s.Value); err != 0 {
+			rt.ConsoleWrite([]byte("ringo: mount " + s.Value + ": " + err.Error() + "\n"))
 			return err
 		}
 		left--

@@ -1,16 +1,12 @@
 package syscalls
 
 import (
-	"strings"
-	"syscall"
-
 	"ringo.dev/ringo/kernel"
 	"ringo.dev/ringo/kernel/dev"
 	"ringo.dev/ringo/kernel/pages"
 	"ringo.dev/ringo/kernel/procfs"
 	"ringo.dev/ringo/kernel/tmpfs"
 	"ringo.dev/ringo/rt"
-	"ringo.dev/ringo/rt/line"
 )
 
 // Start puts the kernel together and hands it to rt. As a process of the
@@ -26,15 +22,15 @@ func Start() {
 	if !rt.Bare() {
 		return
 	}
-	config := parseConfig(rt.Config())
-	checkSettings(config)
+	config := parseSettings(rt.Config())
+	config.check()
 	k, err := Build(config)
 	if err != 0 {
 		rt.ConsoleWrite([]byte("ringo: the kernel does not start: " + err.Error() + "\n"))
 		rt.Exit(startFailed)
 	}
 	failed := mountFiles(k, rt.Files())
-	if dir := config["workdir"]; failed == nil && dir != "" {
+	if dir := config.value("workdir"); failed == nil && dir != "" {
 		failed = changeDirectory(k, dir)
 	}
 	if failed != nil {
@@ -42,7 +38,7 @@ func Start() {
 		rt.Exit(startFailed)
 	}
 	kernel.Install(k)
-	trace := config["strace"] == "1"
+	trace := config.value("strace") == "1"
 	table := NewTable(k, trace)
 	hooks := &rt.Kernel{Syscall: table.Syscall, PollOpen: k.PollOpen, PollClose: k.PollClose}
 	if !trace { // only those calls are seen that pass through Table
@@ -50,7 +46,7 @@ func Start() {
 		hooks.Fcntl = k.Fcntl
 	}
 	rt.SetKernel(hooks)
-	if config["user-data"] != "" && rt.Linked[func([]string) []string](userData) == nil {
+	if config.value("user-data") != "" && rt.Linked[func([]string) []string](userData) == nil {
 		rt.ConsoleWrite([]byte("ringo: user data: the program does not use package net, and cannot ask for it\n"))
 	}
 	if !rt.HasEntropy() {
@@ -71,50 +67,23 @@ const noEntropy = 2
 // startFailed is the machine's exit status for an error of ringo's own.
 const startFailed = 125
 
-// parseConfig splits lines of key=value. Without "=" the value is empty.
-func parseConfig(text string) map[string]string {
-	config := map[string]string{}
-	for setting := range strings.Lines(text) {
-		key, value, _ := strings.Cut(strings.TrimSuffix(setting, "\n"), "=")
-		config[key] = value
-	}
-	return config
-}
-
-// checkSettings says which settings nobody reads: they may be misspelt. It ends the
-// machine if the value of one is wrong.
-func checkSettings(config map[string]string) {
-	for key, value := range config {
-		if !line.Known(key) {
-			rt.ConsoleWrite([]byte("ringo: there is no setting ringo." + key + "; going on without it\n"))
-		} else if problem := line.Problem(key, value); problem != "" {
-			rt.ConsoleWrite([]byte("ringo: fatal: the setting ringo." + key + "=" + value + ": " + problem + "\n"))
-			rt.Exit(startFailed)
-		}
-	}
-}
-
 // Build makes a kernel with its file systems, devices and the descriptors 0 to
 // 2. Nothing that a program may never look at is made before it does.
-func Build(config map[string]string) (*kernel.Kernel, Errno) {
+func Build(config Settings) (*kernel.Kernel, Errno) {
 	_, free := rt.Memory()
 	const share = 2 // of the memory that is free now, files may take one part in so many
 	store := pages.NewStore(int64(free / share))
 	root := tmpfs.New(store, 0o755)
 	k := kernel.New(root)
-	if name := config["hostname"]; name != "" {
+	if name := config.value("hostname"); name != "" {
 		k.SetHostname(name)
 	}
-	k.SetProgram(programArgs(), syscall.Environ())
-
 	k.RegisterFileSystem("tmpfs", func(string) (kernel.FileSystem, Errno) { return tmpfs.New(store, 0o1777), 0 })
 	k.RegisterFileSystem("proc", func(string) (kernel.FileSystem, Errno) { return procfs.New(k), 0 })
 	k.RegisterFileSystem("virtiofs", openShared)
 
 	top := root.Root().(*tmpfs.Dir)
 	k.SetDisks(findDisks)
-	k.RegisterProc("diskstats", func() []byte { return diskStats(k.BlockDevices()) })
-	k.RegisterProc("partitions", func() []byte { return partitions(k.BlockDevices()) })
 	k.SetTemp(fillRoot(top, k))
 	if err := k.Mount(procfs.New(k), "/proc", "proc", false); err != 0 {
 		return nil, err
@@ -123,8 +92,8 @@ func Build(config map[string]string) (*kernel.Kernel, Errno) {
 		return nil, err
 	}
 
-	stdin := config["stdin"]
-	console := dev.NewConsole(kindOf(stdin), kindOf(config["stdout"]), func() dev.Port { return dev.OpenPort(stdin) })
+	stdin := config.value("stdin")
+	console := dev.NewConsole(kindOf(stdin), kindOf(config.value("stdout")), func() dev.Port { return dev.OpenPort(stdin) })
 	dev.Register(k, console)
 	if err := console.Open(k); err != 0 {
 		return nil, err

@@ -19,7 +19,7 @@ type machine struct {
 
 func boot(t *testing.T) *machine {
 	t.Helper()
-	k, err := Build(map[string]string{"hostname": "box"})
+	k, err := Build(Settings{{"hostname", "box"}})
 	if err != 0 {
 		t.Fatal(err)
 	}

@@ -26,18 +26,21 @@ const (
 // Register tells k how the devices are opened; console is what /dev/console
 // and /dev/tty are.
 func Register(k *kernel.Kernel, console *Console) {
-	for minor, f := range map[uint64]kernel.File{
-		nullMinor: null{},
-		zeroMinor: zero{},
-		fullMinor: full{},
-		randMinor: random{},
-		urndMinor: random{},
-	} {
-		k.RegisterDevice(kernel.MakeDev(memMajor, minor), func(int) (kernel.File, kernel.Errno) { return f, 0 })
-	}
-	open := func(int) (kernel.File, kernel.Errno) { return console.terminal(), 0 }
-	k.RegisterDevice(kernel.MakeDev(ttyMajor, ttyMinor), open)
-	k.RegisterDevice(kernel.MakeDev(ttyMajor, conMinor), open)
+	k.SetDevices(func(rdev uint64) (kernel.File, kernel.Errno) {
+		switch rdev {
+		case kernel.MakeDev(memMajor, nullMinor):
+			return null{}, 0
+		case kernel.MakeDev(memMajor, zeroMinor):
+			return zero{}, 0
+		case kernel.MakeDev(memMajor, fullMinor):
+			return full{}, 0
+		case kernel.MakeDev(memMajor, randMinor), kernel.MakeDev(memMajor, urndMinor):
+			return random{}, 0
+		case kernel.MakeDev(ttyMajor, ttyMinor), kernel.MakeDev(ttyMajor, conMinor):
+			return console.terminal(), 0
+		}
+		return nil, syscall.ENXIO
+	})
 }
 
 // Fill makes the nodes and links of /dev in a directory.

@@ -20,10 +20,12 @@ func (fs *FS) rootEntries() []entry {
 		{name: "thread-self", target: func() string { return fs.pid + "/task/" + fs.pid }},
 		{name: fs.pid, children: fs.processEntries},
 		{name: "cpuinfo", content: fs.cpuinfo},
+		{name: "diskstats", content: fs.diskStats},
 		{name: "filesystems", content: fs.fileSystems},
 		{name: "loadavg", content: fs.loadavg},
 		{name: "meminfo", content: fs.meminfo},
 		{name: "mounts", target: func() string { return "self/mounts" }},
+		{name: "partitions", content: fs.partitions},
 		{name: "stat", content: fs.machineStat},
 		{name: "sys", children: fs.sysEntries},
 		{name: "uptime", content: fs.uptime},
@@ -32,11 +34,11 @@ func (fs *FS) rootEntries() []entry {
 	}
 }
 
-// registered lists what other parts of the guest added below a path, which ends
-// in a slash if it is not empty.
+// registered lists net/unix, and what other parts of the guest added below a path, which
+// ends in a slash if it is not empty.
 func (fs *FS) registered(below string) []entry {
 	var list []entry
-	fs.kernel.EachProc(func(name string, generate func() []byte) {
+	add := func(name string, generate func() []byte) {
 		rest, ok := strings.CutPrefix(name, below)
 		if !ok {
 			return
@@ -52,7 +54,9 @@ func (fs *FS) registered(below string) []entry {
 		} else {
 			list = append(list, entry{name: first, content: generate})
 		}
-	})
+	}
+	add("net/unix", fs.unixSockets)
+	fs.kernel.EachProc(add)
 	slices.SortFunc(list, func(a, b entry) int { return strings.Compare(a.name, b.name) })
 	return list
 }

@@ -26,7 +26,6 @@ func New(k *kernel.Kernel) *FS {
 	fs := &FS{kernel: k, pid: strconv.Itoa(syscall.Getpid())}
 	fs.root = fs.newDir(nil, "", fs.rootEntries)
 	fs.root.added = func() []entry { return fs.registered("") }
-	k.RegisterProc("net/unix", fs.unixSockets)
 	return fs
 }
 
