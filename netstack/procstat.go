@@ -123,11 +123,12 @@ func (n *Stack) procNetstat() []byte {
 		{"TCPRenoRecovery", count(t.FastRecovery)},
 		{"TCPAbortOnTimeout", count(t.EstablishedTimedout)},
 	})
-	nic := &st.NICs
-	return appendCounters(b, "IpExt", []counter{
-		{"InOctets", count(nic.Rx.Bytes)},
-		{"OutOctets", count(nic.Tx.Bytes)},
-	})
+	var in, out int64
+	for _, i := range n.interfaces() {
+		in += count(i.stats.Rx.Bytes)
+		out += count(i.stats.Tx.Bytes)
+	}
+	return appendCounters(b, "IpExt", []counter{{"InOctets", in}, {"OutOctets", out}})
 }
 
 // procSockstat counts the sockets of the program, and those of IPv4.

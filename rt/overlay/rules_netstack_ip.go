@@ -3,24 +3,6 @@ package overlay
 // netstackIPRules are those for IPv4 and IPv6.
 var netstackIPRules = []Rule{
 	{
-		File:    gvisor + "/tcpip/network/ipv4/ipv4.go",
-		Match:   `(?m)^\tstats := (e\.stats(?:\.ip)?)$`,
-		Replace: "\tstats := &$1",
-		Count:   7,
-		Why:     "count packets without copying the counters",
-	}, {
-		File:    gvisor + "/tcpip/network/ipv6/ipv6.go",
-		Match:   `(?m)^\tstats := (e\.stats\.ip)$`,
-		Replace: "\tstats := &$1",
-		Count:   11,
-		Why:     "count packets without copying the counters",
-	}, {
-		File:    gvisor + "/tcpip/network/ipv6/ipv6.go",
-		Match:   `(?m)^(func checkV4Mapped\(.*stats) (ip\.MultiCounterIPStats)`,
-		Replace: "$1 *$2",
-		Count:   1,
-		Why:     "count packets without copying the counters",
-	}, {
 		// Nothing reads them: the stack's secure generator makes the identifications.
 		File:    gvisor + "/tcpip/network/ipv4/ipv4.go",
 		Match:   `(?ms)^\tids := make\(.*?^\thashIV := r\[buckets\]\n`,

@@ -55,6 +55,41 @@ var netstackStartRules = []Rule{
 		Count:   1,
 		Why:     constantsWhy,
 	}, {
+		// What counted twice, in the statistics of an interface and in the stack's, counts once.
+		File:    gvisor + "/tcpip/tcpip.go",
+		Match:   `(?ms)^type MultiCounterStat struct \{.*?^func \(m \*MultiCounterStat\) IncrementBy\(.*?^\}$`,
+		Replace: "type MultiCounterStat = *StatCounter",
+		Count:   1,
+		Why:     countersWhy,
+	}, {
+		File:    gvisor + "/tcpip/tcpip.go",
+		Match:   `(?ms)^type MultiIntegralStatCounterMap struct \{.*?^func \(m \*MultiIntegralStatCounterMap\) Increment\(.*?^\}$`,
+		Replace: "type MultiIntegralStatCounterMap = *IntegralStatCounterMap",
+		Count:   1,
+		Why:     countersWhy,
+	}, {
+		File:    gvisor + "/tcpip/network/internal/ip/stats.go",
+		Match:   wholeFile,
+		Replace: "package ip\n",
+		Count:   1,
+		Why:     countersWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/nic_stats.go",
+		Match:   `(?ms)^func \(m \*multiCounter\w+\) init\(.*?^\}\n`,
+		Replace: "",
+		Count:   3,
+		Why:     countersWhy,
+	},
+	countersRule("ipv4", 10),
+	endpointCountersRule("ipv4"),
+	endpointStatsRule("ipv4"),
+	countersRule("ipv6", 6),
+	endpointCountersRule("ipv6"),
+	endpointStatsRule("ipv6"),
+	countersRule("arp", 2),
+	endpointCountersRule("arp"),
+	endpointStatsRule("arp"),
+	{
 		File:    gvisor + "/tcpip/stack/nftables_types.go",
 		Match:   `(?m)^var AddressFamilyStrings = map\[AddressFamily\]string\{$`,
 		Replace: "var AddressFamilyStrings = [NumAFs]string{",
@@ -71,6 +106,7 @@ var netstackStartRules = []Rule{
 
 const (
 	lockdepWhy   = "not make ready, at each start, a lock checker that is off"
+	countersWhy  = "count a packet once, and not make pairs of counters at each start"
 	constantsWhy = "have addresses and subnets of packages made by the compiler"
 )
 
@@ -83,5 +119,39 @@ func mutexClassRule(pkg string) Rule {
 		Replace: "$1",
 		Count:   1,
 		Why:     lockdepWhy,
+	}
+}
+
+// countersRule removes what makes pairs of counters from a network protocol's package, which
+// has a sharedStats of its own in rt/goroot.
+func countersRule(protocol string, count int) Rule {
+	return Rule{
+		File:    gvisor + "/tcpip/network/" + protocol + "/stats.go",
+		Match:   `(?ms)^(?:func \(m \*multiCounter\w+\) init\(|type sharedStats struct \{).*?^\}\n|^\t"[\w./]+/internal/ip"\n`,
+		Replace: "",
+		Count:   count,
+		Why:     countersWhy,
+	}
+}
+
+// endpointCountersRule makes a network protocol's endpoints count in the stack's statistics.
+func endpointCountersRule(protocol string) Rule {
+	return Rule{
+		File:    gvisor + "/tcpip/network/" + protocol + "/" + protocol + ".go",
+		Match:   `(?s)\t"reflect"\n(.*?)\n(?:\tstackStats := [^\n]*\n)?\ttcpip\.InitStatCounters\(.*?\n\n(?:\tstackStats := .*?\n\n)?`,
+		Replace: "$1\n\te.stats.init(p.stack.Stats())\n\n",
+		Count:   1,
+		Why:     countersWhy,
+	}
+}
+
+// endpointStatsRule makes a network protocol's endpoints say in which statistics they count.
+func endpointStatsRule(protocol string) Rule {
+	return Rule{
+		File:    gvisor + "/tcpip/network/" + protocol + "/" + protocol + ".go",
+		Match:   `(?m)^\treturn &e\.stats\.localStats$`,
+		Replace: "\treturn e.stats.of(e.protocol.stack.Stats())",
+		Count:   1,
+		Why:     countersWhy,
 	}
 }
