@@ -25,15 +25,14 @@ type Queue struct {
 // before Add is not reported.
 func (q *Queue) Add(w *Waiter) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
-	if w.queued {
-		return
+	if !w.queued {
+		w.next, w.prev, w.queued = q.first, nil, true
+		if q.first != nil {
+			q.first.prev = w
+		}
+		q.first = w
 	}
-	w.next, w.prev, w.queued = q.first, nil, true
-	if q.first != nil {
-		q.first.prev = w
-	}
-	q.first = w
+	q.mu.Unlock()
 }
 
 // Remove takes w out. When it returns, Notify does not run and will not.

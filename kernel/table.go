@@ -132,8 +132,9 @@ func (k *Kernel) file(fd int) (*Description, Errno) {
 // install stores d at the lowest free descriptor.
 func (k *Kernel) install(d *Description, cloexec bool) (int, Errno) {
 	k.files.mu.Lock()
-	defer k.files.mu.Unlock()
-	return k.installLocked(d, 0, cloexec)
+	fd, err := k.installLocked(d, 0, cloexec)
+	k.files.mu.Unlock()
+	return fd, err
 }
 
 // installLocked stores d at the lowest free descriptor that is at least min.

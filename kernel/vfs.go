@@ -261,12 +261,13 @@ func (k *Kernel) Mount(fs FileSystem, path, source string, readOnly bool) Errno 
 	m := &Mount{FS: fs, Source: source, over: at}
 	m.readOnly.Store(readOnly)
 	k.vfs.mu.Lock()
-	defer k.vfs.mu.Unlock()
 	if k.vfs.covering(at) != nil {
-		return syscall.EBUSY
+		err = syscall.EBUSY
+	} else {
+		k.vfs.add(m)
 	}
-	k.vfs.add(m)
-	return 0
+	k.vfs.mu.Unlock()
+	return err
 }
 
 // MakeFileSystem makes the file system that mount(2) asks for.

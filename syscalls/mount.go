@@ -18,25 +18,18 @@ import (
 // "ro" in the place of "rw" makes it read-only, SOURCE is what the type takes it
 // for, and PATH is absolute; what is missing of it is made. A mount that fails
 // is reported on the console.
-func mountAll(k *kernel.Kernel, config Settings) Errno {
-	left := 0
-	for _, s := range config {
-		if strings.HasPrefix(s.Key, "mount.") {
-			left++
-		}
-	}
-	for n := 0; left > 0; n++ {
+func mountAll(k *kernel.Kernel, config *Settings) Errno {
+	for n := range config.Mounts {
 		key := "mount." + strconv.Itoa(n)
-		s := config.find(key)
-		if s == nil {
+		m := config.mount(key)
+		if m == nil {
 			rt.ConsoleWrite([]byte("ringo: there is no " + key + ", and a mount with a higher number\n"))
 			return syscall.EINVAL
 		}
-		if err := mountLine(k, key, s.Value); err != 0 {
-			rt.ConsoleWrite([]byte("ringo: mount " + s.Value + ": " + err.Error() + "\n"))
+		if err := mountLine(k, key, m.Value); err != 0 {
+			rt.ConsoleWrite([]byte("ringo: mount " + m.Value + ": " + err.Error() + "\n"))
 			return err
 		}
-		left--
 	}
 	return 0
 }

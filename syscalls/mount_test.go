@@ -8,10 +8,10 @@ import (
 )
 
 func TestMountAll(t *testing.T) {
-	k, err := Build(Settings{
+	k, err := Build(&Settings{Mounts: []Mount{
 		{"mount.0", "tmpfs,rw,none,/data/of, a program"},
 		{"mount.1", "tmpfs,ro,none,/data/of, a program/below//there/"},
-	})
+	}})
 	if err != 0 {
 		t.Fatal(err)
 	}
@@ -35,12 +35,12 @@ func TestMountAllWrong(t *testing.T) {
 		"nofs,rw,none,/x":   syscall.ENODEV,
 		"tmpfs,rw,none,/x/": 0,
 	} {
-		if _, err := Build(Settings{{"mount.0", line}}); err != want {
+		if _, err := Build(&Settings{Mounts: []Mount{{"mount.0", line}}}); err != want {
 			t.Errorf("%q: %v, want %v", line, err, want)
 		}
 	}
 	const some = "tmpfs,rw,none,/x"
-	if _, err := Build(Settings{{"mount.0", some}, {"mount.2", some}}); err != syscall.EINVAL {
+	if _, err := Build(&Settings{Mounts: []Mount{{"mount.0", some}, {"mount.2", some}}}); err != syscall.EINVAL {
 		t.Errorf("a gap: %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package syscalls
 
 import (
 	"strconv"
+	"strings"
 	"syscall"
 
 	"ringo.dev/ringo/kernel"
@@ -19,7 +20,7 @@ func fillRoot(top *tmpfs.Dir, k *kernel.Kernel) kernel.TempDirectory {
 			d.AddDevice(disk.Name, syscall.S_IFBLK|0o660, disk.Rdev)
 		}
 	})
-	top.AddDir("etc", 0o755).Later(func(d *tmpfs.Dir) { fillEtc(d, k) })
+	top.AddDir("etc", 0o755).LaterOnly(fillsEtc, func(d *tmpfs.Dir) { fillEtc(d, k) })
 	top.AddDir("proc", 0o555)
 	top.AddDir("root", 0o700)
 	top.AddDir("run", 0o755)
@@ -33,23 +34,37 @@ func fillRoot(top *tmpfs.Dir, k *kernel.Kernel) kernel.TempDirectory {
 	return tmp
 }
 
-// fillEtc makes the files that package net, os/user, mime and others look for.
-// As where Linux itself configures the network, resolv.conf is /proc/net/pnp;
-// hosts is replaced when a DHCP server names the machine.
+// etc are the files that package net, os/user, mime and others look for; %h is the
+// host name. hosts is replaced when a DHCP server names the machine.
+var etc = []struct{ name, content string }{
+	{"group", "root:x:0:\nnogroup:x:65534:\n"},
+	{"hostname", "%h\n"},
+	{"hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t%h\n"},
+	{"mime.types", mimeTypes},
+	{"nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n"},
+	{"os-release", "NAME=Ringo\nID=ringo\nPRETTY_NAME=Ringo\n"},
+	{"passwd", "root:x:0:0:root:/root:/\nnobody:x:65534:65534:nobody:/:/\n"},
+	{"protocols", "ip\t0\tIP\nicmp\t1\tICMP\ntcp\t6\tTCP\nudp\t17\tUDP\nipv6-icmp\t58\tIPv6-ICMP\n"},
+	{"services", services},
+}
+
+// fillsEtc reports whether fillEtc makes something of a name. It does not make localtime,
+// which package time looks for in every program that shows a time.
+func fillsEtc(name string) bool {
+	for i := range etc {
+		if etc[i].name == name {
+			return true
+		}
+	}
+	return name == "resolv.conf" || name == "ssl"
+}
+
+// fillEtc makes the entries of /etc. As where Linux itself configures the network,
+// resolv.conf is /proc/net/pnp.
 func fillEtc(d *tmpfs.Dir, k *kernel.Kernel) {
 	name := k.Hostname()
-	for _, f := range []struct{ name, content string }{
-		{"group", "root:x:0:\nnogroup:x:65534:\n"},
-		{"hostname", name + "\n"},
-		{"hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t" + name + "\n"},
-		{"mime.types", mimeTypes},
-		{"nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n"},
-		{"os-release", "NAME=Ringo\nID=ringo\nPRETTY_NAME=Ringo\n"},
-		{"passwd", "root:x:0:0:root:/root:/\nnobody:x:65534:65534:nobody:/:/\n"},
-		{"protocols", "ip\t0\tIP\nicmp\t1\tICMP\ntcp\t6\tTCP\nudp\t17\tUDP\nipv6-icmp\t58\tIPv6-ICMP\n"},
-		{"services", services},
-	} {
-		d.AddFile(f.name, f.content, 0o644)
+	for _, f := range etc {
+		d.AddFile(f.name, strings.ReplaceAll(f.content, "%h", name), 0o644)
 	}
 	d.AddLink("resolv.conf", "/proc/net/pnp")
 	d.AddDir("ssl", 0o755).AddDir("certs", 0o755).Later(func(d *tmpfs.Dir) {

@@ -3,59 +3,77 @@ package syscalls
 import (
 	"strings"
 
+	"ringo.dev/ringo/kernel/dev"
 	"ringo.dev/ringo/rt"
 	"ringo.dev/ringo/rt/line"
 )
 
-// Settings are the boot configuration: a few, each with another key.
-type Settings []Setting
-
-// Setting is a line key=value.
-type Setting struct{ Key, Value string }
-
-// parseSettings splits lines of key=value, of which the last with a key counts. Without
-// "=" the value is empty.
-func parseSettings(text string) (list Settings) {
-	for text != "" {
-		var s string
-		s, text, _ = strings.Cut(text, "\n")
-		key, value, _ := strings.Cut(s, "=")
-		if old := list.find(key); old != nil {
-			old.Value = value
-		} else {
-			list = append(list, Setting{key, value})
-		}
-	}
-	return list
+// Settings are those of the boot configuration that are for this package. What nobody
+// says is empty.
+type Settings struct {
+	Hostname      string
+	Workdir       string
+	Stdin, Stdout dev.Kind
+	Trace         bool
+	UserData      bool    // there is some (package netstack/userdata)
+	Mounts        []Mount // in any order
 }
 
-// find returns the setting with a key, or nil.
-func (list Settings) find(key string) *Setting {
-	for i := range list {
-		if list[i].Key == key {
-			return &list[i]
+// Mount is the setting of a mount (mountAll).
+type Mount struct{ Key, Value string }
+
+// parseSettings reads lines of key=value, of which the last with a key counts. It says
+// on the console which settings nobody reads: they may be misspelt. It ends the machine
+// if the value of one is wrong.
+func parseSettings(text string) (s Settings) {
+	for text != "" {
+		var setting string
+		setting, text, _ = strings.Cut(text, "\n")
+		key, value, _ := strings.Cut(setting, "=")
+		if !line.Known(key) {
+			rt.ConsoleWrite([]byte("ringo: there is no setting ringo." + key + "; going on without it\n"))
+		} else if problem := line.Problem(key, value); problem != "" {
+			rt.ConsoleWrite([]byte("ringo: fatal: the setting ringo." + key + "=" + value + ": " + problem + "\n"))
+			rt.Exit(startFailed)
+		} else {
+			s.set(key, value)
+		}
+	}
+	return s
+}
+
+func (s *Settings) set(key, value string) {
+	switch key {
+	case "hostname":
+		s.Hostname = value
+	case "workdir":
+		s.Workdir = value
+	case "stdin":
+		s.Stdin = dev.Kind(value)
+	case "stdout":
+		s.Stdout = dev.Kind(value)
+	case "strace":
+		s.Trace = value == "1"
+	case "user-data":
+		s.UserData = value != ""
+	default:
+		if !strings.HasPrefix(key, "mount.") {
+			return // for another package
+		}
+		if m := s.mount(key); m != nil {
+			m.Value = value
+		} else {
+			s.Mounts = append(s.Mounts, Mount{key, value})
+		}
+	}
+}
+
+// mount returns the mount with a key, or nil.
+func (s *Settings) mount(key string) *Mount {
+	for i := range s.Mounts {
+		if s.Mounts[i].Key == key {
+			return &s.Mounts[i]
 		}
 	}
 	return nil
-}
-
-// value returns the value for a key, or "".
-func (list Settings) value(key string) string {
-	if s := list.find(key); s != nil {
-		return s.Value
-	}
-	return ""
-}
-
-// check says which settings nobody reads: they may be misspelt. It ends the
-// machine if the value of one is wrong.
-func (list Settings) check() {
-	for _, s := range list {
-		if !line.Known(s.Key) {
-			rt.ConsoleWrite([]byte("ringo: there is no setting ringo." + s.Key + "; going on without it\n"))
-		} else if problem := line.Problem(s.Key, s.Value); problem != "" {
-			rt.ConsoleWrite([]byte("ringo: fatal: the setting ringo." + s.Key + "=" + s.Value + ": " + problem + "\n"))
-			rt.Exit(startFailed)
-		}
-	}
 }

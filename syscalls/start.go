@@ -23,30 +23,28 @@ func Start() {
 		return
 	}
 	config := parseSettings(rt.Config())
-	config.check()
-	k, err := Build(config)
+	k, err := Build(&config)
 	if err != 0 {
 		rt.ConsoleWrite([]byte("ringo: the kernel does not start: " + err.Error() + "\n"))
 		rt.Exit(startFailed)
 	}
 	failed := mountFiles(k, rt.Files())
-	if dir := config.value("workdir"); failed == nil && dir != "" {
-		failed = changeDirectory(k, dir)
+	if failed == nil && config.Workdir != "" {
+		failed = changeDirectory(k, config.Workdir)
 	}
 	if failed != nil {
 		rt.ConsoleWrite([]byte("ringo: " + failed.Error() + "\n"))
 		rt.Exit(startFailed)
 	}
 	kernel.Install(k)
-	trace := config.value("strace") == "1"
-	table := NewTable(k, trace)
+	table := NewTable(k, config.Trace)
 	hooks := &rt.Kernel{Syscall: table.Syscall, PollOpen: k.PollOpen, PollClose: k.PollClose}
-	if !trace { // only those calls are seen that pass through Table
+	if !config.Trace { // only those calls are seen that pass through Table
 		NewTyped(k).install()
 		hooks.Fcntl = k.Fcntl
 	}
 	rt.SetKernel(hooks)
-	if config.value("user-data") != "" && rt.Linked[func([]string) []string](userData) == nil {
+	if config.UserData && rt.Linked[func([]string) []string](userData) == nil {
 		rt.ConsoleWrite([]byte("ringo: user data: the program does not use package net, and cannot ask for it\n"))
 	}
 	if !rt.HasEntropy() {
@@ -69,14 +67,14 @@ const startFailed = 125
 
 // Build makes a kernel with its file systems, devices and the descriptors 0 to
 // 2. Nothing that a program may never look at is made before it does.
-func Build(config Settings) (*kernel.Kernel, Errno) {
+func Build(config *Settings) (*kernel.Kernel, Errno) {
 	_, free := rt.Memory()
 	const share = 2 // of the memory that is free now, files may take one part in so many
 	store := pages.NewStore(int64(free / share))
 	root := tmpfs.New(store, 0o755)
 	k := kernel.New(root)
-	if name := config.value("hostname"); name != "" {
-		k.SetHostname(name)
+	if config.Hostname != "" {
+		k.SetHostname(config.Hostname)
 	}
 	k.RegisterFileSystem("tmpfs", func(string) (kernel.FileSystem, Errno) { return tmpfs.New(store, 0o1777), 0 })
 	k.RegisterFileSystem("proc", func(string) (kernel.FileSystem, Errno) { return procfs.New(k), 0 })
@@ -92,8 +90,8 @@ func Build(config Settings) (*kernel.Kernel, Errno) {
 		return nil, err
 	}
 
-	stdin := config.value("stdin")
-	console := dev.NewConsole(kindOf(stdin), kindOf(config.value("stdout")), func() dev.Port { return dev.OpenPort(stdin) })
+	stdin := string(config.Stdin)
+	console := dev.NewConsole(kindOf(config.Stdin), kindOf(config.Stdout), func() dev.Port { return dev.OpenPort(stdin) })
 	dev.Register(k, console)
 	if err := console.Open(k); err != 0 {
 		return nil, err
@@ -102,9 +100,9 @@ func Build(config Settings) (*kernel.Kernel, Errno) {
 }
 
 // kindOf returns what a standard descriptor is; a device if nobody says so.
-func kindOf(name string) dev.Kind {
-	if name == "" {
+func kindOf(kind dev.Kind) dev.Kind {
+	if kind == "" {
 		return dev.Device
 	}
-	return dev.Kind(name)
+	return kind
 }

@@ -7,6 +7,8 @@ import (
 	"unsafe"
 
 	"ringo.dev/ringo/kernel"
+	"ringo.dev/ringo/kernel/pages"
+	"ringo.dev/ringo/kernel/tmpfs"
 	"ringo.dev/ringo/rt"
 )
 
@@ -19,7 +21,7 @@ type machine struct {
 
 func boot(t *testing.T) *machine {
 	t.Helper()
-	k, err := Build(Settings{{"hostname", "box"}})
+	k, err := Build(&Settings{Hostname: "box"})
 	if err != 0 {
 		t.Fatal(err)
 	}
@@ -178,8 +180,25 @@ func TestMissingCall(t *testing.T) {
 func BenchmarkBuild(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := Build(nil); err != 0 {
+		if _, err := Build(&Settings{}); err != 0 {
 			b.Fatal(err)
 		}
 	}
+}
+
+// TestEtcNames checks that fillsEtc knows all that fillEtc makes.
+func TestEtcNames(t *testing.T) {
+	top := tmpfs.New(pages.NewStore(1<<20), 0o755).Root().(*tmpfs.Dir)
+	m := boot(t)
+	fillEtc(top, m.k)
+	top.ReadDir(0, func(e kernel.DirEntry) bool {
+		if !fillsEtc(e.Name) {
+			t.Errorf("%s would not be found", e.Name)
+		}
+		return true
+	})
+	if _, err := m.call(syscall.SYS_OPEN, "/etc/localtime", syscall.O_RDONLY, 0); err != syscall.ENOENT {
+		t.Errorf("a file that is not there: %v", err)
+	}
+	m.must(syscall.SYS_CLOSE, m.must(syscall.SYS_OPEN, "/etc/ssl/certs", syscall.O_RDONLY, 0))
 }

@@ -14,8 +14,10 @@ import (
 // FS is a proc file system. Create it with New.
 type FS struct {
 	kernel *kernel.Kernel
-	pid    string
-	root   *dir
+
+	rootOnce sync.Once
+	root     *dir
+	pid      string
 
 	bootOnce sync.Once
 	boot     []byte
@@ -23,14 +25,18 @@ type FS struct {
 
 // New returns a proc file system that shows k.
 func New(k *kernel.Kernel) *FS {
-	fs := &FS{kernel: k, pid: strconv.Itoa(syscall.Getpid())}
-	fs.root = fs.newDir(nil, "", fs.rootEntries)
-	fs.root.added = func() []entry { return fs.registered("") }
-	return fs
+	return &FS{kernel: k}
 }
 
-// Root returns the top directory.
-func (fs *FS) Root() kernel.Directory { return fs.root }
+// Root returns the top directory, which is made when it is first asked for.
+func (fs *FS) Root() kernel.Directory {
+	fs.rootOnce.Do(func() {
+		fs.pid = strconv.Itoa(syscall.Getpid())
+		fs.root = fs.newDir(nil, "", fs.rootEntries)
+		fs.root.added = func() []entry { return fs.registered("") }
+	})
+	return fs.root
+}
 
 // Type is "proc".
 func (fs *FS) Type() string { return "proc" }

@@ -20,7 +20,8 @@ type Dir struct {
 	gone    int      // entries of order that are gone
 	last    int64    // the last cookie given
 
-	fill func(*Dir) // makes the first entries when the directory is first used
+	fill  func(*Dir)        // makes the first entries when the directory is first used
+	fills func(string) bool // whether fill makes an entry of a name; nil: maybe
 }
 
 // entry is a name in a directory.
@@ -44,6 +45,13 @@ func (fs *FS) newDir(parent *Dir, name string, mode uint32) *Dir {
 func (d *Dir) Later(fill func(*Dir)) *Dir {
 	d.fill = fill
 	return d
+}
+
+// LaterOnly is Later if it is easily told what fill makes: a look for a name that fills
+// does not report does not need the others.
+func (d *Dir) LaterOnly(fills func(name string) bool, fill func(*Dir)) *Dir {
+	d.fills = fills
+	return d.Later(fill)
 }
 
 // lock takes the lock for reading the directory, or with change for changing it.
@@ -132,11 +140,22 @@ func (d *Dir) take(name string) {
 
 // Lookup returns what name refers to.
 func (d *Dir) Lookup(name string) (kernel.Inode, kernel.Errno) {
-	defer d.lock(false)()
-	if e := d.entries[name]; e != nil {
-		return e.node, 0
+	mu := &d.fs.mu
+	mu.RLock()
+	if d.fill != nil && (d.fills == nil || d.fills(name)) {
+		mu.RUnlock()
+		d.lock(true)() // which fills it
+		mu.RLock()
 	}
-	return nil, syscall.ENOENT
+	var n node
+	if e := d.entries[name]; e != nil {
+		n = e.node
+	}
+	mu.RUnlock()
+	if n == nil {
+		return nil, syscall.ENOENT
+	}
+	return n, 0
 }
 
 // Parent returns the directory that holds this one, and its name there.

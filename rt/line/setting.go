@@ -29,19 +29,25 @@ func isMount(key string) bool {
 // Problem returns what is wrong with the value of a setting that is Known, or "".
 // Packages netstack/config and netstack/userdata look at the values of theirs.
 func Problem(key, value string) string {
-	switch {
-	case key == "strace" && value != "0" && value != "1":
-		return "want 0 or 1"
-	case (key == "stdin" || key == "stdout") && value != "terminal" && value != "device" && value != "pipe":
-		return "want terminal, device or pipe"
-	case key == "hostname" && (len(value) == 0 || len(value) > maxHostname):
-		return "want a name of 1 to 64 bytes"
-	case key == "workdir" && (len(value) == 0 || value[0] != '/'):
-		return "want an absolute path"
-	case isMount(key) && !isMountValue(value):
-		return "want TYPE,rw,SOURCE,PATH, or ro for rw, with an absolute path"
+	ok, want := true, ""
+	switch key {
+	case "strace":
+		ok, want = value == "0" || value == "1", "want 0 or 1"
+	case "stdin", "stdout":
+		ok, want = value == "terminal" || value == "device" || value == "pipe", "want terminal, device or pipe"
+	case "hostname":
+		ok, want = len(value) != 0 && len(value) <= maxHostname, "want a name of 1 to 64 bytes"
+	case "workdir":
+		ok, want = len(value) != 0 && value[0] == '/', "want an absolute path"
+	default:
+		if isMount(key) {
+			ok, want = isMountValue(value), "want TYPE,rw,SOURCE,PATH, or ro for rw, with an absolute path"
+		}
 	}
-	return ""
+	if ok {
+		return ""
+	}
+	return want
 }
 
 // maxHostname is the longest name that Linux takes (__NEW_UTS_LEN).
