@@ -69,14 +69,16 @@ func ringoMetalCPUInit() {
 			next++
 		}
 	}
-	ringoMetalVectorInit(0)
+	ringoMetalVectorInit(0, ringoVectorMemory())
 }
 
 // ringoStarting is the CPU being started, for ringoMetalCPUEntry; it knows the
-// offsets.
+// offsets of the first two.
 var ringoStarting struct {
 	sp, pc uintptr
+	vector uintptr // its ringoVectorMemory
 	n      uint32
+	try    uint32 // which try it is, counted from 1, or ringoNoTry; 0: the CPU has started
 }
 
 // A processor starts in real mode, at a page below 1 MiB. It takes ringoTrampoline
@@ -114,36 +116,47 @@ var ringoTrampoline = [...]byte{
 	0xff, 0xe0, // jmp rax
 }
 
+// ringoNoTry is the value of ringoStarting.try while no CPU is to start: one that does
+// is late, and will be reset.
+const ringoNoTry = 1<<32 - 1
+
 // ringoMetalStartCPU is ringoPlatStart. Without a processor that does not start,
 // and those after it, the machine has fewer.
 func ringoMetalStartCPU(n uint32, pc, sp uintptr) {
 	const assertInit, startUp = 0x4500, 0x4600
 	ringoStarting.n, ringoStarting.pc, ringoStarting.sp = n, pc, sp
+	atomic.Store(&ringoStarting.try, ringoNoTry)
+	ringoSpace.lock.lock() // the CPUs that run already may need memory
+	ringoStarting.vector = ringoVectorMemory()
 	leaf := ringoMakeLeaf(ringoTrampolinePage)
+	ringoSpace.lock.unlock()
 	if leaf == nil {
 		ringoFatal(ringoNoCPUMemory)
 	}
 	*leaf = ringoLeaf(ringoTrampolinePage, ringoabi.ProtRead|ringoabi.ProtExec)
 	ringoFillTrampoline()
-	c := ringoMetalCPUAt(n)
 	// The long pause after INIT is for old processors. Most can do without. The
 	// long patience is for hosts that are busy.
-	for _, t := range [...]struct{ pause, patience uint64 }{{100, 300_000}, {10_000, 10_000_000}} {
+	started := false
+	for i, t := range [...]struct{ pause, patience uint64 }{{100, 300_000}, {10_000, 10_000_000}} {
 		const step = 100
+		try := uint32(i + 1)
 		ringoAPICSend(n, assertInit)
 		ringoDelay(t.pause)
-		for try := 0; try < 2 && atomic.Load(&c.started) == 0; try++ {
+		atomic.Store(&ringoStarting.try, try)
+		for sent := 0; sent < 2 && atomic.Load(&ringoStarting.try) != 0; sent++ {
 			ringoAPICSend(n, startUp|ringoTrampolinePage>>12)
-			for left := t.patience; left > 0 && atomic.Load(&c.started) == 0; left -= step {
+			for left := t.patience; left > 0 && atomic.Load(&ringoStarting.try) != 0; left -= step {
 				ringoDelay(step)
 			}
 		}
-		if atomic.Load(&c.started) != 0 {
+		// It may be on its way, and must not be reset once it runs.
+		if started = !atomic.Cas(&ringoStarting.try, try, ringoNoTry); started {
 			break
 		}
 	}
-	if atomic.Load(&c.started) == 0 {
-		ringoAPICSend(n, assertInit) // now it had better not
+	if !started {
+		ringoAPICSend(n, assertInit)
 		ringoMetalBoot.VCPUs = n
 		ringoSched.ncpu = n
 		ringoConsolePut("ringo: a processor does not start; going on with fewer\n")
@@ -164,16 +177,25 @@ func ringoFillTrampoline() {
 }
 
 // ringoMetalCPUStart prepares the calling processor, which has just been
-// started; then it continues at ringoStarting.pc.
+// started; then it continues at ringoStarting.pc. It may be reset on the way, and
+// begin anew, so it takes nothing that it would have to give back.
 //
 //go:nowritebarrierrec
 func ringoMetalCPUStart() {
+	try := atomic.Load(&ringoStarting.try)
+	c := ringoMetalCPUAt(ringoStarting.n)
+	c.armed = -1 // a reset stops the timer
 	ringoMetalProcessor()
-	ringoMetalVectorInit(ringoStarting.n)
+	ringoMetalVectorInit(ringoStarting.n, ringoStarting.vector)
 	ringoAPICInit()
 	ringoAPICWrite(ringoAPICTimer, ringoMetalTime.mode)
 	ringoMetalRun(ringoNanotime())
-	atomic.Store(&ringoMetalCPUAt(ringoStarting.n).started, 1)
+	if try == ringoNoTry || !atomic.Cas(&ringoStarting.try, try, 0) {
+		for { // until it is reset
+			ringoMetalStop()
+		}
+	}
+	atomic.Store(&c.started, 1)
 }
 
 // ringoDelay waits some microseconds.

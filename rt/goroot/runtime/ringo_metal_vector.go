@@ -102,17 +102,24 @@ const (
 	ringoDataSegment = 0x00cf_9300_0000_ffff
 )
 
+// ringoVectorMemory returns the address of memory for a virtual CPU's tables and its
+// handlers' stacks.
+func ringoVectorMemory() uintptr {
+	mem := ringoAllocFrames(1 + ringoStacks*ringoVectorStackSize/ringoabi.PageSize)
+	if mem == 0 {
+		ringoFatal(ringoNoCPUMemory)
+	}
+	return mem
+}
+
 // ringoMetalVectorInit makes the calling processor virtual CPU n: with its page
-// at GS, and the tables by which interrupts reach it.
-func ringoMetalVectorInit(n uint32) {
+// at GS, and the tables by which interrupts reach it, which are made in mem, its
+// ringoVectorMemory.
+func ringoMetalVectorInit(n uint32, mem uintptr) {
 	const msrGSBase = 0xc000_0101
 	const page = ringoabi.PageSize
 	ringoWRMSR(msrGSBase, ringoMetalBoot.VCPU0+uint64(n)*page)
 
-	mem := ringoAllocFrames(1 + ringoStacks*ringoVectorStackSize/page)
-	if mem == 0 {
-		ringoFatal(ringoNoCPUMemory)
-	}
 	d := (*ringoDescriptors)(unsafe.Pointer(ringoDirect + mem))
 	for i := uintptr(0); i < ringoStacks; i++ {
 		top := ringoDirect + mem + page + (i+1)*ringoVectorStackSize
