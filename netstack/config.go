@@ -47,7 +47,6 @@ func (n *Stack) configure(nic tcpip.NICID, l *link, c *config.Config) error {
 	if err := n.applyStatic(nic, c); err != nil {
 		return err
 	}
-	go n.handleNDP(nic)
 	if c.DHCP {
 		go newDHCPClient(n, nic, l, c.Hostname, c.Verbose).run(nil)
 	}

@@ -1,6 +1,7 @@
 package netstack
 
 import (
+	"sync"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -36,14 +37,18 @@ func (n *Stack) enableIPv6(nic tcpip.NICID) {
 }
 
 // ndpEvents receives what the stack learns from router advertisements. The
-// stack calls with its locks held, so events are queued for handleNDP.
+// stack calls with its locks held, so events are queued for a goroutine, which
+// begins with the first.
 type ndpEvents struct {
-	c chan ndpEvent
+	c      chan ndpEvent
+	handle func() // takes events from c
+	first  sync.Once
 }
 
 // ndpEvent is one of them: a prefix on the link or a router, an address of ours,
 // or name servers.
 type ndpEvent struct {
+	nic       tcpip.NICID
 	route     tcpip.Route
 	gone      bool          // the route is no longer valid
 	generated tcpip.Address // made from a router's prefix, to be checked
@@ -57,9 +62,15 @@ var _ ipv6.NDPDispatcher = (*ndpEvents)(nil)
 // loses some.
 const ndpBacklog = 64
 
-func (e *ndpEvents) init() { e.c = make(chan ndpEvent, ndpBacklog) }
+func (e *ndpEvents) init(handle func()) {
+	e.c, e.handle = make(chan ndpEvent, ndpBacklog), handle
+}
 
 func (e *ndpEvents) queue(ev ndpEvent) {
+	if ev.nic == loopbackNIC {
+		return // its address is there from the beginning
+	}
+	e.first.Do(func() { go e.handle() })
 	select {
 	case e.c <- ev:
 	default:
@@ -67,37 +78,37 @@ func (e *ndpEvents) queue(ev ndpEvent) {
 }
 
 // OnDuplicateAddressDetectionResult implements ipv6.NDPDispatcher.
-func (e *ndpEvents) OnDuplicateAddressDetectionResult(_ tcpip.NICID, addr tcpip.Address, r stack.DADResult) {
+func (e *ndpEvents) OnDuplicateAddressDetectionResult(nic tcpip.NICID, addr tcpip.Address, r stack.DADResult) {
 	if _, ok := r.(*stack.DADSucceeded); ok {
-		e.queue(ndpEvent{checked: addr})
+		e.queue(ndpEvent{nic: nic, checked: addr})
 	}
 }
 
 // OnOffLinkRouteUpdated implements ipv6.NDPDispatcher.
 func (e *ndpEvents) OnOffLinkRouteUpdated(nic tcpip.NICID, dst tcpip.Subnet, router tcpip.Address, _ header.NDPRoutePreference) {
-	e.queue(ndpEvent{route: tcpip.Route{Destination: dst, Gateway: router, NIC: nic}})
+	e.queue(ndpEvent{nic: nic, route: tcpip.Route{Destination: dst, Gateway: router, NIC: nic}})
 }
 
 // OnOffLinkRouteInvalidated implements ipv6.NDPDispatcher.
 func (e *ndpEvents) OnOffLinkRouteInvalidated(nic tcpip.NICID, dst tcpip.Subnet, router tcpip.Address) {
-	e.queue(ndpEvent{route: tcpip.Route{Destination: dst, Gateway: router, NIC: nic}, gone: true})
+	e.queue(ndpEvent{nic: nic, route: tcpip.Route{Destination: dst, Gateway: router, NIC: nic}, gone: true})
 }
 
 // OnOnLinkPrefixDiscovered implements ipv6.NDPDispatcher.
 func (e *ndpEvents) OnOnLinkPrefixDiscovered(nic tcpip.NICID, prefix tcpip.Subnet) {
-	e.queue(ndpEvent{route: tcpip.Route{Destination: prefix, NIC: nic}})
+	e.queue(ndpEvent{nic: nic, route: tcpip.Route{Destination: prefix, NIC: nic}})
 }
 
 // OnOnLinkPrefixInvalidated implements ipv6.NDPDispatcher.
 func (e *ndpEvents) OnOnLinkPrefixInvalidated(nic tcpip.NICID, prefix tcpip.Subnet) {
-	e.queue(ndpEvent{route: tcpip.Route{Destination: prefix, NIC: nic}, gone: true})
+	e.queue(ndpEvent{nic: nic, route: tcpip.Route{Destination: prefix, NIC: nic}, gone: true})
 }
 
 // OnAutoGenAddress implements ipv6.NDPDispatcher. The address may be used when
 // duplicate address detection is through.
-func (e *ndpEvents) OnAutoGenAddress(_ tcpip.NICID, a tcpip.AddressWithPrefix) stack.AddressDispatcher {
+func (e *ndpEvents) OnAutoGenAddress(nic tcpip.NICID, a tcpip.AddressWithPrefix) stack.AddressDispatcher {
 	if !header.IsV6LinkLocalUnicastAddress(a.Address) {
-		e.queue(ndpEvent{generated: a.Address})
+		e.queue(ndpEvent{nic: nic, generated: a.Address})
 	}
 	return nil
 }
@@ -109,9 +120,9 @@ func (e *ndpEvents) OnAutoGenAddressDeprecated(tcpip.NICID, tcpip.AddressWithPre
 func (e *ndpEvents) OnAutoGenAddressInvalidated(tcpip.NICID, tcpip.AddressWithPrefix) {}
 
 // OnRecursiveDNSServerOption implements ipv6.NDPDispatcher.
-func (e *ndpEvents) OnRecursiveDNSServerOption(_ tcpip.NICID, servers []tcpip.Address, lifetime time.Duration) {
+func (e *ndpEvents) OnRecursiveDNSServerOption(nic tcpip.NICID, servers []tcpip.Address, lifetime time.Duration) {
 	if lifetime > 0 {
-		e.queue(ndpEvent{dns: servers})
+		e.queue(ndpEvent{nic: nic, dns: servers})
 	}
 }
 
@@ -121,13 +132,12 @@ func (e *ndpEvents) OnDNSSearchListOption(tcpip.NICID, []string, time.Duration) 
 // OnDHCPv6Configuration implements ipv6.NDPDispatcher. DHCPv6 is not spoken.
 func (e *ndpEvents) OnDHCPv6Configuration(tcpip.NICID, ipv6.DHCPv6ConfigurationFromNDPRA) {}
 
-// handleNDP applies the events of a card, for ever. A network without DHCP is up
+// handleNDP applies the events of the cards, for ever. A network without DHCP is up
 // when a router's prefix has given us an address.
-func (n *Stack) handleNDP(nic tcpip.NICID) {
-	source := routeSource{nic, "ndp"}
-	var routes []tcpip.Route
+func (n *Stack) handleNDP() {
 	generated := make(map[tcpip.Address]bool)
 	for ev := range n.ndp.c {
+		source := routeSource{ev.nic, "ndp"}
 		switch {
 		case ev.generated.Len() > 0:
 			generated[ev.generated] = true
@@ -138,8 +148,7 @@ func (n *Stack) handleNDP(nic tcpip.NICID) {
 		case ev.dns != nil:
 			n.names.setServers(source, ev.dns)
 		default:
-			routes = changeRoute(routes, ev.route, ev.gone)
-			n.setRoutes(source, routes)
+			n.setRoutes(source, changeRoute(n.routesOf(source), ev.route, ev.gone))
 		}
 	}
 }

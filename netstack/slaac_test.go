@@ -47,7 +47,6 @@ func advertisement(lifetime uint16) frame {
 func TestSLAAC(t *testing.T) {
 	card, _ := newWire(true, faults{})
 	g := newDHCPGuest(t, card)
-	go g.handleNDP(g.nic)
 	g.run(t)
 	g.enableIPv6(g.nic) // or else the router comes too early for guests
 	card.receive(advertisement(1800))

@@ -34,7 +34,13 @@ type Stack struct {
 
 	mu     sync.Mutex
 	cards  []*link // of the interfaces from loopbackNIC+1 on
-	routes map[routeSource][]tcpip.Route
+	routes []sourcedRoutes
+}
+
+// sourcedRoutes are the routes that a source is responsible for.
+type sourcedRoutes struct {
+	source routeSource
+	routes []tcpip.Route
 }
 
 // routeSource is who is responsible for some routes: it replaces them as one.
@@ -74,9 +80,9 @@ func (randSource) Seed(int64)     {}
 
 // New returns a stack with a loopback interface.
 func New() (*Stack, error) {
-	n := &Stack{routes: make(map[routeSource][]tcpip.Route)}
+	n := new(Stack)
 	n.gate.init()
-	n.ndp.init()
+	n.ndp.init(n.handleNDP)
 	n.ip = stack.New(stack.Options{
 		NetworkProtocols: []stack.NetworkProtocolFactory{
 			ipv4.NewProtocol,
@@ -161,10 +167,12 @@ func (n *Stack) addAddress(nic tcpip.NICID, a tcpip.AddressWithPrefix) error {
 	if a.Address.Len() == header.IPv6AddressSize {
 		n.enableIPv6(nic)
 		n.setDAD(nic, 0)
-		defer n.setDAD(nic, dadProbes)
 	}
 	pa := tcpip.ProtocolAddress{Protocol: netProtoOf(a.Address), AddressWithPrefix: a}
 	err := n.ip.AddProtocolAddress(nic, pa, stack.AddressProperties{})
+	if a.Address.Len() == header.IPv6AddressSize {
+		n.setDAD(nic, dadProbes)
+	}
 	if err != nil {
 		return fmt.Errorf("address %v: %w", a, tcpipError{err})
 	}
@@ -214,13 +222,37 @@ func (n *Stack) addCard(name string, l *link) (tcpip.NICID, error) {
 // specific route to a destination counts.
 func (n *Stack) setRoutes(source routeSource, routes []tcpip.Route) {
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.routes[source] = routes
+	if known := n.sourceLocked(source); known != nil {
+		known.routes = routes
+	} else {
+		n.routes = append(n.routes, sourcedRoutes{source, routes})
+	}
 	var table []tcpip.Route
-	for _, r := range n.routes {
-		table = append(table, r...)
+	for i := range n.routes {
+		table = append(table, n.routes[i].routes...)
 	}
 	n.ip.SetRouteTable(table)
+	n.mu.Unlock()
+}
+
+// routesOf returns the routes that a source is responsible for.
+func (n *Stack) routesOf(source routeSource) []tcpip.Route {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if known := n.sourceLocked(source); known != nil {
+		return known.routes
+	}
+	return nil
+}
+
+// sourceLocked returns the entry of a source in n.routes, or nil if it has none yet.
+func (n *Stack) sourceLocked(source routeSource) *sourcedRoutes {
+	for i := range n.routes {
+		if n.routes[i].source == source {
+			return &n.routes[i]
+		}
+	}
+	return nil
 }
 
 // interfaceByName returns the index of an interface.

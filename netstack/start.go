@@ -3,6 +3,7 @@ package netstack
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -75,7 +76,7 @@ func (n *Stack) addCards(c *config.Config) error {
 		return err
 	}
 	for i, l := range links {
-		nic, err := n.addCard(fmt.Sprintf("eth%d", i), l)
+		nic, err := n.addCard("eth"+strconv.Itoa(i), l)
 		if err != nil {
 			return err
 		}

@@ -79,7 +79,10 @@ var Devices = sync.OnceValue(func() []Device {
 	if e := openECAM(); e != nil {
 		return find(e, rt.PCIRoot)
 	}
-	return find(&ports{}, rt.PCIRoot)
+	if p := openPorts(); p != nil {
+		return find(p, rt.PCIRoot)
+	}
+	return nil
 })
 
 // find returns the devices in a space, on the buses that are a root and those behind their
@@ -146,18 +149,30 @@ const (
 	portData    = 0xcfc
 )
 
+// openPorts returns the machine's, or nil if it has none: then nothing keeps what is written
+// to the port for addresses.
+func openPorts() *ports {
+	const enable = 1 << 31
+	rt.Out32(portAddress, enable)
+	if rt.In32(portAddress) != enable {
+		return nil
+	}
+	return &ports{}
+}
+
 func (p *ports) read32(addr uint32) uint32 {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	rt.Out32(portAddress, addr)
-	return rt.In32(portData)
+	v := rt.In32(portData)
+	p.mu.Unlock()
+	return v
 }
 
 func (p *ports) write32(addr, v uint32) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	rt.Out32(portAddress, addr)
 	rt.Out32(portData, v)
+	p.mu.Unlock()
 }
 
 func (d *Device) address(reg int) uint32 {

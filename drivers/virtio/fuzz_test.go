@@ -20,6 +20,8 @@ type hostile struct {
 	id       uint32
 }
 
+func (h *hostile) Legacy() bool       { return false }
+func (h *hostile) FixedQueues() bool  { return false }
 func (h *hostile) DeviceID() uint32   { return h.id }
 func (h *hostile) Features() uint64   { return h.features }
 func (h *hostile) SetFeatures(uint64) {}

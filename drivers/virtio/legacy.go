@@ -12,7 +12,7 @@ import (
 // legacyMMIO is the memory-mapped transport, version 1 (4.2.4).
 type legacyMMIO struct{ *mmio }
 
-func (legacyMMIO) legacy() {}
+func (legacyMMIO) Legacy() bool { return true }
 
 func (m legacyMMIO) Features() uint64 { return uint64(uint32(m.features)) }
 
@@ -55,8 +55,8 @@ func newLegacyPCI(d *pci.Device) (Transport, bool) {
 	return t, true
 }
 
-func (*legacyPCI) legacy()      {}
-func (*legacyPCI) fixedQueues() {}
+func (*legacyPCI) Legacy() bool      { return true }
+func (*legacyPCI) FixedQueues() bool { return true }
 
 func (t *legacyPCI) DeviceID() uint32 { return t.id }
 func (t *legacyPCI) Features() uint64 { return uint64(rt.In32(t.base + spec.LegacyDeviceFeatures)) }

@@ -132,6 +132,9 @@ func (m *mmio) loadSoon(off uintptr) *abi.Access {
 
 func (m *mmio) load32(off uintptr) uint32 { return m.load(off)[0].Value }
 
+func (m *mmio) Legacy() bool      { return false }
+func (m *mmio) FixedQueues() bool { return false }
+
 func (m *mmio) DeviceID() uint32 { return m.id }
 func (m *mmio) vendor() uint32   { return m.load32(spec.MMIOVendorID) }
 

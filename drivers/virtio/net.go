@@ -109,7 +109,7 @@ func OpenNet(t Transport) (*Net, error) {
 		return nil, err
 	}
 	header := spec.NetHeaderLen
-	if isLegacy(t) && f&spec.NetMrgRxBuf == 0 {
+	if t.Legacy() && f&spec.NetMrgRxBuf == 0 {
 		header = spec.NetHeaderLenShort
 	}
 	n.Tx = newTxQueue(tx, header)

@@ -66,6 +66,9 @@ func newPCI(d *pci.Device) (Transport, bool) {
 	return t, true
 }
 
+func (t *pciTransport) Legacy() bool      { return false }
+func (t *pciTransport) FixedQueues() bool { return false }
+
 func (t *pciTransport) DeviceID() uint32 { return t.id }
 
 func (t *pciTransport) Features() uint64 {

@@ -67,7 +67,7 @@ type chain struct {
 // touched before ready: what several queues have is then given to the machine at once.
 func newQueue(t Transport, index int, features uint64, extra, each int) (*queue, error) {
 	size := t.QueueMax(index)
-	if _, fixed := t.(fixedQueues); !fixed {
+	if !t.FixedQueues() {
 		size = min(size, maxQueueSize)
 	}
 	if size < 2 || size > maxFixedSize || size&(size-1) != 0 {

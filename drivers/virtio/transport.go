@@ -38,6 +38,9 @@ func (e callError) Error() string { return string(e) }
 // Notify. Queues are numbered from 0, as in the device's section of the
 // specification.
 type Transport interface {
+	// Legacy reports whether the device is as before virtio 1.0: it has the low 32
+	// feature bits only, and does not confirm them.
+	Legacy() bool
 	// DeviceID is the virtio device ID (5.).
 	DeviceID() uint32
 	// Features are those that the device offers.
@@ -51,6 +54,9 @@ type Transport interface {
 	// QueueMax is the largest number of descriptors of queue q; 0 means that
 	// there is no such queue.
 	QueueMax(q int) int
+	// FixedQueues reports whether queues have the size that QueueMax says, and not one
+	// up to it.
+	FixedQueues() bool
 	// EnableQueue gives queue q its size and the device addresses of its
 	// areas. desc, avail and used lie in one piece of memory in this order,
 	// used aligned to 4096 bytes, as legacy devices want it.
@@ -64,21 +70,8 @@ type Transport interface {
 	Config(off, n int) uint32
 }
 
-// fixedQueues is a Transport whose queues have the size that QueueMax says.
-type fixedQueues interface{ fixedQueues() }
-
 // vendored is a Transport that knows the device's vendor.
 type vendored interface{ vendor() uint32 }
-
-// legacy is a Transport of a device as before virtio 1.0: it has the low 32
-// feature bits only, and does not confirm them.
-type legacy interface{ legacy() }
-
-// isLegacy reports whether t is a legacy transport.
-func isLegacy(t Transport) bool {
-	_, ok := t.(legacy)
-	return ok
-}
 
 // negotiate resets the device and agrees on features: of those wanted the ones
 // that are offered, provided that they include all that are required. The
@@ -89,7 +82,7 @@ func isLegacy(t Transport) bool {
 // work. Nobody sets up an IOMMU, so its addresses are those of other devices.
 func negotiate(t Transport, wanted, required uint64) (uint64, error) {
 	wanted |= spec.FeaturePlatform
-	if !isLegacy(t) {
+	if !t.Legacy() {
 		required |= spec.FeatureVersion1
 	}
 	t.SetStatus(0)
@@ -101,7 +94,7 @@ func negotiate(t Transport, wanted, required uint64) (uint64, error) {
 		return 0, deviceError("the device lacks a feature that the driver needs")
 	}
 	t.SetFeatures(f)
-	if isLegacy(t) {
+	if t.Legacy() {
 		return f, nil
 	}
 	t.SetStatus(spec.StatusAcknowledge | spec.StatusDriver | spec.StatusFeaturesOK)
@@ -118,7 +111,7 @@ func ready(t Transport, queues ...*queue) {
 	for _, q := range queues {
 		q.muffle(q.seen)
 	}
-	if isLegacy(t) {
+	if t.Legacy() {
 		t.SetStatus(spec.StatusAcknowledge | spec.StatusDriver | spec.StatusDriverOK)
 		return
 	}

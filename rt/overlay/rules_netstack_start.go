@@ -89,6 +89,8 @@ var netstackStartRules = []Rule{
 	countersRule("arp", 2),
 	endpointCountersRule("arp"),
 	endpointStatsRule("arp"),
+	multicastRoutesRule("ipv4"),
+	multicastRoutesRule("ipv6"),
 	{
 		File:    gvisor + "/tcpip/stack/nftables_types.go",
 		Match:   `(?m)^var AddressFamilyStrings = map\[AddressFamily\]string\{$`,
@@ -153,5 +155,17 @@ func endpointStatsRule(protocol string) Rule {
 		Replace: "\treturn e.stats.of(e.protocol.stack.Stats())",
 		Count:   1,
 		Why:     countersWhy,
+	}
+}
+
+// multicastRoutesRule is for the routes of packets to groups that are forwarded, which
+// nobody can ask a network protocol for.
+func multicastRoutesRule(protocol string) Rule {
+	return Rule{
+		File:    gvisor + "/tcpip/network/" + protocol + "/" + protocol + ".go",
+		Match:   `(?ms)^\t\tif err := p\.multicastRouteTable\.Init\(.*?^\t\t\}\n`,
+		Replace: "",
+		Count:   1,
+		Why:     "not make tables for forwarding to groups, which is always off",
 	}
 }
