@@ -281,4 +281,4 @@ func pvhNote() []byte {
 	return encodeNote(pvhNoteName, pvhNoteType, le.AppendUint64(nil, pvhEntry))
 }
 
-var errNoMultiboot = errors.New("it has no multiboot header; build it again with this ringo")
+var errNoMultiboot = fmt.Errorf("%w, or by another release: it has no multiboot header; build it with ringo build", ErrNoGuest)

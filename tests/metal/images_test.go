@@ -138,7 +138,7 @@ func TestImageFails(t *testing.T) {
 			defer g.Stop()
 			r, err := g.Wait(ctx)
 			if err != nil || r.Status != exitStatus(2) {
-				t.Errorf("status %d, %v", r.Status, err)
+				t.Errorf("status %d, %v\n%s", r.Status, err, r.Output)
 			}
 			if !strings.Contains(r.Output, "ringo: fatal: "+c.want) || strings.Count(r.Output, "\n") != 1 {
 				t.Errorf("not one line of %q:\n%s", c.want, r.Output)

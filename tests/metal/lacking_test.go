@@ -80,7 +80,7 @@ func TestLacking(t *testing.T) {
 				return
 			}
 			if r, err := g.Wait(ctx); err != nil || r.Status != c.status&0xff {
-				t.Errorf("status %d, %v, want %d", r.Status, err, c.status&0xff)
+				t.Errorf("status %d, %v, want %d\n%s", r.Status, err, c.status&0xff, r.Output)
 			}
 		})
 	}

@@ -338,6 +338,10 @@ func fetchPages(ctx context.Context, t *testing.T, g *harness.Guest, port, n int
 	}
 	for range n {
 		if err := fetch(ctx, fmt.Sprintf("http://127.0.0.1:%d/", port)); err != nil {
+			select { // a program that ends takes a while to say why
+			case <-g.Done():
+			case <-time.After(5 * time.Second):
+			}
 			t.Fatalf("%v\n%s", err, g.Output())
 		}
 	}

@@ -121,7 +121,7 @@ func TestUEFIFails(t *testing.T) {
 				t.Error(err)
 			}
 			if r, err := g.Wait(ctx); err != nil || r.Status != exitStatus(2) {
-				t.Errorf("status %d, %v", r.Status, err)
+				t.Errorf("status %d, %v\n%s", r.Status, err, r.Output)
 			}
 		})
 	}

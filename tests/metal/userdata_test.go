@@ -110,7 +110,7 @@ func TestUserData(t *testing.T) {
 			g := startUserData(ctx, t, service, append(args, "--set", "program=program")...)
 			r, err := g.Wait(ctx)
 			if err != nil || r.Status != exitStatus(0) {
-				t.Errorf("status %d, %v", r.Status, err)
+				t.Errorf("status %d, %v\n%s", r.Status, err, r.Output)
 			}
 			args0, _, _ := strings.Cut(c.early, " A=")
 			for _, want := range []string{

@@ -103,6 +103,8 @@ func (q *QEMU) Run(ctx context.Context, o Options) (status int, err error) {
 		return 0, fmt.Errorf("%s did not start the machine; it says above why", qemuCommand)
 	case errors.As(err, &exit) && exit.ExitCode() > 0 && exit.ExitCode()&1 == 1:
 		return console.status(exit.ExitCode() >> 1), nil
+	case q.Accel == "kvm" && err != nil && exit != nil && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGABRT:
+		return 0, fmt.Errorf("%s: %w; ringo doctor says whether KVM here is fit for --accel kvm, and --accel tcg does without", qemuCommand, err)
 	case err != nil:
 		return 0, fmt.Errorf("%s: %w", qemuCommand, err)
 	}

@@ -80,6 +80,22 @@ func TestBootErrors(t *testing.T) {
 	}
 }
 
+// TestQEMUAborts wants to be told what to do where QEMU cannot use the KVM that is there.
+func TestQEMUAborts(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, qemuCommand), []byte("#!/bin/sh\nkill -ABRT $$\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir)
+	for accel, want := range map[string]string{"kvm": "--accel tcg does without", "tcg": "signal: aborted"} {
+		q := &QEMU{Machine: "microvm", Accel: accel, Boot: "multiboot"}
+		_, err := q.Run(t.Context(), Options{Image: "web.elf", Args: []string{"web"}, Memory: 64 << 20, CPUs: 1, Network: Network{Kind: "none"}, Console: io.Discard})
+		if err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", accel, err, want)
+		}
+	}
+}
+
 // TestQEMUErrors wants what cannot work to be refused before QEMU is started.
 func TestQEMUErrors(t *testing.T) {
 	good := Options{Memory: 64 << 20, CPUs: 1, Network: Network{Kind: "user"}}

@@ -44,7 +44,7 @@ func imageCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVarP(&f.format, "format", "f", "iso", "`FORMAT` of the image: "+strings.Join(image.Formats(), ", "))
+	flags.StringVarP(&f.format, "format", "f", "", "`FORMAT` of the image: "+strings.Join(image.Formats(), ", ")+"; as FILE's name ends, or iso, if not given")
 	flags.StringVarP(&f.file, "output", "o", "", "`FILE` to write; the program's name and the format if not given")
 	flags.Var(&f.files, "files", filesUsage)
 	flags.VarP(&f.env, "env", "e", "environment variable `K=V`, or K for its value here; repeatable")
@@ -62,6 +62,9 @@ func makeImage(ctx context.Context, f *imageFlags, args []string, dash int) erro
 	}
 	if dash != 1 {
 		return errors.New("name one package or file to make an image of, and the program's arguments after --; see ringo image --help")
+	}
+	if f.format == "" {
+		f.format = formatOf(f.file)
 	}
 	format, err := image.ParseFormat(f.format)
 	if err != nil {
@@ -99,6 +102,18 @@ func makeImage(ctx context.Context, f *imageFlags, args []string, dash int) erro
 		return err
 	}
 	return contents.WriteFile(f.file)
+}
+
+// formatOf returns the format of an image that is to have a name.
+func formatOf(file string) string {
+	ending := strings.TrimPrefix(filepath.Ext(file), ".")
+	switch {
+	case slices.Contains(image.Formats(), ending):
+		return ending
+	case ending == "img":
+		return "raw"
+	}
+	return "iso"
 }
 
 // userDataFunction is the function that asks for user data, as its name is in the

@@ -48,6 +48,18 @@ func TestImageReproducible(t *testing.T) {
 	}
 }
 
+// TestImageFormat wants the format that is said, or else that of the file's name.
+func TestImageFormat(t *testing.T) {
+	for file, want := range map[string]string{
+		"": "iso", "web": "iso", "web.iso": "iso", "dir.vdi/web": "iso", "web.bin": "iso",
+		"web.qcow2": "qcow2", "web.vmdk": "vmdk", "web.img": "raw", "web.raw": "raw",
+	} {
+		if got := formatOf(file); got != want {
+			t.Errorf("%q: %s, want %s", file, got, want)
+		}
+	}
+}
+
 func TestImageErrors(t *testing.T) {
 	exe, err := os.Executable()
 	if err != nil {
@@ -68,7 +80,7 @@ func TestImageErrors(t *testing.T) {
 		{"neither auto", []string{"--set", "user-data=other", exe}},
 		{"want K=V", []string{"-e", "=x", exe}},
 		{"line break", []string{exe, "--", "a\nb"}},
-		{"no multiboot header", []string{exe}},
+		{"not built by ringo, or by another release: it has no multiboot header", []string{exe}},
 	} {
 		_, stderr, status := output(t, ringo(t, nil, append([]string{"image", "-o", file}, c.args...)...))
 		if status != exitFatal || !strings.Contains(stderr, c.want) {
