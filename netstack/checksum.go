@@ -16,6 +16,9 @@ const (
 	checksumLater verdict = iota
 	// checksumGood: all of the packet's checksums are right.
 	checksumGood
+	// checksumGoodLast is checksumGood for a segment that none is to be merged with
+	// which comes after it.
+	checksumGoodLast
 	// checksumBad: the stack is to find that out, and count it.
 	checksumBad
 )
@@ -67,8 +70,16 @@ func verifyTCP(pkt *stack.PacketBuffer, src, dst tcpip.Address, hdr, total int) 
 	if total < hdr+header.TCPMinimumSize || total > pkt.Data().Size() {
 		return checksumBad
 	}
+	b, ok := pkt.Data().PullUp(hdr + header.TCPMinimumSize)
+	if !ok {
+		return checksumBad
+	}
+	good := checksumGood
+	if segment := header.TCP(b[hdr:]); segment.Flags()&^header.TCPFlagAck != 0 || total == hdr+int(segment.DataOffset()) {
+		good = checksumGoodLast
+	}
 	if pkt.RXChecksumValidated {
-		return checksumGood
+		return good
 	}
 	pkt.Data().CapLength(total)
 	sum := header.PseudoHeaderChecksum(header.TCPProtocolNumber, src, dst, uint16(total-hdr))
@@ -76,5 +87,5 @@ func verifyTCP(pkt *stack.PacketBuffer, src, dst tcpip.Address, hdr, total int) 
 	if checksum.Combine(sum, segment) != 0xffff {
 		return checksumBad
 	}
-	return checksumGood
+	return good
 }

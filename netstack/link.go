@@ -294,17 +294,16 @@ func (l *link) receive(h *virtio.NetHeader, pkt *stack.PacketBuffer) {
 	if t := l.udpTap.Load(); t != nil && t.take(eth.SourceAddress(), pkt) {
 		return
 	}
-	switch verify(pkt) {
-	case checksumGood:
-		pkt.RXChecksumValidated = true
+	checked := verify(pkt)
+	if checked != checksumLater {
+		pkt.RXChecksumValidated = checked != checksumBad
+	}
+	if checked == checksumGood || checked == checksumGoodLast && l.merging {
 		l.merging = true
 		l.gro.Enqueue(pkt)
-	case checksumBad:
-		pkt.RXChecksumValidated = false
-		delivery{l}.DeliverNetworkPacket(pkt.NetworkProtocolNumber, pkt)
-	case checksumLater: // which receive offload leaves alone
-		delivery{l}.DeliverNetworkPacket(pkt.NetworkProtocolNumber, pkt)
+		return
 	}
+	delivery{l}.DeliverNetworkPacket(pkt.NetworkProtocolNumber, pkt)
 }
 
 // Flush implements virtio.RxHandler.
