@@ -220,6 +220,61 @@ var netstackTCPRules = []Rule{
 		Replace: "rcvClosed && s.payloadSize() > 0 && $1 {",
 		Count:   2,
 		Why:     "close connections in order where a FIN is lost",
+	}, {
+		File:    gvisor + "/tcpip/transport/tcp/endpoint.go",
+		Match:   `(?ms)^\tvar ss tcpip\.TCPSendBufferSizeRangeOption\n.*?^\t\te\.maxSynRetries = uint8\(synRetries\)\n\t\}$`,
+		Replace: "\tprotocol.configure(e)",
+		Count:   1,
+		Why:     settingsWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/tcp/snd.go",
+		Match:   `(?ms)^\tvar minRTO tcpip\.TCPMinRTOOption\n.*?^\tep\.snd\.maxRetries = uint32\(maxRetries\)$`,
+		Replace: "\tep.protocol.configureSender(ep.snd)",
+		Count:   1,
+		Why:     settingsWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/tcp/connect.go",
+		Match:   `(?ms)^\tvar sackEnabled tcpip\.TCPSACKEnabled\n.*?^\t\}$`,
+		Replace: "\tsackEnabled, _ := h.ep.protocol.selectiveACK()",
+		Count:   1,
+		Why:     settingsWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/tcp/endpoint.go",
+		Match:   `(?ms)^\tvar v tcpip\.TCPSACKEnabled\n.*?^\t\te\.stack\.TransportProtocolOption\(ProtocolNumber, &e\.tcpRecovery\)$`,
+		Replace: "\tif enabled, recovery := e.protocol.selectiveACK(); enabled && synOpts.SACKPermitted {\n\t\te.SACKPermitted = true\n\t\te.tcpRecovery = recovery",
+		Count:   1,
+		Why:     settingsWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/tcp/endpoint.go",
+		Match:   `(?ms)^(func \(e \*Endpoint\) maxReceiveBufferSize\(\) int \{\n).*?^\}$`,
+		Replace: "${1}\treturn e.protocol.maxReceiveBuffer()\n}",
+		Count:   1,
+		Why:     settingsWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/tcp/accept.go",
+		Match:   `(?ms)^\t\t\tvar alwaysUseSynCookies .*?^\t\t\tif alwaysUseSynCookies \{$`,
+		Replace: "\t\t\tif e.protocol.synCookies() {",
+		Count:   1,
+		Why:     settingsWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/tcp/accept.go",
+		Match:   `(?m)^\t"fmt"\n`,
+		Replace: "",
+		Count:   1,
+		Why:     settingsWhy,
+	}, {
+		// They are called at two places each, and the profile has one of them.
+		File:    gvisor + "/tcpip/transport/tcp/endpoint.go",
+		Match:   `(?m)^func newEndpoint\(`,
+		Replace: "//go:noinline\n$0",
+		Count:   1,
+		Why:     onceWhy,
+	}, {
+		File:    gvisor + "/tcpip/transport/tcp/segment.go",
+		Match:   `(?m)^func newIncomingSegment\(`,
+		Replace: "//go:noinline\n$0",
+		Count:   1,
+		Why:     onceWhy,
 	},
 }
 
@@ -229,6 +284,8 @@ const (
 	rackWhy       = "repeat at once what RACK knows to be lost"
 	synTimeWhy    = "measure round trips by the SYN that was answered"
 	cubicWhy      = "let a small congestion window grow"
+	settingsWhy   = "configure a connection without a map, a lock and an allocation for each setting"
+	onceWhy       = "have a long function in the image, and in the processor's cache, once"
 	patienceWhy   = "not give a connection up that is making progress"
 )
 
