@@ -25,6 +25,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"ringo.dev/ringo/rt"
 )
 
 // Kernel is one process and its view of the machine. Create it with New.
@@ -71,6 +73,12 @@ var current atomic.Pointer[Kernel]
 // Install makes k the kernel that the functions of this package mean, as
 // RegisterFamily.
 func Install(k *Kernel) { current.Store(k) }
+
+// The functions that rt calls (rt.Kernel).
+
+func PollOpen(fd int, pd rt.PollDesc) uintptr { return current.Load().PollOpen(fd, pd) }
+func PollClose(fd int) uintptr                { return current.Load().PollClose(fd) }
+func Fcntl(fd, cmd, arg int) (int, Errno)     { return current.Load().Fcntl(fd, cmd, arg) }
 
 // WriteFile replaces the content of a file, which it creates with permissions
 // perm if it is missing. The directory must exist.

@@ -152,14 +152,22 @@ func (ms *Mappings) Show(first, end int64, page func(i int64) uintptr) Errno {
 	return 0
 }
 
-// zeroPage returns the address of a page of zeroes that is never written.
-var zeroPage = sync.OnceValue(func() uintptr {
-	p, ok := pages.NewStore(pages.Size).Get()
-	if !ok {
-		return NoPage
-	}
-	return p.Addr()
-})
+// zeroes is a page of zeroes that is never written, for all who map files.
+var zeroes struct {
+	once sync.Once
+	addr uintptr
+}
+
+// zeroPage returns the address of the page, NoPage if there is no memory for it.
+func zeroPage() uintptr {
+	zeroes.once.Do(func() {
+		zeroes.addr = NoPage
+		if p, ok := pages.NewStore(pages.Size).Get(); ok {
+			zeroes.addr = p.Addr()
+		}
+	})
+	return zeroes.addr
+}
 
 // find returns the index of the first area that ends above addr. s.mu is held.
 func (s *addressSpace) find(addr uintptr) int {

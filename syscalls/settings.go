@@ -32,17 +32,18 @@ func parseSettings(text string) (s Settings) {
 		key, value, _ := strings.Cut(setting, "=")
 		if !line.Known(key) {
 			rt.ConsoleWrite([]byte("ringo: there is no setting ringo." + key + "; going on without it\n"))
-		} else if problem := line.Problem(key, value); problem != "" {
-			rt.ConsoleWrite([]byte("ringo: fatal: the setting ringo." + key + "=" + value + ": " + problem + "\n"))
-			rt.Exit(startFailed)
-		} else {
-			s.set(key, value)
+		} else if s.set(key, value) {
+			if problem := line.Problem(key, value); problem != "" {
+				rt.ConsoleWrite([]byte("ringo: fatal: the setting ringo." + key + "=" + value + ": " + problem + "\n"))
+				rt.Exit(startFailed)
+			}
 		}
 	}
 	return s
 }
 
-func (s *Settings) set(key, value string) {
+// set notes a setting that line.Known reports. It is false for those of other packages.
+func (s *Settings) set(key, value string) bool {
 	switch key {
 	case "hostname":
 		s.Hostname = value
@@ -58,7 +59,7 @@ func (s *Settings) set(key, value string) {
 		s.UserData = value != ""
 	default:
 		if !strings.HasPrefix(key, "mount.") {
-			return // for another package
+			return false
 		}
 		if m := s.mount(key); m != nil {
 			m.Value = value
@@ -66,6 +67,7 @@ func (s *Settings) set(key, value string) {
 			s.Mounts = append(s.Mounts, Mount{key, value})
 		}
 	}
+	return true
 }
 
 // mount returns the mount with a key, or nil.

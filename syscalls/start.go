@@ -38,10 +38,10 @@ func Start() {
 	}
 	kernel.Install(k)
 	table := NewTable(k, config.Trace)
-	hooks := &rt.Kernel{Syscall: table.Syscall, PollOpen: k.PollOpen, PollClose: k.PollClose}
+	hooks := &rt.Kernel{Syscall: table.Syscall, PollOpen: kernel.PollOpen, PollClose: kernel.PollClose}
 	if !config.Trace { // only those calls are seen that pass through Table
 		NewTyped(k).install()
-		hooks.Fcntl = k.Fcntl
+		hooks.Fcntl = kernel.Fcntl
 	}
 	rt.SetKernel(hooks)
 	if config.UserData && rt.Linked[func([]string) []string](userData) == nil {

@@ -63,7 +63,7 @@ var ringoWorkers struct {
 //go:uintptrkeepalive
 func ringoKernelCall(num, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2, errno uintptr) {
 	gp := getg()
-	if ringoIsOwn(num, a1, a2, a4) || ringoKernel == nil || gp != gp.m.curg {
+	if ringoKernel == nil || gp != gp.m.curg || ringoIsOwn(num, a1, a2, a4) {
 		return linux.Syscall6(num, a1, a2, a3, a4, a5, a6)
 	}
 	call := ringoCall{num: num, arg: [6]uintptr{a1, a2, a3, a4, a5, a6}}
