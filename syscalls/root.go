@@ -11,27 +11,45 @@ import (
 	"ringo.dev/ringo/rt"
 )
 
-// fillRoot makes the directories of the root, and has the files in them made
-// when they are first looked for. It returns the directory for unnamed files.
+// root are the directories of the root, and what makes the entries of each when they are
+// first looked for.
+var root = []struct {
+	name  string
+	mode  uint32
+	fill  func(*tmpfs.Dir, *kernel.Kernel)
+	fills func(name string) bool // as with tmpfs.Dir.LaterOnly
+}{
+	{"dev", 0o755, fillDev, nil},
+	{"etc", 0o755, fillEtc, fillsEtc},
+	{"proc", 0o555, nil, nil},
+	{"root", 0o700, nil, nil},
+	{"run", 0o755, nil, nil},
+	{"sys", 0o555, fillSys, nil},
+	{"var", 0o755, fillVar, nil},
+}
+
+// fillRoot makes the directories of the root. It returns the one for unnamed files.
 func fillRoot(top *tmpfs.Dir, k *kernel.Kernel) kernel.TempDirectory {
-	top.AddDir("dev", 0o755).Later(func(d *tmpfs.Dir) {
-		dev.Fill(d)
-		for _, disk := range k.BlockDevices() {
-			d.AddDevice(disk.Name, syscall.S_IFBLK|0o660, disk.Rdev)
+	for _, r := range root {
+		d := top.AddDir(r.name, r.mode)
+		if r.fill != nil {
+			d.LaterOnly(r.fills, func(d *tmpfs.Dir) { r.fill(d, k) })
 		}
-	})
-	top.AddDir("etc", 0o755).LaterOnly(fillsEtc, func(d *tmpfs.Dir) { fillEtc(d, k) })
-	top.AddDir("proc", 0o555)
-	top.AddDir("root", 0o700)
-	top.AddDir("run", 0o755)
-	top.AddDir("sys", 0o555).Later(fillSys)
-	tmp := top.AddDir("tmp", 0o1777)
-	top.AddDir("var", 0o755).Later(func(d *tmpfs.Dir) {
-		d.AddDir("tmp", 0o1777)
-		d.AddDir("log", 0o755)
-		d.AddLink("run", "/run")
-	})
-	return tmp
+	}
+	return top.AddDir("tmp", 0o1777)
+}
+
+func fillDev(d *tmpfs.Dir, k *kernel.Kernel) {
+	dev.Fill(d)
+	for _, disk := range k.BlockDevices() {
+		d.AddDevice(disk.Name, syscall.S_IFBLK|0o660, disk.Rdev)
+	}
+}
+
+func fillVar(d *tmpfs.Dir, _ *kernel.Kernel) {
+	d.AddDir("tmp", 0o1777)
+	d.AddDir("log", 0o755)
+	d.AddLink("run", "/run")
 }
 
 // etc are the files that package net, os/user, mime and others look for; %h is the
@@ -118,7 +136,7 @@ amqp 5672/tcp
 
 // fillSys makes the few files of /sys that the Go runtime and programs which
 // count processors read.
-func fillSys(d *tmpfs.Dir) {
+func fillSys(d *tmpfs.Dir, _ *kernel.Kernel) {
 	d.AddDir("kernel", 0o755).AddDir("mm", 0o755).AddDir("transparent_hugepage", 0o755).
 		AddFile("hpage_pmd_size", "2097152\n", 0o444)
 	d.AddDir("fs", 0o755).AddDir("cgroup", 0o755)

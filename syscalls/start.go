@@ -71,8 +71,8 @@ func Build(config *Settings) (*kernel.Kernel, Errno) {
 	_, free := rt.Memory()
 	const share = 2 // of the memory that is free now, files may take one part in so many
 	store := pages.NewStore(int64(free / share))
-	root := tmpfs.New(store, 0o755)
-	k := kernel.New(root)
+	files := tmpfs.New(store, 0o755)
+	k := kernel.New(files)
 	if config.Hostname != "" {
 		k.SetHostname(config.Hostname)
 	}
@@ -80,7 +80,7 @@ func Build(config *Settings) (*kernel.Kernel, Errno) {
 	k.RegisterFileSystem("proc", func(string) (kernel.FileSystem, Errno) { return procfs.New(k), 0 })
 	k.RegisterFileSystem("virtiofs", openShared)
 
-	top := root.Root().(*tmpfs.Dir)
+	top := files.Root().(*tmpfs.Dir)
 	k.SetDisks(findDisks)
 	k.SetTemp(fillRoot(top, k))
 	if err := k.Mount(procfs.New(k), "/proc", "proc", false); err != 0 {

@@ -48,7 +48,7 @@ func (d *Dir) Later(fill func(*Dir)) *Dir {
 }
 
 // LaterOnly is Later if it is easily told what fill makes: a look for a name that fills
-// does not report does not need the others.
+// does not report does not need the others. fills may be nil.
 func (d *Dir) LaterOnly(fills func(name string) bool, fill func(*Dir)) *Dir {
 	d.fills = fills
 	return d.Later(fill)
