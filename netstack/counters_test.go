@@ -39,7 +39,7 @@ func TestCounters(t *testing.T) {
 			return
 		}
 		if v.Kind() != reflect.Struct {
-			t.Fatalf("%s is a %v: package rt/overlay's initStatCounters does not know it", path, v.Type())
+			t.Fatalf("%s is a %v: package rt/overlay's fillIn does not know it", path, v.Type())
 		}
 		for i := range v.NumField() {
 			look(v.Field(i), path+"."+v.Type().Field(i).Name)

@@ -2,7 +2,6 @@ package netstack
 
 import (
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,7 +17,6 @@ const gateTimeout = 15 * time.Second
 // gate holds back what needs an address until the machine has one. A program
 // may dial in its first millisecond; DHCP takes a little longer.
 type gate struct {
-	once   sync.Once
 	done   chan struct{}
 	opened atomic.Bool // each packet asks
 }
@@ -26,7 +24,11 @@ type gate struct {
 func (g *gate) init() { g.done = make(chan struct{}) }
 
 // open lets everybody through, now and later.
-func (g *gate) open() { g.once.Do(func() { close(g.done); g.opened.Store(true) }) }
+func (g *gate) open() {
+	if g.opened.CompareAndSwap(false, true) {
+		close(g.done)
+	}
+}
 
 // isOpen reports whether wait would return at once.
 func (g *gate) isOpen() bool { return g.opened.Load() }

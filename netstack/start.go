@@ -97,17 +97,21 @@ func (n *Stack) addCards(c *config.Config) error {
 
 // findCards starts the machine's network cards.
 func findCards() ([]*link, error) {
-	var links []*link
 	fronts, err := xen.Find()
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range fronts {
-		links = append(links, newLink(c, c, c))
-	}
 	transports, err := virtio.Find(spec.DeviceNet)
 	if err != nil {
 		return nil, err
+	}
+	cards, err := e1000.Find()
+	if err != nil {
+		return nil, err
+	}
+	links := make([]*link, 0, len(fronts)+len(transports)+len(cards))
+	for _, c := range fronts {
+		links = append(links, newLink(c, c, c))
 	}
 	for _, t := range transports {
 		c, err := virtio.OpenNet(t)
@@ -115,10 +119,6 @@ func findCards() ([]*link, error) {
 			return nil, err
 		}
 		links = append(links, newLink(c, c.Tx, c.Rx))
-	}
-	cards, err := e1000.Find()
-	if err != nil {
-		return nil, err
 	}
 	for _, c := range cards {
 		links = append(links, newLink(c, c, c))

@@ -70,9 +70,20 @@ type space interface {
 	write32(addr, v uint32)
 }
 
+// machine has what Devices returns.
+var machine struct {
+	look    sync.Once
+	devices []Device
+}
+
 // Devices returns the devices of the machine, in the order of their addresses.
 // The bus is looked at once.
-var Devices = sync.OnceValue(func() []Device {
+func Devices() []Device {
+	machine.look.Do(func() { machine.devices = findAll() })
+	return machine.devices
+}
+
+func findAll() []Device {
 	if !rt.HasPorts() {
 		return nil
 	}
@@ -83,7 +94,7 @@ var Devices = sync.OnceValue(func() []Device {
 		return find(p, rt.PCIRoot)
 	}
 	return nil
-})
+}
 
 // find returns the devices in a space, on the buses that are a root and those behind their
 // bridges.

@@ -10,8 +10,9 @@ import (
 // Find returns the transports of the machine's devices of a kind (spec.Device*),
 // those that the platform knows of first, then those on the PCI bus.
 func Find(id uint32) ([]Transport, error) {
-	var found []Transport
-	for _, d := range rt.Devices() {
+	devices, onBus := rt.Devices(), pci.Devices()
+	found := make([]Transport, 0, len(devices)+len(onBus))
+	for _, d := range devices {
 		if d.ID != uint64(id) {
 			continue
 		}
@@ -21,7 +22,7 @@ func Find(id uint32) ([]Transport, error) {
 		}
 		found = append(found, t)
 	}
-	for _, d := range pci.Devices() {
+	for _, d := range onBus {
 		if virtioID(&d) != id {
 			continue
 		}

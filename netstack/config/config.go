@@ -37,8 +37,10 @@ type Config struct {
 func Parse(text string) (Config, error) {
 	var c Config
 	dhcp := ""
-	for line := range strings.Lines(text) {
-		key, value, _ := strings.Cut(strings.TrimRight(line, "\r\n"), "=")
+	for text != "" {
+		var line string
+		line, text, _ = strings.Cut(text, "\n")
+		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\r"), "=")
 		var err error
 		switch key {
 		case "net":

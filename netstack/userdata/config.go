@@ -27,8 +27,10 @@ const (
 // ParseConfig reads the configuration's lines; those of others are skipped.
 func ParseConfig(text string) (Config, error) {
 	c := Config{Wait: defaultWait}
-	for line := range strings.Lines(text) {
-		key, value, _ := strings.Cut(strings.TrimRight(line, "\r\n"), "=")
+	for text != "" {
+		var line string
+		line, text, _ = strings.Cut(text, "\n")
+		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\r"), "=")
 		var err error
 		switch key {
 		case "user-data":

@@ -51,10 +51,10 @@ var netstackBaseRules = []Rule{
 		Why:   "find a packet's header by few instructions",
 	}, {
 		File:    gvisor + "/tcpip/tcpip.go",
-		Match:   `(?ms)^(func InitStatCounters\(v reflect\.Value\) \{\n).*?^\}$`,
-		Replace: "${1}\tinitStatCounters(v)\n}",
-		Count:   1,
-		Why:     "make all counters of a structure at once",
+		Match:   `(?ms)^// FillIn [^\n]*\nfunc \(s (?:NIC)?Stats\) FillIn\(\) .*?^\}\n`,
+		Replace: "",
+		Count:   2,
+		Why:     fillInWhy,
 	}, {
 		File:    gvisor + "/refs/refs_map.go",
 		Match:   `(?ms)^func (Register|Unregister)\(obj CheckedObject\) \{\n.*?^\}$`,
@@ -146,6 +146,7 @@ var netstackBaseRules = []Rule{
 }
 
 const (
+	fillInWhy    = "make all counters of a structure at once"
 	smallViewWhy = "leave a small packet's memory with what describes it"
 	multicastWhy = "see without a call that an address is no multicast one"
 	clockWhy     = "read the monotonic clock, as every segment does many times, by one call"

@@ -11,6 +11,12 @@ var netstackStackRules = []Rule{
 		Why:     "ask once whether packets with the same addresses are for this machine",
 	}, {
 		File:    gvisor + "/tcpip/stack/nic.go",
+		Match:   `(?s)\t"reflect"\n(.*?)\ttcpip\.InitStatCounters\(reflect\.ValueOf\(&stats\.local\)\.Elem\(\)\)`,
+		Replace: "$1\tstats.local = stats.local.FillIn()",
+		Count:   1,
+		Why:     fillInWhy,
+	}, {
+		File:    gvisor + "/tcpip/stack/nic.go",
 		Match:   `\blen\((\w+)\.(Link|Network|Transport)Header\(\)\.Slice\(\)\)`,
 		Replace: "$1.${2}Header().Length()",
 		Count:   3,

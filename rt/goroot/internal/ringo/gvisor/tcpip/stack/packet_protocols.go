@@ -16,8 +16,8 @@ type packetProtocols struct {
 	endpoints [4]*transportEndpoints
 }
 
-// packetPlace returns the place of two protocols in packetProtocols.endpoints; false: they
-// have none.
+// packetPlace returns the place of two protocols in packetProtocols.endpoints, as set puts
+// them there; false: they have none.
 func packetPlace(network tcpip.NetworkProtocolNumber, transport tcpip.TransportProtocolNumber) (int, bool) {
 	i := 0
 	switch network {
@@ -41,9 +41,9 @@ func packetPlace(network tcpip.NetworkProtocolNumber, transport tcpip.TransportP
 func (p *packetProtocols) set(s *Stack) {
 	p.v4, p.v6 = s.networkProtocols[header.IPv4ProtocolNumber], s.networkProtocols[header.IPv6ProtocolNumber]
 	p.tcp, p.udp = s.transportProtocols[header.TCPProtocolNumber], s.transportProtocols[header.UDPProtocolNumber]
-	for ids, endpoints := range s.demux.protocol {
-		if i, ok := packetPlace(ids.network, ids.transport); ok {
-			p.endpoints[i] = endpoints
+	for i, network := range [...]tcpip.NetworkProtocolNumber{header.IPv4ProtocolNumber, header.IPv6ProtocolNumber} {
+		for j, transport := range [...]tcpip.TransportProtocolNumber{header.TCPProtocolNumber, header.UDPProtocolNumber} {
+			p.endpoints[2*i+j] = s.demux.protocol[protocolIDs{network, transport}]
 		}
 	}
 }
