@@ -74,11 +74,14 @@ var current atomic.Pointer[Kernel]
 // RegisterFamily.
 func Install(k *Kernel) { current.Store(k) }
 
-// The functions that rt calls (rt.Kernel).
-
+// PollOpen is what rt calls for the installed kernel, like the next two (rt.Kernel).
 func PollOpen(fd int, pd rt.PollDesc) uintptr { return current.Load().PollOpen(fd, pd) }
-func PollClose(fd int) uintptr                { return current.Load().PollClose(fd) }
-func Fcntl(fd, cmd, arg int) (int, Errno)     { return current.Load().Fcntl(fd, cmd, arg) }
+
+// PollClose ends what PollOpen began.
+func PollClose(fd int) uintptr { return current.Load().PollClose(fd) }
+
+// Fcntl is fcntl(2).
+func Fcntl(fd, cmd, arg int) (int, Errno) { return current.Load().Fcntl(fd, cmd, arg) }
 
 // WriteFile replaces the content of a file, which it creates with permissions
 // perm if it is missing. The directory must exist.

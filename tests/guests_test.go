@@ -43,6 +43,7 @@ func lines(n int) string {
 const nilError = `panic: runtime error: invalid memory address or nil pointer dereference\n\[signal SIGSEGV`
 
 var expectations = map[string]expectation{
+	"clock/local":      {vmOnly: "the zone of a process is the host's"},
 	"ends/return":      {output: []string{`ok return`}},
 	"ends/exit":        {status: 7, never: []string{`deferred`}},
 	"ends/panic":       {status: 2, output: []string{`panic: as requested`, trace(`main\.func\d`)}},

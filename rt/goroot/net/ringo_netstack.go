@@ -32,3 +32,6 @@ func ringoBacklog() int {
 	}
 	return netstack.MaxBacklog
 }
+
+// ringoOnePath reports whether the network in use has no multipath TCP, as the guest's own.
+func ringoOnePath() bool { return rt.Bare() }
