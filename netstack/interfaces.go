@@ -27,6 +27,7 @@ const iffLowerUp = 0x10000
 
 // interfaces lists the interfaces by index.
 func (n *Stack) interfaces() []iface {
+	n.useIPv6()
 	var list []iface
 	for id, info := range n.ip.NICInfo() {
 		list = append(list, newIface(id, &info))

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/icmp"
@@ -179,6 +180,9 @@ func (s *socket) address(b []byte, exact bool) (tcpip.FullAddress, kernel.Errno)
 	case err != 0:
 		return addr, err
 	case family == s.family:
+		if addr.Addr.Len() == header.IPv6AddressSize && !header.IsV4MappedAddress(addr.Addr) {
+			s.net.useIPv6()
+		}
 		return addr, 0
 	case family == syscall.AF_INET && s.family == syscall.AF_INET6 && !exact && !s.ep.SocketOptions().GetV6Only():
 		addr.Addr = mapTo16(addr.Addr)
@@ -197,7 +201,8 @@ func (s *socket) peer(b []byte) (tcpip.FullAddress, kernel.Errno) {
 	case addr.Addr == (tcpip.Address{}) && s.family == syscall.AF_INET:
 		addr.Addr = tcpip.AddrFrom4([4]byte{127, 0, 0, 1})
 	case addr.Addr == (tcpip.Address{}):
-		addr.Addr = tcpip.AddrFrom16([16]byte{15: 1})
+		addr.Addr = header.IPv6Loopback
+		s.net.useIPv6()
 	case addr.Addr == mapTo16(tcpip.Address{}):
 		addr.Addr = mapTo16(tcpip.AddrFrom4([4]byte{127, 0, 0, 1}))
 	}

@@ -30,7 +30,8 @@ type Stack struct {
 	ndp    ndpEvents
 	names  names
 	groups memberships
-	alone  string // why nobody outside can reach the program; "" if they can, or shall not
+	ipv6   sync.Once // see useIPv6
+	alone  string    // why nobody outside can reach the program; "" if they can, or shall not
 
 	mu     sync.Mutex
 	cards  []*link // of the interfaces from loopbackNIC+1 on
@@ -141,7 +142,8 @@ func (n *Stack) tune() error {
 	return nil
 }
 
-// addLoopback makes the interface lo. Its subnet makes all of 127.0.0.0/8 ours.
+// addLoopback makes the interface lo, as yet without its IPv6 address (see useIPv6). Its
+// subnet makes all of 127.0.0.0/8 ours.
 func (n *Stack) addLoopback() error {
 	if err := n.ip.CreateNICWithOptions(loopbackNIC, loopback.New(), stack.NICOptions{Name: "lo"}); err != nil {
 		return tcpipError{err}
@@ -151,14 +153,21 @@ func (n *Stack) addLoopback() error {
 	if err := n.addAddress(loopbackNIC, v4); err != nil {
 		return err
 	}
-	if err := n.addAddress(loopbackNIC, v6); err != nil {
-		return err
-	}
 	n.setRoutes(routeSource{loopbackNIC, "static"}, []tcpip.Route{
 		{Destination: v4.Subnet(), NIC: loopbackNIC},
 		{Destination: v6.Subnet(), NIC: loopbackNIC},
 	})
 	return nil
+}
+
+// useIPv6 is called before the program has to do with an IPv6 address: with the first,
+// IPv6 begins on the loopback. Nothing else leads there, and most programs, such as a
+// server that listens everywhere, never come to it.
+func (n *Stack) useIPv6() {
+	n.ipv6.Do(func() {
+		// It is new there, which is the only thing that could be wrong with it.
+		_ = n.addAddress(loopbackNIC, tcpip.AddressWithPrefix{Address: header.IPv6Loopback, PrefixLen: 128})
+	})
 }
 
 // addAddress gives the interface an address that is known to be its own: it is

@@ -14,10 +14,13 @@ const enableDelay = 200 * time.Millisecond
 // package rt/overlay. It reports whether that is done later. Whoever cannot wait
 // enables the endpoint once more.
 func (e *endpoint) postpone() bool {
-	if e.postponed || e.nic.IsLoopback() {
+	if e.postponed {
 		return false
 	}
 	e.postponed = true
+	if e.nic.IsLoopback() {
+		return true // until a program has to do with IPv6
+	}
 	e.protocol.stack.Clock().AfterFunc(enableDelay, func() {
 		_ = e.Enable() // fails if the interface has gone down: then it is for who brings it up again
 	})
