@@ -109,7 +109,10 @@ func protocolFor(family, typ, protocol int) (tcpip.TransportProtocolNumber, kern
 	return 0, syscall.EPROTONOSUPPORT
 }
 
-// wrap makes the socket for an endpoint.
+// wrap makes the socket for an endpoint. (The profile would have a copy of it where
+// connections are accepted.)
+//
+//go:noinline
 func (n *Stack) wrap(ep tcpip.Endpoint, wq *waiter.Queue, family, typ, protocol int) *socket {
 	s := &socket{net: n, ep: ep, wq: wq, family: family, typ: typ, protocol: protocol, inode: kernel.NextInode()}
 	s.quieter, _ = ep.(quieter)

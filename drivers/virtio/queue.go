@@ -241,7 +241,10 @@ func (q *queue) usedIndex() uint16 {
 }
 
 // next takes back a chain that the device has used: its head, and the number of
-// bytes written to it. ok is false if there is none, or the device is broken.
+// bytes written to it. ok is false if there is none, or the device is broken. (It is too
+// long to be in the image once for each of its callers, as the profile would have it.)
+//
+//go:noinline
 func (q *queue) next() (head uint16, n uint32, ok bool) {
 	ready := q.usedIndex() - q.seen
 	if ready == 0 || q.err != nil {

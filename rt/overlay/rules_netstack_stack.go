@@ -54,6 +54,12 @@ var netstackStackRules = []Rule{
 		Count:   1,
 		Why:     "let many give a route back at once",
 	}, {
+		File:    gvisor + "/tcpip/stack/route.go",
+		Match:   `\blocalAddressEndpoint\.AddressWithPrefix\(\)\.Subnet\(\)`,
+		Replace: "localAddressEndpoint.Subnet()",
+		Count:   1,
+		Why:     "not compute an address's subnet for each route",
+	}, {
 		File:    gvisor + "/tcpip/stack/transport_demuxer.go",
 		Match:   `(?m)^\tqueuedProtocols map\[protocolIDs\]queuedTransportProtocol$`,
 		Replace: "$0\n\n\tmemory endpointMemory",
