@@ -131,26 +131,54 @@ func Next(text, word []byte) (n int, rest []byte) {
 }
 
 // blank reports whether c separates words.
-func blank(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
+func blank(c byte) bool {
+	const blanks = 1<<' ' | 1<<'\n' | 1<<'\t' | 1<<'\r'
+	return c <= ' ' && blanks>>c&1 != 0
+}
+
+// prefixes are what the words begin with that are no arguments, by their kind. The
+// more special ones come first.
+var prefixes = [...]string{
+	variable: "ringo.env.",
+	program:  "ringo.program=",
+	seed:     "ringo.seed=",
+	setting:  "ringo.",
+	device:   "virtio_mmio.device=",
+}
+
+// Kinds of words.
+const (
+	variable = iota
+	program
+	seed
+	setting
+	device
+	argument
+)
 
 func (l *Line) take(w []byte) (problem string) {
-	// The more special ones first.
-	if v, ok := cutPrefix(w, "ringo.env."); ok {
-		return l.addVariable(v)
+	kind := 0
+	for kind < argument {
+		rest, ok := cutPrefix(w, prefixes[kind])
+		if ok {
+			w = rest
+			break
+		}
+		kind++
 	}
-	if v, ok := cutPrefix(w, "ringo.program="); ok {
+	switch kind {
+	case variable:
+		return l.addVariable(w)
+	case program:
 		l.nargs = max(l.nargs, 1)
-		l.args[0], problem = l.addText(v)
+		l.args[0], problem = l.addText(w)
 		return problem
-	}
-	if v, ok := cutPrefix(w, "ringo.seed="); ok {
-		return l.addSeed(v)
-	}
-	if v, ok := cutPrefix(w, "ringo."); ok {
-		return l.addConfig(v)
-	}
-	if v, ok := cutPrefix(w, "virtio_mmio.device="); ok {
-		return l.addDevice(v)
+	case seed:
+		return l.addSeed(w)
+	case setting:
+		return l.addConfig(w)
+	case device:
+		return l.addDevice(w)
 	}
 	return l.addArgument(w)
 }
@@ -217,13 +245,12 @@ func (l *Line) addConfig(w []byte) (problem string) {
 }
 
 func (l *Line) addSeed(w []byte) (problem string) {
-	for i := 0; i+1 < len(w) && i/2 < len(l.Seed); i += 2 {
-		hi, ok1 := hexDigit(w[i])
-		lo, ok2 := hexDigit(w[i+1])
-		if !ok1 || !ok2 {
+	for i := range min(len(w)&^1, 2*len(l.Seed)) {
+		d, ok := hexDigit(w[i])
+		if !ok {
 			return noHex
 		}
-		l.Seed[i/2] ^= byte(hi<<4 | lo)
+		l.Seed[i/2] ^= byte(d << (4 * (1 - i&1)))
 	}
 	return ""
 }
@@ -272,14 +299,15 @@ func number(w []byte) (v uint64, rest []byte, ok bool) {
 	return v, w, ok
 }
 
+// hexDigit is not inlined, as the methods of firmware.Memory are not.
+//
+//go:noinline
 func hexDigit(c byte) (uint64, bool) {
 	switch {
 	case c >= '0' && c <= '9':
 		return uint64(c - '0'), true
-	case c >= 'a' && c <= 'f':
-		return uint64(c-'a') + 10, true
-	case c >= 'A' && c <= 'F':
-		return uint64(c-'A') + 10, true
+	case c|0x20 >= 'a' && c|0x20 <= 'f':
+		return uint64(c|0x20-'a') + 10, true
 	}
 	return 0, false
 }
