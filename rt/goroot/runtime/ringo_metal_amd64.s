@@ -27,8 +27,8 @@ TEXT runtime·ringoMetalEntry(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 	MOVL	$0x10, CX
 	MOVW	CX, DS
 	MOVW	CX, ES
-	MOVW	CX, SS
 	XORL	CX, CX
+	MOVW	CX, SS	// up to ringoLoadTables, as in handlers
 	MOVW	CX, FS
 	MOVW	CX, GS
 	MOVB	$1, runtime·ringoBare(SB)
@@ -52,8 +52,8 @@ TEXT runtime·ringoMetalCPUEntry(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 	MOVL	$0x10, CX
 	MOVW	CX, DS
 	MOVW	CX, ES
-	MOVW	CX, SS
 	XORL	CX, CX
+	MOVW	CX, SS	// up to ringoLoadTables, as in handlers
 	MOVW	CX, FS
 	MOVW	CX, GS
 	MOVQ	runtime·ringoStarting+0(SB), SP
@@ -262,12 +262,14 @@ TEXT runtime·ringoWRMSR<ABIInternal>(SB),NOSPLIT|NOFRAME,$0-16
 	RET
 
 // func ringoLoadTables(gdt, idt *[10]byte, task uint16)
-// Loads the descriptor tables and the task register. The code and data
-// segments are those of the boot code's table, under the same selectors.
+// Loads the descriptor tables, the task register and the stack segment. The code
+// segment is that of the boot code's table, under the same selector.
 TEXT runtime·ringoLoadTables<ABIInternal>(SB),NOSPLIT|NOFRAME,$0-24
 	LGDT	(AX)
 	LIDT	(BX)
 	LTR	CX
+	MOVL	$const_ringoSelectorStack, AX
+	MOVW	AX, SS
 	RET
 
 // Input and output: func ringoIn8(port uint16) uint8, func ringoOut8(port

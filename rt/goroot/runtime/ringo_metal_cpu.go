@@ -171,7 +171,7 @@ func ringoFillTrampoline() {
 	memmove(unsafe.Pointer(uintptr(page)), unsafe.Pointer(&ringoTrampoline), unsafe.Sizeof(ringoTrampoline))
 	*(*uint16)(unsafe.Pointer(uintptr(page + ringoTrampolineGDTR))) = 3*8 - 1
 	*(*uint32)(unsafe.Pointer(uintptr(page + ringoTrampolineGDTR + 2))) = ringoTrampolinePage + ringoTrampolineGDT
-	*(*[3]uint64)(unsafe.Pointer(uintptr(page + ringoTrampolineGDT))) = [3]uint64{1: ringoCodeSegment, 2: ringoDataSegment}
+	*(*[3]uint64)(unsafe.Pointer(uintptr(page + ringoTrampolineGDT))) = [3]uint64{1: ringoCodeSegment, 2: ringoStackSegment}
 	*(*uint32)(unsafe.Pointer(uintptr(page + ringoTrampolineCR3))) = uint32(ringoSpace.root)
 	*(*uintptr)(unsafe.Pointer(uintptr(page + ringoTrampolineEntry))) = abi.FuncPCABI0(ringoMetalCPUEntry)
 }

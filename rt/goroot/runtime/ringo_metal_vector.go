@@ -83,7 +83,7 @@ type ringoTask struct {
 	_align [6]uint32
 }
 
-// ringoDescriptors are a virtual CPU's tables: null, code, data, task (2 words).
+// ringoDescriptors are a virtual CPU's tables: null, code, stack, task (2 words).
 type ringoDescriptors struct {
 	_    sys.NotInHeap
 	gdt  [5]uint64
@@ -93,13 +93,16 @@ type ringoDescriptors struct {
 // ringoIDT is the interrupt descriptor table, the same for all CPUs.
 var ringoIDT [ringoVectors][2]uint64
 
-// Selectors and descriptors of segments.
+// Selectors and descriptors of segments. The processor runs handlers without a stack
+// segment. That for all other code is not marked as one of 32 bits, which means nothing
+// in 64-bit mode, but QEMU without KVM would translate what both run for each of the two.
 const (
-	ringoSelectorCode = 0x08
-	ringoSelectorTask = 0x18
+	ringoSelectorCode  = 0x08
+	ringoSelectorStack = 0x10
+	ringoSelectorTask  = 0x18
 
-	ringoCodeSegment = 0x00af_9b00_0000_ffff // 64-bit
-	ringoDataSegment = 0x00cf_9300_0000_ffff
+	ringoCodeSegment  = 0x00af_9b00_0000_ffff // 64-bit
+	ringoStackSegment = 0x008f_9300_0000_ffff
 )
 
 // ringoVectorMemory returns the address of memory for a virtual CPU's tables and its
@@ -128,7 +131,7 @@ func ringoMetalVectorInit(n uint32, mem uintptr) {
 	d.task.iomap = uint16(unsafe.Sizeof(d.task))
 	task := uint64(uintptr(unsafe.Pointer(&d.task)))
 	const taskType = 0x89
-	d.gdt[1], d.gdt[2] = ringoCodeSegment, ringoDataSegment
+	d.gdt[1], d.gdt[2] = ringoCodeSegment, ringoStackSegment
 	d.gdt[3] = uint64(unsafe.Sizeof(d.task)-1) | task&0xff_ffff<<16 | taskType<<40 | task>>24&0xff<<56
 	d.gdt[4] = task >> 32
 
