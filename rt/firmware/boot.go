@@ -111,15 +111,16 @@ func (b *Boot) addMap(m Memory, l memoryMap) {
 	if l.n > mostEntries {
 		l.n = mostEntries
 	}
-	for i := range l.n {
-		if e := l.first + i*l.size; m.Uint32(e+l.kind) == usable {
-			b.Memory.Add(m.Uint64(e+l.base), m.Uint64(e+l.length))
-		}
-	}
-	for i := range l.n {
-		if e := l.first + i*l.size; m.Uint32(e+l.kind) != usable {
+	for _, add := range [...]bool{true, false} {
+		for i := range l.n {
+			e := l.first + i*l.size
 			lo, n := m.Uint64(e+l.base), m.Uint64(e+l.length)
-			b.Memory.Remove(Range{lo, lo + min(n, -lo-1)})
+			switch isUsable := m.Uint32(e+l.kind) == usable; {
+			case add && isUsable:
+				b.Memory.Add(lo, n)
+			case !add && !isUsable:
+				b.Memory.Remove(Range{lo, lo + min(n, -lo-1)})
+			}
 		}
 	}
 }

@@ -5,8 +5,7 @@
 // Package runtime's additions use it before there is a heap, so nothing here
 // allocates, and results are in arrays of fixed size. What is read may be
 // damaged: all of it is read by Memory's methods, which see to the bounds, and
-// every loop ends by a count of its own. These methods are not inlined, to keep
-// programs small.
+// every loop ends by a count of its own.
 package firmware
 
 // Memory is the machine's physical memory from address 0 on, as far as it may be
@@ -21,47 +20,29 @@ func (m Memory) Part(addr, n uint64) Memory {
 	return m[addr : addr+n : addr+n]
 }
 
-// Uint8 returns the byte at addr.
+// number returns the little-endian number of n bytes at addr. It is not inlined, to keep
+// programs small.
 //
 //go:noinline
-func (m Memory) Uint8(addr uint64) uint8 {
-	if b := m.Part(addr, 1); b != nil {
-		return b[0]
+func (m Memory) number(addr, n uint64) (v uint64) {
+	b := m.Part(addr, n)
+	for i := len(b) - 1; i >= 0; i-- {
+		v = v<<8 | uint64(b[i])
 	}
-	return 0
+	return v
 }
+
+// Uint8 returns the byte at addr.
+func (m Memory) Uint8(addr uint64) uint8 { return uint8(m.number(addr, 1)) }
 
 // Uint16 returns the little-endian 16-bit word at addr.
-//
-//go:noinline
-func (m Memory) Uint16(addr uint64) uint16 {
-	if b := m.Part(addr, 2); b != nil {
-		return uint16(b[0]) | uint16(b[1])<<8
-	}
-	return 0
-}
+func (m Memory) Uint16(addr uint64) uint16 { return uint16(m.number(addr, 2)) }
 
 // Uint32 returns the little-endian 32-bit word at addr.
-//
-//go:noinline
-func (m Memory) Uint32(addr uint64) uint32 {
-	if b := m.Part(addr, 4); b != nil {
-		return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24
-	}
-	return 0
-}
+func (m Memory) Uint32(addr uint64) uint32 { return uint32(m.number(addr, 4)) }
 
 // Uint64 returns the little-endian 64-bit word at addr.
-//
-//go:noinline
-func (m Memory) Uint64(addr uint64) uint64 {
-	if b := m.Part(addr, 8); b != nil {
-		return uint64(m.Uint32(addr)) | uint64(m.Uint32(addr+4))<<32
-	}
-	return 0
-}
+func (m Memory) Uint64(addr uint64) uint64 { return m.number(addr, 8) }
 
 // addr32 is Uint32 for what is an address or a length.
-//
-//go:noinline
-func (m Memory) addr32(addr uint64) uint64 { return uint64(m.Uint32(addr)) }
+func (m Memory) addr32(addr uint64) uint64 { return m.number(addr, 4) }

@@ -16,7 +16,10 @@ type Ranges struct {
 // List returns the ranges in ascending order.
 func (s *Ranges) List() []Range { return s.list[:s.n] }
 
-// Has reports whether an address of the n bytes at addr is in the set.
+// Has reports whether an address of the n bytes at addr is in the set. It is not inlined,
+// to keep programs small.
+//
+//go:noinline
 func (s *Ranges) Has(addr, n uint64) bool {
 	for _, r := range s.List() {
 		if addr < r.Hi && (addr >= r.Lo || n > r.Lo-addr) {

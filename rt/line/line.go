@@ -299,7 +299,7 @@ func number(w []byte) (v uint64, rest []byte, ok bool) {
 	return v, w, ok
 }
 
-// hexDigit is not inlined, as the methods of firmware.Memory are not.
+// hexDigit returns a digit's value. It is not inlined, to keep programs small.
 //
 //go:noinline
 func hexDigit(c byte) (uint64, bool) {
