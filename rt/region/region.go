@@ -42,7 +42,10 @@ func (t *Table) Inside(addr, n uintptr) bool {
 	return addr >= t.Low && addr <= t.High && n <= t.High-addr
 }
 
-// Find returns the index of the first region that ends above addr.
+// Find returns the index of the first region that ends above addr. It is not inlined, to
+// keep programs small, as border and splice are not.
+//
+//go:noinline
 func (t *Table) Find(addr uintptr) int {
 	lo, hi := 0, t.n
 	for lo < hi {
@@ -113,66 +116,67 @@ func (t *Table) Search(n uintptr) uintptr {
 // Set gives [start, end) the protection prot, in place of what was there. It
 // reports whether the table had room.
 func (t *Table) Set(start, end uintptr, prot int) bool {
-	return t.replace(start, end, Region{start, end, prot}, true)
+	i, j, ok := t.cut(start, end)
+	if !ok {
+		return false
+	}
+	// Neighbours of the same protection become part of it.
+	if i > 0 && t.regions[i-1].End == start && t.regions[i-1].Prot == prot {
+		i--
+		start = t.regions[i].Start
+	}
+	if j < t.n && t.regions[j].Start == end && t.regions[j].Prot == prot {
+		end = t.regions[j].End
+		j++
+	}
+	if !t.splice(i, j, 1) {
+		return false
+	}
+	t.regions[i] = Region{start, end, prot}
+	return true
 }
 
 // Remove frees [start, end). It reports whether the table had room.
 func (t *Table) Remove(start, end uintptr) bool {
-	return t.replace(start, end, Region{}, false)
+	i, j, ok := t.cut(start, end)
+	return ok && t.splice(i, j, 0)
 }
 
-// replace puts mid (if keep is set) in the place of whatever is in [start, end),
-// leaving the parts of regions outside, and merges it with its neighbours.
-func (t *Table) replace(start, end uintptr, mid Region, keep bool) bool {
-	i := t.Find(start)
-	j := i
-	var before, after Region
-	for ; j < t.n && t.regions[j].Start < end; j++ {
-		r := t.regions[j]
-		if r.Start < start {
-			before = Region{r.Start, start, r.Prot}
-		}
-		if r.End > end {
-			after = Region{end, r.End, r.Prot}
-		}
+// cut divides the regions that reach across start or end, and returns from where to where
+// those between are.
+func (t *Table) cut(start, end uintptr) (i, j int, ok bool) {
+	if i, ok = t.border(start); ok {
+		j, ok = t.border(end)
 	}
-	if keep {
-		if before.End == 0 && i > 0 && t.regions[i-1].End == start {
-			i--
-			before = t.regions[i]
-		}
-		if after.End == 0 && j < t.n && t.regions[j].Start == end {
-			after = t.regions[j]
-			j++
-		}
-		if before.End != 0 && before.Prot == mid.Prot {
-			mid.Start = before.Start
-			before.End = 0
-		}
-		if after.End != 0 && after.Prot == mid.Prot {
-			mid.End = after.End
-			after.End = 0
-		}
+	return i, j, ok
+}
+
+// border returns the index of the first region from addr on. One that reaches across
+// addr is divided.
+//
+//go:noinline
+func (t *Table) border(addr uintptr) (i int, ok bool) {
+	i = t.Find(addr)
+	if i == t.n || t.regions[i].Start >= addr {
+		return i, true
 	}
-	var with [3]Region
-	k := 0
-	if before.End != 0 {
-		with[k] = before
-		k++
+	r := t.regions[i]
+	if !t.splice(i, i, 1) {
+		return 0, false
 	}
-	if keep {
-		with[k] = mid
-		k++
-	}
-	if after.End != 0 {
-		with[k] = after
-		k++
-	}
-	if t.n+k-(j-i) > Max {
+	t.regions[i] = Region{r.Start, addr, r.Prot}
+	t.regions[i+1].Start = addr
+	return i + 1, true
+}
+
+// splice puts n regions, which the caller fills in, in the place of those from i to j.
+//
+//go:noinline
+func (t *Table) splice(i, j, n int) bool {
+	if t.n+n-(j-i) > Max {
 		return false
 	}
-	copy(t.regions[i+k:], t.regions[j:t.n])
-	copy(t.regions[i:], with[:k])
-	t.n += k - (j - i)
+	copy(t.regions[i+n:], t.regions[j:t.n])
+	t.n += n - (j - i)
 	return true
 }

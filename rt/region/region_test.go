@@ -102,6 +102,9 @@ func TestFull(t *testing.T) {
 	if table.Len() != Max {
 		t.Fatalf("the table has %d regions, want %d", table.Len(), Max)
 	}
+	if !table.Remove(Page*5, Page*6) || !table.Set(Page*2, Page*3, 1) || table.Len() != Max-2 {
+		t.Fatal("a full table cannot become smaller")
+	}
 }
 
 // TestBounds checks ranges that are not inside, and those that wrap around.
