@@ -44,6 +44,31 @@ var startRules = []Rule{
 		Count:   1,
 		Why:     "not make a table and at once a larger one of it",
 	}, {
+		File:    "runtime/symtab.go",
+		Match:   `(?m)^\t\t\tmd\.gc(data|bss)mask = progToPointerMask\(.*\)\n`,
+		Replace: "",
+		Count:   2,
+		Why:     masksWhy,
+	}, {
+		// Who holds this begins a collection.
+		File:    "runtime/mgc.go",
+		Match:   `(?m)^\tsemacquire\(&work\.startSema\)\n`,
+		Replace: "$0\tringoPointerMasks()\n",
+		Count:   1,
+		Why:     masksWhy,
+	}, {
+		File:    "runtime/heapdump.go",
+		Match:   `(?m)^func dumproots\(\) \{\n`,
+		Replace: "$0\tringoPointerMasks()\n",
+		Count:   1,
+		Why:     masksWhy,
+	}, {
+		File:    "runtime/mbitmap.go",
+		Match:   `(?m)^func pointerMask\(.*\{\n`,
+		Replace: "$0\tringoPointerMasks()\n",
+		Count:   1,
+		Why:     masksWhy,
+	}, {
 		// The index of all arenas, of which one entry is used.
 		File:    "runtime/malloc.go",
 		Match:   `(?m)^\t\t\tatomic\.StorepNoWB\(unsafe\.Pointer\(&h\.arenas\[ri\.l1\(\)\]\), unsafe\.Pointer\(l2\)\)$`,
@@ -112,6 +137,8 @@ var startRules = []Rule{
 		Why:     "be content when there is no file of the local time zone",
 	},
 }
+
+const masksWhy = "find the pointers among variables before the first collection, not at the start"
 
 const touchWhy = "take one exit for a large table of which little is used"
 
