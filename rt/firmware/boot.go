@@ -11,7 +11,7 @@ type Boot struct {
 	RSDP   uint64 // the address of ACPI's root pointer, 0 if not told, or NoRSDP
 	Named  bool   // the command line begins with the image's file name
 
-	modules  [9]Range // files that the loader has read, first those of the image
+	modules  [8]Range // files that the loader has read
 	nmodules int
 	line     [4096]byte
 	length   int
@@ -36,8 +36,8 @@ const usable = 1
 const mostEntries = 1024
 
 // Read reads what the loader says. The loader's magic number tells what is at
-// info. image are the pages that the program has from the start. Modules that
-// are entered before are part of the image. Read returns what is wrong, or "".
+// info. image are the pages that the program has from the start. Read returns what is
+// wrong, or "".
 func (b *Boot) Read(m Memory, loader uint32, info uint64, image Range) (problem string) {
 	switch {
 	case loader == Multiboot:
@@ -72,8 +72,8 @@ func (b *Boot) Line() []byte { return b.line[:b.length] }
 // Modules returns where the modules are.
 func (b *Boot) Modules() []Range { return b.modules[:b.nmodules] }
 
-// AddModule enters a file that somebody has put into memory.
-func (b *Boot) AddModule(r Range) (problem string) {
+// addModule enters a file that the loader has put into memory.
+func (b *Boot) addModule(r Range) (problem string) {
 	const reach = 4 << 30
 	if r.Lo >= r.Hi || r.Hi > reach {
 		return MisplacedFile

@@ -24,7 +24,7 @@ func (b *Boot) readLinux(m Memory, info uint64) (problem string) {
 	b.RSDP = m.Uint64(info + linuxRSDP)
 	if size := m.addr32(info + linuxModuleSize); size != 0 {
 		start := m.addr32(info+linuxModule) | m.addr32(info+linuxModuleHigh)<<32
-		if problem = b.AddModule(Range{start, start + size}); problem != "" {
+		if problem = b.addModule(Range{start, start + size}); problem != "" {
 			return problem
 		}
 	}

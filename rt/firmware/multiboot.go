@@ -32,7 +32,7 @@ func (b *Boot) readMultiboot(m Memory, info uint64) (problem string) {
 	if flags&multibootHasModules != 0 {
 		at := m.addr32(info + multibootModuleList)
 		for n := m.Uint32(info + multibootModules); n > 0; n-- {
-			if problem = b.AddModule(Range{m.addr32(at), m.addr32(at + multibootModuleEnd)}); problem != "" {
+			if problem = b.addModule(Range{m.addr32(at), m.addr32(at + multibootModuleEnd)}); problem != "" {
 				return problem
 			}
 			at += multibootModuleSize
@@ -94,7 +94,7 @@ func (b *Boot) readMultiboot2(m Memory, info uint64) (problem string) {
 		}
 		switch tag.Uint32(0) {
 		case multiboot2Module:
-			problem = b.AddModule(Range{tag.addr32(multiboot2Tag), tag.addr32(multiboot2Tag + 4)})
+			problem = b.addModule(Range{tag.addr32(multiboot2Tag), tag.addr32(multiboot2Tag + 4)})
 		case multiboot2Map:
 			contents := tag[multiboot2Tag:]
 			if entry := contents.addr32(multiboot2EntrySize); entry > multiboot2EntryType && len(contents) > multiboot2Entries {

@@ -28,7 +28,7 @@ func (b *Boot) readPVH(m Memory, info uint64) (problem string) {
 	at := m.Uint64(info + pvhModuleList)
 	for n := m.Uint32(info + pvhModules); n > 0; n-- {
 		start := m.Uint64(at)
-		if problem = b.AddModule(Range{start, start + m.Uint64(at+pvhModuleLength)}); problem != "" {
+		if problem = b.addModule(Range{start, start + m.Uint64(at+pvhModuleLength)}); problem != "" {
 			return problem
 		}
 		at += pvhModuleSize

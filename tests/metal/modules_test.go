@@ -13,11 +13,12 @@ import (
 )
 
 // TestModule reads a file that QEMU has put into memory, as multiboot's and as
-// PVH's module.
+// PVH's module. The files of the image, which are in memory as well, are none.
 func TestModule(t *testing.T) {
-	program, err := ringo.Program("tests/programs/show")
-	if err != nil {
-		t.Fatal(err)
+	program := filepath.Join(t.TempDir(), "show.elf")
+	build := ringo.Command(t.Context(), "build", "--files", "../programs/show:/source", "-o", program, harness.Module+"/tests/programs/show")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
 	}
 	data, err := os.ReadFile(program)
 	if err != nil {

@@ -30,11 +30,11 @@ const ringoDirectReach = 512 << 30
 func ringoReadMachine(loader, info uintptr) {
 	m := firmware.Memory(unsafe.Slice((*byte)(unsafe.Pointer(uintptr(ringoDirect))), ringoPhysicalReach))
 	l := &ringoLoader
-	if s := ringoFilesSegment(); s != nil {
-		ringoMust(l.AddModule(firmware.Range{Lo: uint64(s.vaddr), Hi: uint64(s.vaddr + s.memsz)}))
-	}
 	ringoMust(l.Read(m, uint32(loader), uint64(info), ringoImageBounds()))
 	l.Memory.Remove(firmware.Range{Lo: ringoDirectReach, Hi: 1<<64 - 1})
+	if s := ringoFilesSegment(); s != nil {
+		l.Memory.Remove(firmware.Range{Lo: uint64(s.vaddr), Hi: uint64(s.vaddr + s.memsz)})
+	}
 	ringoMust(ringoLine.Read(l.Line(), l.Named))
 	if !ringoXen.present {
 		ringoMust(ringoLine.ReadSecond(ringoFWLine()))
@@ -91,20 +91,24 @@ const (
 	ringoSegmentWrite = 2
 )
 
+// ringoImageBase is where the image begins, with the headers of the file. Package boot
+// insists on it.
+const ringoImageBase = 0x400000
+
 // ringoSegments returns the image's program headers.
 func ringoSegments() []ringoSegment {
-	const base, phoff, phnum = 0x400000, 32, 56
-	n := *(*uint16)(unsafe.Pointer(uintptr(base + phnum)))
-	at := base + *(*uintptr)(unsafe.Pointer(uintptr(base + phoff)))
+	const phoff, phnum = 32, 56
+	n := *(*uint16)(unsafe.Pointer(uintptr(ringoImageBase + phnum)))
+	at := ringoImageBase + *(*uintptr)(unsafe.Pointer(uintptr(ringoImageBase + phoff)))
 	return unsafe.Slice((*ringoSegment)(unsafe.Pointer(at)), int(n))
 }
 
 // ringoFilesSegment returns the segment behind the program's own, in which package
 // boot puts files, or nil.
 func ringoFilesSegment() *ringoSegment {
-	const base, reach = 0x400000, 1 << 20 // of ringoSegments
+	const reach = 1 << 20
 	m := &firstmoduledata
-	if m.text < base || m.text > base+reach {
+	if m.text < ringoImageBase || m.text > ringoImageBase+reach {
 		return nil // linked elsewhere, where files cannot be added
 	}
 	list := ringoSegments()
@@ -116,17 +120,10 @@ func ringoFilesSegment() *ringoSegment {
 	return nil
 }
 
-// ringoImageBounds returns the pages that the image has from the start: those
-// between its first and its last, but for the late ones.
+// ringoImageBounds returns the pages that the image has from the start: all but the
+// late ones, and those of its files.
 func ringoImageBounds() firmware.Range {
-	lo, hi := ^uintptr(0), uintptr(0)
-	for _, s := range ringoSegments() {
-		if s.kind == ringoSegmentLoad {
-			lo = min(lo, s.vaddr)
-			hi = max(hi, ringoPageUp(s.vaddr+s.memsz))
-		}
-	}
-	return firmware.Range{Lo: uint64(lo), Hi: uint64(min(hi, ringoLate()))}
+	return firmware.Range{Lo: ringoImageBase, Hi: uint64(ringoLate())}
 }
 
 // ringoLate returns the address from which on the image's pages are late: they

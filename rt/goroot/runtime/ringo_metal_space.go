@@ -60,8 +60,8 @@ func ringoLeaf(pa uintptr, prot uint64) uint64 {
 }
 
 // ringoMetalSpaceInit makes the address space: the image with the protections
-// of its segments in the lower half, its late pages without memory, and the direct map, which is writable
-// where the image is.
+// of its segments in the lower half, its late pages without memory, and the direct map,
+// which is writable, and so has nothing of the image's code, constants and files.
 func ringoMetalSpaceInit() {
 	const directIndex = ringoDirect >> 39 & 511
 	ringoFramesInit()
@@ -79,6 +79,7 @@ func ringoMetalSpaceInit() {
 	}
 	ringoTable(root)[directIndex] = boot[directIndex]
 	ringoSpace.root = root
+	var files ringoSegment
 	for _, s := range ringoSegments() {
 		if s.kind != ringoSegmentLoad {
 			continue
@@ -92,8 +93,8 @@ func ringoMetalSpaceInit() {
 		}
 		end := ringoPageUp(s.vaddr + s.memsz)
 		late := ringoLate()
-		if s.vaddr >= firstmoduledata.end { // the image's files
-			late = end
+		if s.vaddr >= firstmoduledata.end {
+			late, files = end, s
 		}
 		ringoMapImage(s.vaddr&^(ringoabi.PageSize-1), min(end, late), prot)
 		if lo := max(s.vaddr, late); lo < end {
@@ -106,13 +107,9 @@ func ringoMetalSpaceInit() {
 	ringoWriteCR3(root)
 
 	// Only now, since the direct map is the boot code's map at 0, too, by which
-	// all ran up to here.
-	for _, s := range ringoSegments() {
-		if s.kind != ringoSegmentLoad || s.flags&ringoSegmentWrite != 0 {
-			continue
-		}
-		ringoHideImage(s.vaddr&^(ringoabi.PageSize-1), s.vaddr+s.memsz)
-	}
+	// all ran up to here. What is only read comes first in the image.
+	ringoHideImage(ringoImageBase, firstmoduledata.noptrdata&^(ringoabi.PageSize-1))
+	ringoHideImage(files.vaddr, files.vaddr+files.memsz)
 	ringoWriteCR3(root)
 }
 
