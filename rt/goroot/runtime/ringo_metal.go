@@ -99,7 +99,7 @@ func ringoMetalStart(loader, info uintptr) (boot *ringoabi.Boot, sp uintptr) {
 	ringoMetalCPUInit()
 	ringoXenInit()
 	ringoKVMInit()
-	ringoPICInit()
+	ringoOutAll(ringoPICSetup[:])
 	ringoMetalMMIOInit()
 	ringoPowerButtonInit()
 	ringoMetalClockInit()
@@ -110,7 +110,12 @@ func ringoMetalStart(loader, info uintptr) (boot *ringoabi.Boot, sp uintptr) {
 	config := ringoLine.Config()
 	boot.Config = uint64(uintptr(unsafe.Pointer(unsafe.SliceData(config))))
 	boot.ConfigLen = uint64(len(config))
-	ringoMetalSeed(&boot.Seed)
+	// The boot seed is the generator's output, of which no other output can be told. It
+	// stays empty without anything that cannot be guessed.
+	if ringoRandomInit(ringoLine.Seed[:]); ringoHasEntropy() {
+		const enough = 32 // bytes, the size of a key
+		ringoRandomFill(unsafe.Pointer(&boot.Seed), enough)
+	}
 
 	slide := (*[2]uintptr)(unsafe.Pointer(&boot.Seed))
 	const align = 2 << 20
@@ -121,9 +126,6 @@ func ringoMetalStart(loader, info uintptr) (boot *ringoabi.Boot, sp uintptr) {
 	if ringoMetalMap(uintptr(boot.StackLow), ringoMetalStackSize, ringoabi.ProtRead|ringoabi.ProtWrite) < 0 {
 		ringoFatal("no memory for the main stack; give the machine more")
 	}
-	// The program's generator is keyed with the seed; what is read from here on
-	// must not tell it.
-	ringoRandomMix(boot.Seed[:])
 	ringoMetalRun(ringoNanotime())
 	return boot, ringoStartStack(uintptr(boot.StackHigh))
 }
@@ -156,22 +158,6 @@ func ringoMetalProcessor() {
 		ringoWriteCR4(cr4 | cr4FSGSBase)
 	} else {
 		ringoNoFSGSBase = 1
-	}
-}
-
-// ringoMetalSeed fills the boot seed: from the command line, and from RDRAND.
-// rt refuses to start if it stays empty.
-func ringoMetalSeed(seed *[64]byte) {
-	*seed = ringoLine.Seed
-	const hasRDRAND = 1 << 30
-	if _, _, c, _ := ringoCPUID(1, 0); c&hasRDRAND == 0 {
-		return
-	}
-	words := (*[8]uint64)(unsafe.Pointer(seed))
-	for i := range words {
-		if v, ok := ringoRDRAND(); ok {
-			words[i] ^= v
-		}
 	}
 }
 

@@ -78,21 +78,28 @@ func ringoAPICInit() {
 	ringoAPICWrite(ringoAPICSpurious, ringoAPICSoftware|ringoVectorSpurious)
 }
 
-// ringoPICInit moves the two 8259s' vectors away from the processor's
-// exceptions and masks all their lines.
-func ringoPICInit() {
-	const first, second = 0x20, 0xa0
-	for _, w := range [...]struct {
-		port uint16
-		v    uint8
-	}{
-		{first, 0x11}, {second, 0x11}, // initialise
-		{first + 1, ringoVectorLegacy}, {second + 1, ringoVectorLegacy + 8},
-		{first + 1, 1 << 2}, {second + 1, 2}, // how they are connected
-		{first + 1, 1}, {second + 1, 1}, // 8086 mode
-		{first + 1, 0xff}, {second + 1, 0xff}, // mask all
-	} {
-		ringoOut8(w.port, w.v)
+// ringoPICSetup moves the two 8259s' vectors away from the processor's exceptions
+// and masks all their lines.
+var ringoPICSetup = [...]ringoPortByte{
+	{ringoPIC1, 0x11}, {ringoPIC2, 0x11}, // initialise
+	{ringoPIC1 + 1, ringoVectorLegacy}, {ringoPIC2 + 1, ringoVectorLegacy + 8},
+	{ringoPIC1 + 1, 1 << 2}, {ringoPIC2 + 1, 2}, // how they are connected
+	{ringoPIC1 + 1, 1}, {ringoPIC2 + 1, 1}, // 8086 mode
+	{ringoPIC1 + 1, 0xff}, {ringoPIC2 + 1, 0xff}, // mask all
+}
+
+const ringoPIC1, ringoPIC2 = 0x20, 0xa0
+
+// ringoPortByte is a byte for a port.
+type ringoPortByte struct {
+	port uint16
+	v    uint8
+}
+
+// ringoOutAll writes bytes to ports, one after the other.
+func ringoOutAll(list []ringoPortByte) {
+	for _, b := range list {
+		ringoOut8(b.port, b.v)
 	}
 }
 

@@ -25,24 +25,26 @@ const (
 // ringoUARTPresent is whether there is such a port.
 var ringoUARTPresent bool
 
-// ringoUARTInit sets the port to 115200 bits a second, 8 bits, no parity. It
-// reports whether it is there.
+// ringoUARTSetup sets the port to 115200 bits a second, 8 bits, no parity.
+var ringoUARTSetup = [...]ringoPortByte{
+	{ringoUARTEnable, 0},
+	{ringoUARTLine, 0x80}, // the next two are the divisor
+	{ringoUARTData, 1},
+	{ringoUARTEnable, 0},
+	{ringoUARTLine, 3},   // 8 bits
+	{ringoUARTFIFO, 7},   // on, and empty
+	{ringoUARTModem, 11}, // DTR, RTS, interrupts
+}
+
+// ringoUARTInit prepares the port. It reports whether it is there.
 func ringoUARTInit() bool {
-	ringoOut8(ringoUARTOwn, 0x5a)
-	if ringoIn8(ringoUARTOwn) != 0x5a {
-		return false
+	const sign = 0x5a
+	ringoOut8(ringoUARTOwn, sign)
+	ringoUARTPresent = ringoIn8(ringoUARTOwn) == sign
+	if ringoUARTPresent {
+		ringoOutAll(ringoUARTSetup[:])
 	}
-	ringoUARTPresent = true
-	const divisorAccess, bits8 = 0x80, 3
-	ringoOut8(ringoUARTEnable, 0)
-	ringoOut8(ringoUARTLine, divisorAccess)
-	ringoOut8(ringoUARTData, 1)
-	ringoOut8(ringoUARTEnable, 0)
-	ringoOut8(ringoUARTLine, bits8)
-	const fifo, dtrRTS, interrupts = 7, 3, 8
-	ringoOut8(ringoUARTFIFO, fifo)
-	ringoOut8(ringoUARTModem, dtrRTS|interrupts)
-	return true
+	return ringoUARTPresent
 }
 
 // ringoUARTSend puts up to n bytes at p into the port's FIFO, if that is empty.

@@ -21,6 +21,8 @@ var ringoRand struct {
 // generator is starved: package runtime's own needs, such as the order of maps, are met
 // from the cycles since the machine's start, and the kernel, which package os starts
 // before anybody can ask for more, adds a device's entropy or ends the machine.
+//
+//go:noinline
 func ringoRandomInit(seed []byte) {
 	sources := byte(0)
 	for _, b := range seed {
