@@ -176,10 +176,14 @@ func ringoCoverRAM(level3 uintptr) {
 // ringoUncacheDevices makes the direct map uncached from 3 to 4 GiB, where
 // there is no memory: devices are there.
 func ringoUncacheDevices(level3 uintptr) {
-	table := ringoTable(uintptr(ringoTable(level3)[3] & ringoAddrMask))
+	const from, to, uncached = 3 << 30, 4 << 30, ringoNoCache | ringoThrough
+	table := ringoTable(uintptr(ringoTable(level3)[from>>30] & ringoAddrMask))
 	for j := range table {
-		if !ringoLoader.Memory.Has(3<<30+uint64(j)<<21, 2<<20) {
-			table[j] |= ringoNoCache | ringoThrough
+		table[j] |= uncached
+	}
+	for _, r := range ringoLoader.Memory.List() {
+		for at := max(r.Lo, from) &^ (ringoBigPage - 1); at < min(r.Hi, to); at += ringoBigPage {
+			table[at>>21&511] &^= uncached
 		}
 	}
 }
