@@ -4,6 +4,7 @@ go 1.26.3
 
 require (
 	github.com/erofs/go-erofs v0.3.1
+	github.com/google/pprof v0.0.0-20260906184651-6331bc6350fe
 	github.com/rekby/gpt v0.0.0-20200219180433-a930afbc6edc
 	github.com/spf13/cobra v1.10.2
 	github.com/spf13/pflag v1.0.9

@@ -4,7 +4,11 @@
 //	go run ./tests/profile [-duration D] [-o rt/network.pgo]
 //
 // A web server on an emulated processor of QEMU's answers requests and datagrams
-// meanwhile: there a call is dear, and so it is on a small machine.
+// meanwhile: there a call is dear, and so it is on a small machine. To that come the
+// calls of a start, from a log of QEMU's.
+//
+// main.go records the load, start.go adds the start, calls.go reads QEMU's log, and
+// symbols.go says which functions addresses are in.
 package main
 
 import (
@@ -32,11 +36,14 @@ const (
 	echo     = "10.0.0.2:9000"
 )
 
+// server is the web server, a package of this module.
+const server = "tests/programs/profiled"
+
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("profile: ")
 	output := flag.String("o", "rt/network.pgo", "write the profile to this `file`")
-	duration := flag.Duration("duration", 30*time.Second, "of each of four loads")
+	duration := flag.Duration("duration", 30*time.Second, "of each of four loads; 0: keep what the file has of them")
 	flag.Parse()
 	if err := run(*output, *duration); err != nil {
 		log.Fatal(err)
@@ -44,10 +51,19 @@ func main() {
 }
 
 func run(output string, duration time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 4*duration+2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*duration+9*time.Minute)
 	defer cancel()
 	if dir, yes := harness.Isolated(); yes {
-		return record(ctx, harness.At(dir), output, duration)
+		r := harness.At(dir)
+		if err := harness.MakeTap(tapName, netip.MustParsePrefix(hostNet)); err != nil {
+			return err
+		}
+		if duration > 0 {
+			if err := record(ctx, r, output, duration); err != nil {
+				return err
+			}
+		}
+		return addStart(ctx, r, dir, harness.Module+"/"+server, output)
 	}
 	dir, err := os.MkdirTemp("", "ringo-profile-")
 	if err != nil {
@@ -63,12 +79,9 @@ func run(output string, duration time.Duration) error {
 	return inside.Run()
 }
 
-// record records the profile in a network of its own.
+// record records the profile of a server under load.
 func record(ctx context.Context, r *harness.Ringo, output string, duration time.Duration) error {
-	if err := harness.MakeTap(tapName, netip.MustParsePrefix(hostNet)); err != nil {
-		return err
-	}
-	program, err := r.Program("tests/programs/profiled")
+	program, err := r.Program(server)
 	if err != nil {
 		return err
 	}
@@ -87,10 +100,8 @@ func record(ctx context.Context, r *harness.Ringo, output string, duration time.
 		{16, browser(true)},
 		{1, datagrams},
 	}
-	for first := browser(false)(); first.Do() != nil; time.Sleep(10 * time.Millisecond) {
-		if ctx.Err() != nil {
-			return fmt.Errorf("no answer from the server\n%s", g.Output())
-		}
+	if err := awaitAnswer(ctx, g); err != nil {
+		return err
 	}
 	type result struct {
 		profile []byte
@@ -113,6 +124,24 @@ func record(ctx context.Context, r *harness.Ringo, output string, duration time.
 		return profile.err
 	}
 	return os.WriteFile(output, profile.profile, 0o644)
+}
+
+// awaitAnswer waits for the server's first answer.
+func awaitAnswer(ctx context.Context, g *harness.Guest) error {
+	client := browser(true)() // which leaves the connection open
+	for {
+		err := client.Do()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("no answer from the server: %w\n%s", err, g.Output())
+		case <-g.Done():
+			return fmt.Errorf("the server has ended\n%s", g.Output())
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
 
 func browser(keepAlive bool) func() load.Client {
