@@ -33,8 +33,15 @@ type edge struct {
 	callee string
 }
 
-// addStart adds the calls of the start of the program in pkg to a profile in a file.
+// startLabel is what the samples are labelled with that stand for calls of a start.
+const startLabel = "start"
+
+// addStart puts the calls of the start of the program in pkg into the profile in a file,
+// in place of those that it has.
 func addStart(ctx context.Context, r *harness.Ringo, dir, pkg, file string) error {
+	if err := removeStart(file); err != nil {
+		return err
+	}
 	known := map[edge]bool{}
 	for round := range startRounds {
 		program := filepath.Join(dir, "start.elf")
@@ -146,6 +153,16 @@ func (s *symbols) edges(calls []call) (map[edge]bool, error) {
 	return edges, nil
 }
 
+// removeStart takes the calls of a start out of the profile in a file.
+func removeStart(file string) error {
+	p, err := readProfile(file)
+	if err != nil {
+		return err
+	}
+	p.Sample = slices.DeleteFunc(p.Sample, func(s *profile.Sample) bool { return len(s.Label[startLabel]) > 0 })
+	return writeProfile(file, p.Compact())
+}
+
 // addEdges adds calls to the profile in a file. lines says where functions begin.
 func addEdges(file string, edges map[edge]bool, lines map[string]int64) error {
 	p, err := readProfile(file)
@@ -178,7 +195,7 @@ func addEdges(file string, edges map[edge]bool, lines map[string]int64) error {
 			continue // assembly
 		}
 		stack := []*profile.Location{location(frame{e.callee, lines[e.callee]}), location(e.caller)}
-		p.Sample = append(p.Sample, &profile.Sample{Location: stack, Value: values})
+		p.Sample = append(p.Sample, &profile.Sample{Location: stack, Value: values, Label: map[string][]string{startLabel: {"call"}}})
 	}
 	if err := p.CheckValid(); err != nil {
 		return err

@@ -11,11 +11,13 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"ringo.dev/ringo/boot"
 	"ringo.dev/ringo/vmm/abi"
@@ -64,6 +66,30 @@ func FindQEMU() (string, error) {
 	return path, nil
 }
 
+// endedBy is the signal that ended ringo, and QEMU with it.
+type endedBy struct{ syscall.Signal }
+
+func (e endedBy) Error() string { return "ended by signal " + e.Signal.String() }
+
+// signalDelay is how much later than QEMU a busy ringo sees a signal of the terminal's.
+const signalDelay = 100 * time.Millisecond
+
+// endWith returns a context that ends, because of endedBy, with a signal that asks ringo to
+// end, and a function that ends the wait for such.
+func endWith(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		select {
+		case s := <-signals:
+			cancel(endedBy{s.(syscall.Signal)})
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { signal.Stop(signals); cancel(nil) }
+}
+
 // Run runs the program on QEMU to its end and returns its exit status, like the
 // function Run. What QEMU itself has to say goes to standard error. Signals are
 // not handed on: they end QEMU.
@@ -76,6 +102,8 @@ func (q *QEMU) Run(ctx context.Context, o Options) (status int, err error) {
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
+	ctx, stop := endWith(ctx)
+	defer stop()
 	if o.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, o.Timeout, errTimeout)
@@ -93,7 +121,18 @@ func (q *QEMU) Run(ctx context.Context, o Options) (status int, err error) {
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	err = cmd.Run()
-	if errors.Is(context.Cause(ctx), errTimeout) {
+	if err == nil {
+		// It may have had the signal from the terminal as well, and be quicker.
+		select {
+		case <-ctx.Done():
+		case <-time.After(signalDelay):
+		}
+	}
+	var by endedBy
+	switch cause := context.Cause(ctx); {
+	case errors.As(cause, &by):
+		return 128 + int(by.Signal), nil
+	case errors.Is(cause, errTimeout):
 		fmt.Fprintf(os.Stderr, "ringo: the program did not end within %v\n", o.Timeout)
 		return StatusTimeout, nil
 	}

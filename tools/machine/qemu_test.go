@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"ringo.dev/ringo/vmm/net/gateway"
@@ -93,6 +94,25 @@ func TestQEMUAborts(t *testing.T) {
 		if err == nil || !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", accel, err, want)
 		}
+	}
+}
+
+// TestQEMUSignal wants a signal to end QEMU, and nothing to be left of its files.
+func TestQEMUSignal(t *testing.T) {
+	dir, temporary := t.TempDir(), t.TempDir()
+	script := "#!/bin/sh\nkill -TERM $PPID\nexec /bin/sleep 60\n"
+	if err := os.WriteFile(filepath.Join(dir, qemuCommand), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir)
+	t.Setenv("TMPDIR", temporary)
+	q := &QEMU{Machine: "microvm", Accel: "tcg", Boot: "multiboot"}
+	status, err := q.Run(t.Context(), Options{Image: "web.elf", Args: []string{"web"}, Memory: 64 << 20, CPUs: 1, Network: Network{Kind: "none"}, Console: io.Discard})
+	if want := 128 + int(syscall.SIGTERM); status != want || err != nil {
+		t.Errorf("status %d, %v; want %d", status, err, want)
+	}
+	if left, err := os.ReadDir(temporary); len(left) > 0 || err != nil {
+		t.Errorf("%v is left, %v", left, err)
 	}
 }
 
