@@ -51,7 +51,7 @@ func main() {
 }
 
 func run(output string, duration time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 4*duration+9*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*duration+20*time.Minute)
 	defer cancel()
 	if dir, yes := harness.Isolated(); yes {
 		r := harness.At(dir)
@@ -63,7 +63,7 @@ func run(output string, duration time.Duration) error {
 				return err
 			}
 		}
-		return addStart(ctx, r, dir, harness.Module+"/"+server, output)
+		return addStarts(ctx, r, dir, output)
 	}
 	dir, err := os.MkdirTemp("", "ringo-profile-")
 	if err != nil {
@@ -126,12 +126,13 @@ func record(ctx context.Context, r *harness.Ringo, output string, duration time.
 	return os.WriteFile(output, profile.profile, 0o644)
 }
 
-// awaitAnswer waits for the server's first answer.
+// awaitAnswer waits for a server's first answer, and leaves the connection open.
 func awaitAnswer(ctx context.Context, g *harness.Guest) error {
-	client := browser(true)() // which leaves the connection open
+	client := http.Client{Timeout: time.Second}
 	for {
-		err := client.Do()
+		resp, err := client.Get("http://" + web)
 		if err == nil {
+			resp.Body.Close()
 			return nil
 		}
 		select {

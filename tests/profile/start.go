@@ -36,13 +36,27 @@ type edge struct {
 // startLabel is what the samples are labelled with that stand for calls of a start.
 const startLabel = "start"
 
-// addStart puts the calls of the start of the program in pkg into the profile in a file,
-// in place of those that it has.
-func addStart(ctx context.Context, r *harness.Ringo, dir, pkg, file string) error {
+// started are the servers, packages of this module, whose starts are looked at: the one
+// that was under load, and one that does more before it listens.
+var started = []string{server, "examples/web"}
+
+// addStarts puts the calls of starts into the profile in a file, in place of those that
+// it has.
+func addStarts(ctx context.Context, r *harness.Ringo, dir, file string) error {
 	if err := removeStart(file); err != nil {
 		return err
 	}
 	known := map[edge]bool{}
+	for _, pkg := range started {
+		if err := addStart(ctx, r, dir, harness.Module+"/"+pkg, file, known); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addStart adds the calls of a program's start that are not known yet.
+func addStart(ctx context.Context, r *harness.Ringo, dir, pkg, file string, known map[edge]bool) error {
 	for round := range startRounds {
 		program := filepath.Join(dir, "start.elf")
 		build := r.Command(ctx, "build", "-pgo="+file, "-o", program, pkg)
@@ -62,7 +76,7 @@ func addStart(ctx context.Context, r *harness.Ringo, dir, pkg, file string) erro
 			return err
 		}
 		maps.DeleteFunc(edges, func(e edge, _ bool) bool { return known[e] })
-		fmt.Printf("start %d: %d calls, %d more in the profile\n", round+1, len(calls), len(edges))
+		fmt.Printf("%s, start %d: %d calls, %d more in the profile\n", pkg, round+1, len(calls), len(edges))
 		if len(edges) == 0 {
 			return nil
 		}
