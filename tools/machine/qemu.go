@@ -74,6 +74,9 @@ func (e endedBy) Error() string { return "ended by signal " + e.Signal.String() 
 // signalDelay is how much later than QEMU a busy ringo sees a signal of the terminal's.
 const signalDelay = 100 * time.Millisecond
 
+// endDelay is how long QEMU may take to end.
+const endDelay = 2 * time.Second
+
 // endWith returns a context that ends, because of endedBy, with a signal that asks ringo to
 // end, and a function that ends the wait for such.
 func endWith(ctx context.Context) (context.Context, func()) {
@@ -120,6 +123,9 @@ func (q *QEMU) Run(ctx context.Context, o Options) (status int, err error) {
 		return 0, err
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	// QEMU puts the terminal back as it was, if it is asked to end.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = endDelay
 	err = cmd.Run()
 	if err == nil {
 		// It may have had the signal from the terminal as well, and be quicker.

@@ -97,10 +97,12 @@ func TestQEMUAborts(t *testing.T) {
 	}
 }
 
-// TestQEMUSignal wants a signal to end QEMU, and nothing to be left of its files.
+// TestQEMUSignal wants a signal to have QEMU asked to end, as it has a terminal to put
+// back, and nothing to be left of its files.
 func TestQEMUSignal(t *testing.T) {
 	dir, temporary := t.TempDir(), t.TempDir()
-	script := "#!/bin/sh\nkill -TERM $PPID\nexec /bin/sleep 60\n"
+	asked := filepath.Join(dir, "asked")
+	script := "#!/bin/sh\ntrap 'kill $!; : >" + asked + "; exit' TERM\n/bin/sleep 60 >/dev/null 2>&1 &\nkill -TERM $PPID\nwait\n"
 	if err := os.WriteFile(filepath.Join(dir, qemuCommand), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -110,6 +112,9 @@ func TestQEMUSignal(t *testing.T) {
 	status, err := q.Run(t.Context(), Options{Image: "web.elf", Args: []string{"web"}, Memory: 64 << 20, CPUs: 1, Network: Network{Kind: "none"}, Console: io.Discard})
 	if want := 128 + int(syscall.SIGTERM); status != want || err != nil {
 		t.Errorf("status %d, %v; want %d", status, err, want)
+	}
+	if _, err := os.Stat(asked); err != nil {
+		t.Errorf("QEMU was not asked to end: %v", err)
 	}
 	if left, err := os.ReadDir(temporary); len(left) > 0 || err != nil {
 		t.Errorf("%v is left, %v", left, err)
