@@ -6,7 +6,6 @@ import (
 	"syscall"
 
 	"ringo.dev/ringo/kernel"
-	"ringo.dev/ringo/rt"
 	"ringo.dev/ringo/rt/line"
 )
 
@@ -16,22 +15,24 @@ import (
 //
 // with N from 0 on, in this order and without a gap. TYPE is one that RegisterFileSystem knows,
 // "ro" in the place of "rw" makes it read-only, SOURCE is what the type takes it
-// for, and PATH is absolute; what is missing of it is made. A mount that fails
-// is reported on the console.
-func mountAll(k *kernel.Kernel, config *Settings) Errno {
+// for, and PATH is absolute; what is missing of it is made. It stops at the first
+// mount that fails.
+func mountAll(k *kernel.Kernel, config *Settings) error {
 	for n := range config.Mounts {
 		key := "mount." + strconv.Itoa(n)
 		m := config.mount(key)
 		if m == nil {
-			rt.ConsoleWrite([]byte("ringo: there is no " + key + ", and a mount with a higher number\n"))
-			return syscall.EINVAL
+			return &placeError{"there is no " + key + ", and a mount with a higher number", syscall.EINVAL}
 		}
 		if err := mountLine(k, key, m.Value); err != 0 {
-			rt.ConsoleWrite([]byte("ringo: mount " + m.Value + ": " + err.Error() + "\n"))
-			return err
+			what := "mount " + m.Value
+			if err == syscall.ENODEV && strings.HasPrefix(m.Value, "volume,") && !canDisks() {
+				what += ": the program opens no files, and so has no code for disks"
+			}
+			return &placeError{what, err}
 		}
 	}
-	return 0
+	return nil
 }
 
 func mountLine(k *kernel.Kernel, key, value string) Errno {

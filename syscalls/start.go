@@ -28,7 +28,10 @@ func Start() {
 		rt.ConsoleWrite([]byte("ringo: the kernel does not start: " + err.Error() + "\n"))
 		rt.Exit(startFailed)
 	}
-	failed := mountFiles(k, rt.Files())
+	failed := mountAll(k, &config)
+	if failed == nil {
+		failed = mountFiles(k, rt.Files())
+	}
 	if failed == nil && config.Workdir != "" {
 		failed = changeDirectory(k, config.Workdir)
 	}
@@ -84,9 +87,6 @@ func Build(config *Settings) (*kernel.Kernel, Errno) {
 	k.SetDisks(findDisks)
 	k.SetTemp(fillRoot(top, k))
 	if err := k.Mount(procfs.New(k), "/proc", "proc", false); err != 0 {
-		return nil, err
-	}
-	if err := mountAll(k, config); err != 0 {
 		return nil, err
 	}
 

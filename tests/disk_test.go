@@ -156,6 +156,21 @@ func TestDiskErrors(t *testing.T) {
 	}
 }
 
+// TestDiskUnused wants to be told that a volume is of no use to a program.
+func TestDiskUnused(t *testing.T) {
+	needKVM(t)
+	disk := filepath.Join(t.TempDir(), "data.img")
+	if err := volumes.Create(disk, 1<<20); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	r, err := ringo.Run(ctx, "--disk", disk+":/data", "--net", "none", program(t, "examples/hello"))
+	if err != nil || r.Status != 125 || !regexp.MustCompile(`^ringo: mount [^\n]*: the program opens no files, and so has no code for disks: [^\n]*\n$`).MatchString(r.Output) {
+		t.Errorf("status %d, %v\n%s", r.Status, err, r.Output)
+	}
+}
+
 // TestVolume keeps files on a volume, from one machine to the next. One bit that
 // flips on the disk makes reading its block an error, and nothing else.
 func TestVolume(t *testing.T) {
