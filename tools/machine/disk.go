@@ -36,7 +36,20 @@ func ParseDisk(text string) (d Disk, err error) {
 	if d.File == "" || d.Path == "/" || strings.ContainsAny(d.Path, "\n\x00") {
 		return d, fmt.Errorf("%s: want FILE[:/PATH][:ro][:direct], and a path below /", text)
 	}
+	if option := unknownOption(d.Path); option != "" {
+		return d, fmt.Errorf("%s: there is no option %q; want FILE[:/PATH][:ro][:direct]", text, option)
+	}
 	return d, nil
+}
+
+// unknownOption returns what an option would look like at the end of a path. A path
+// may hold colons, but one that ends so is a mistake.
+func unknownOption(path string) string {
+	option := path[strings.LastIndexByte(path, ':')+1:]
+	if option == path || strings.Trim(option, "abcdefghijklmnopqrstuvwxyz") != "" {
+		return ""
+	}
+	return option
 }
 
 // cutOption sets an option that is at the end of text, once, and cuts it off.

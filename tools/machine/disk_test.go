@@ -23,7 +23,7 @@ func TestParseDisk(t *testing.T) {
 			t.Errorf("%s: %+v, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"", ":ro", ":direct:ro", "a.img:/:direct", ":/data", "a.img:/", "a.img:/..", "a.img:/x\ny"} {
+	for _, text := range []string{"", ":ro", ":direct:ro", "a.img:/:direct", ":/data", "a.img:/", "a.img:/..", "a.img:/x\ny", "a.img:/data:rw", "a.img:/data:ro:rw", "a.img:/data:ro:direct:ro"} {
 		if d, err := ParseDisk(text); err == nil {
 			t.Errorf("%q: %+v", text, d)
 		}

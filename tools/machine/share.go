@@ -31,6 +31,9 @@ func ParseShare(text string) (s Share, err error) {
 	if s.Dir == "" || s.Path == "/" || strings.ContainsAny(s.Path, "\n\x00") {
 		return s, fmt.Errorf("%s: want HOSTDIR:/PATH[:ro], and a path below /", text)
 	}
+	if option := unknownOption(s.Path); option != "" {
+		return s, fmt.Errorf("%s: there is no option %q; want HOSTDIR:/PATH[:ro]", text, option)
+	}
 	return s, nil
 }
 

@@ -12,7 +12,7 @@ func TestParseShare(t *testing.T) {
 			t.Errorf("%s: %+v, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"", "/x", ":/x", "/x:", "/x:y", "/x:/", "/x:/..", "x:/a\nb", "/x:ro"} {
+	for _, text := range []string{"", "/x", ":/x", "/x:", "/x:y", "/x:/", "/x:/..", "x:/a\nb", "/x:ro", "/x:/data:rw", "/x:/data:rw:ro", "/x:/data:z"} {
 		if s, err := ParseShare(text); err == nil {
 			t.Errorf("%q: %+v", text, s)
 		}

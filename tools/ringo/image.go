@@ -45,7 +45,7 @@ func imageCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVarP(&f.format, "format", "f", "", "`FORMAT` of the image: "+strings.Join(image.Formats(), ", ")+"; as FILE's name ends, or iso, if not given")
-	flags.StringVarP(&f.file, "output", "o", "", "`FILE` to write; the program's name and the format if not given")
+	flags.StringVarP(&f.file, "output", "o", "", "`FILE` to write, or - for standard output; the program's name and the format if not given")
 	flags.Var(&f.files, "files", filesUsage)
 	flags.VarP(&f.env, "env", "e", "environment variable `K=V`, or K for its value here; repeatable")
 	flags.Var(&f.settings, "set", "boot configuration `KEY=VALUE`, such as net.ip=10.0.0.2/24; repeatable")
@@ -97,11 +97,27 @@ func makeImage(ctx context.Context, f *imageFlags, args []string, dash int) erro
 		name := args[0]
 		f.file = strings.TrimSuffix(name, filepath.Ext(name)) + "." + f.format
 	}
+	if sameFile(f.file, executable) {
+		return fmt.Errorf("-o %s: that is the program itself; name another file", f.file)
+	}
 	contents, err := format.Make(program)
-	if err != nil {
+	switch {
+	case err != nil:
+		return err
+	case f.file == "-" && isTerminal(os.Stdout):
+		return errors.New("-o -: standard output is a terminal; send it to a file or a pipe")
+	case f.file == "-":
+		_, err := contents.WriteTo(os.Stdout)
 		return err
 	}
 	return contents.WriteFile(f.file)
+}
+
+// sameFile reports whether two names are those of one file that exists.
+func sameFile(a, b string) bool {
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }
 
 // formatOf returns the format of an image that is to have a name.

@@ -48,6 +48,39 @@ func TestImageReproducible(t *testing.T) {
 	}
 }
 
+// TestImageStdout wants the same image on standard output.
+func TestImageStdout(t *testing.T) {
+	exe, file := buildTest(t, nil, "hello"), filepath.Join(t.TempDir(), "hello.img")
+	if _, stderr, status := output(t, ringo(t, nil, "image", "-o", file, exe)); status != 0 {
+		t.Fatalf("status %d: %s", status, stderr)
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, stderr, status := output(t, ringo(t, nil, "image", "-f", "raw", "-o", "-", exe))
+	if status != 0 || got != string(want) {
+		t.Errorf("status %d: %s; %d bytes, want %d", status, stderr, len(got), len(want))
+	}
+}
+
+// TestImageOverProgram wants a program to be left as it is.
+func TestImageOverProgram(t *testing.T) {
+	exe := buildTest(t, nil, "hello")
+	before, err := os.ReadFile(exe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{exe, filepath.Join(filepath.Dir(exe), "..", filepath.Base(filepath.Dir(exe)), filepath.Base(exe))} {
+		if _, stderr, status := output(t, ringo(t, nil, "image", "-f", "raw", "-o", name, exe)); status != exitFatal || !strings.Contains(stderr, "that is the program itself") {
+			t.Errorf("status %d: %s", status, stderr)
+		}
+	}
+	if after, err := os.ReadFile(exe); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the program has changed, or is gone: %v", err)
+	}
+}
+
 // TestImageFormat wants the format that is said, or else that of the file's name.
 func TestImageFormat(t *testing.T) {
 	for file, want := range map[string]string{

@@ -75,7 +75,7 @@ func runCommand() *cobra.Command {
 	flags.VarP(&f.env, "env", "e", "environment variable `K=V`, or K for its value here; repeatable")
 	flags.StringVar(&f.vmm, "vmm", "kvm", "`PLACE` to run it in: kvm, qemu, or process for a process of this system")
 	flags.StringVar(&f.qemu.Machine, "machine", "q35", "QEMU's `MACHINE`: q35, pc or microvm")
-	flags.StringVar(&f.qemu.Accel, "accel", "tcg", "what QEMU runs on: tcg or kvm")
+	flags.StringVar(&f.qemu.Accel, "accel", "tcg", "`WAY` for QEMU to run code: tcg or kvm")
 	flags.StringVar(&f.qemu.Boot, "boot", "pvh", "the `WAY` QEMU boots it: "+strings.Join(machine.BootWays(), ", "))
 	flags.StringVar(&f.qemu.CPU, "cpu", "", "QEMU's `MODEL` of processor, such as qemu64; default is the best that there is")
 	flags.StringVar(&f.qemu.Card, "card", "virtio", "the network `CARD` that QEMU has: "+strings.Join(machine.Cards(), ", "))
