@@ -2,8 +2,13 @@ package boot
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 )
+
+// MaxLine is the size in bytes of the longest command line that a guest reads
+// (package rt/firmware).
+const MaxLine = 4095
 
 // JoinLine makes a command line of words, as package rt/line takes it apart: see
 // docs/hypervisors.md.
@@ -15,6 +20,9 @@ func JoinLine(words []string) (string, error) {
 	line := strings.Join(quoted, " ")
 	if strings.ContainsAny(line, "\n\x00") {
 		return "", errors.New("the command line cannot hold line breaks and zeros, which are among the arguments or the environment")
+	}
+	if len(line) > MaxLine {
+		return "", fmt.Errorf("the command line has %d bytes, and may have %d; put less into the arguments and the environment", len(line), MaxLine)
 	}
 	return line, nil
 }

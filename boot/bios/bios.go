@@ -55,8 +55,8 @@ func Make(p *boot.Program, m Medium) (sector, loader []byte, err error) {
 	if m.Loader%m.BlockSize != 0 || m.Program%m.BlockSize != 0 || m.Program/m.BlockSize > 1<<32-1 {
 		return nil, nil, fmt.Errorf("the BIOS loader cannot read in blocks of %d bytes what is at %d and %d", m.BlockSize, m.Loader, m.Program)
 	}
-	if len(p.Line) > MaxLine || strings.ContainsRune(p.Line, 0) {
-		return nil, nil, fmt.Errorf("the command line has %d bytes; an image has room for %d, none of them zero", len(p.Line), MaxLine)
+	if len(p.Line) > boot.MaxLine || strings.ContainsRune(p.Line, 0) {
+		return nil, nil, fmt.Errorf("the command line has %d bytes; an image has room for %d, none of them zero", len(p.Line), boot.MaxLine)
 	}
 	words, sums := p.Checksum()
 	loader = make([]byte, LoaderSize)

@@ -133,12 +133,12 @@ func checkModes(t *testing.T, code []byte, base uint32, functions, names map[str
 }
 
 func TestMake(t *testing.T) {
-	p := &boot.Program{Data: []byte("program"), Base: 1 << 20, End: 2 << 20, Entry: 1 << 20, Line: strings.Repeat("x", MaxLine)}
+	p := &boot.Program{Data: []byte("program"), Base: 1 << 20, End: 2 << 20, Entry: 1 << 20, Line: strings.Repeat("x", boot.MaxLine)}
 	sector, loader, err := Make(p, Medium{BlockSize: 2048, Loader: 2048, Program: 16384})
 	if err != nil || len(sector) != SectorSize || len(loader) != LoaderSize {
 		t.Fatalf("%d and %d bytes, %v", len(sector), len(loader), err)
 	}
-	if end := bytes.IndexByte(loader[lineAt-loaderAt:], 0); end != MaxLine {
+	if end := bytes.IndexByte(loader[lineAt-loaderAt:], 0); end != boot.MaxLine {
 		t.Errorf("the command line ends at %d", end)
 	}
 	if !bytes.Contains(loader, []byte("the program itself takes 2 MiB")) {

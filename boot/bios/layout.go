@@ -1,5 +1,7 @@
 package bios
 
+import "ringo.dev/ringo/boot"
+
 // Where things are in the first MiB while the loader runs. Below the boot sector
 // is the stack.
 const (
@@ -10,7 +12,7 @@ const (
 	codeAt        = loaderAt + 0x80
 	informationAt = loaderAt + 0x580
 	messagesAt    = loaderAt + 0x600
-	lineAt        = loaderAt + 0x1000
+	lineAt        = loaderEnd - (boot.MaxLine + 1)
 	loaderEnd     = loaderAt + LoaderSize
 
 	memoryMapAt  = loaderEnd
@@ -27,9 +29,6 @@ const (
 
 	// LoaderSize is the size in bytes of the loader's second part.
 	LoaderSize = 8 << 10
-
-	// MaxLine is the size in bytes of the longest command line.
-	MaxLine = loaderEnd - lineAt - 1
 )
 
 // sectorData is in the boot sector at sectorDataAt.

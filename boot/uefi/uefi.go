@@ -27,9 +27,6 @@ var loader []byte
 
 const loaderEntry = 59
 
-// LineMax is how long a command line may be, in bytes.
-const LineMax = 4095
-
 var le = binary.LittleEndian
 
 // guid is a GUID as it lies in memory (UEFI Specification 2.10, appendix A).
@@ -62,7 +59,7 @@ type parameters struct {
 
 	_        [128]byte
 	Messages [6]message
-	Line     [LineMax + 1]byte
+	Line     [boot.MaxLine + 1]byte
 }
 
 // message is a line for the firmware's console, in UTF-16 with a zero at its end.
@@ -89,8 +86,8 @@ func Application(p *boot.Program) ([]byte, error) {
 // application returns the application, and where in it p.Data begins: at a
 // multiple of dataAlign.
 func application(p *boot.Program) (app []byte, data int, err error) {
-	if len(p.Line) > LineMax {
-		return nil, 0, fmt.Errorf("the command line has %d bytes, and may have %d", len(p.Line), LineMax)
+	if len(p.Line) > boot.MaxLine {
+		return nil, 0, fmt.Errorf("the command line has %d bytes, and may have %d", len(p.Line), boot.MaxLine)
 	}
 	if len(p.Data) == 0 || uint64(p.Base)+uint64(len(p.Data)) > uint64(p.End) {
 		return nil, 0, errors.New("the program's memory ends before its data")

@@ -73,7 +73,7 @@ func TestESP(t *testing.T) {
 
 func TestApplicationErrors(t *testing.T) {
 	long, short, empty := program(100), program(100), program(100)
-	long.Line = strings.Repeat("x", LineMax+1)
+	long.Line = strings.Repeat("x", boot.MaxLine+1)
 	short.End = short.Base + 99
 	empty.Data = nil
 	for _, p := range []*boot.Program{long, short, empty} {

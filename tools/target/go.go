@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"ringo.dev/ringo/rt/overlay"
@@ -32,15 +33,20 @@ func FindGo(ctx context.Context, dir string) (*Go, error) {
 	if err != nil {
 		return nil, ErrNoGo
 	}
-	cmd := exec.CommandContext(ctx, command, "env", "-json", "GOROOT", "GOVERSION", "GOFLAGS")
+	cmd := exec.CommandContext(ctx, command, "env", "-json", "GOROOT", "GOVERSION", "GOFLAGS", "GOAMD64")
 	cmd.Dir = dir
+	cmd.Env = append(cmd.Environ(), "GOARCH=amd64") // GOAMD64 is nothing for others
 	out, err := output(cmd)
 	if err != nil {
 		return nil, err
 	}
-	var env struct{ GOROOT, GOVERSION, GOFLAGS string }
+	var env struct{ GOROOT, GOVERSION, GOFLAGS, GOAMD64 string }
 	if err := json.Unmarshal(out, &env); err != nil {
 		return nil, fmt.Errorf("go env: %w", err)
+	}
+	// The go command takes any text, and hands it to the assembler.
+	if levels := []string{"v1", "v2", "v3", "v4"}; !slices.Contains(levels, env.GOAMD64) {
+		return nil, fmt.Errorf("GOAMD64=%s is not known; want one of %s", env.GOAMD64, strings.Join(levels, ", "))
 	}
 	// The environment may be that of ringo env.
 	return &Go{Root: overlay.Installed(env.GOROOT), Release: env.GOVERSION, Flags: env.GOFLAGS}, nil

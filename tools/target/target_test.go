@@ -71,6 +71,18 @@ func TestFindGo(t *testing.T) {
 	}
 }
 
+// TestFindGoLevel wants a level that the compiler knows, for whatever processor the
+// environment builds otherwise.
+func TestFindGoLevel(t *testing.T) {
+	t.Setenv("GOARCH", "arm64")
+	for level, ok := range map[string]bool{"": true, "v1": true, "v4": true, "v5": false, "3": false} {
+		t.Setenv("GOAMD64", level)
+		if _, err := FindGo(t.Context(), "."); (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "GOAMD64="+level) {
+			t.Errorf("%q: %v", level, err)
+		}
+	}
+}
+
 // TestFindGoFlags finds flags that go env -w has written.
 func TestFindGoFlags(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "env")

@@ -106,7 +106,7 @@ func tapMTU(name string) (int, error) {
 func interfaceMTU(name string) (int, error) {
 	req, err := unix.NewIfreq(name)
 	if err != nil {
-		return 0, unix.ENODEV // no interface has such a name
+		return 0, fmt.Errorf("%q is no name of a network interface, which has 1 to %d bytes", name, unix.IFNAMSIZ-1)
 	}
 	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

@@ -167,8 +167,9 @@ func findARP(t *testing.T, c *testCard, ask func()) []byte {
 
 func TestTapErrors(t *testing.T) {
 	for name, want := range map[string]string{
-		"no-such-tap": "does not exist",
-		"lo":          "not a tap",
+		"no-such-tap":      "does not exist",
+		"lo":               "not a tap",
+		"a-name-of-16-byt": "is no name of a network interface",
 	} {
 		tap, err := OpenTap(name)
 		if err == nil {
