@@ -80,12 +80,8 @@ func (k *Kernel) walk(dirfd int, path string, step lastStep) (place, Errno) {
 		if !ok {
 			return place{}, syscall.ENOTDIR
 		}
-		name := rest
-		if i := strings.IndexByte(rest, '/'); i >= 0 {
-			name, rest = rest[:i], rest[i:]
-		} else {
-			rest = ""
-		}
+		var name string
+		name, rest = firstName(rest)
 		switch {
 		case name == ".":
 			p = place{at: cur, dir: cur}
@@ -112,26 +108,8 @@ func (k *Kernel) walk(dirfd int, path string, step lastStep) (place, Errno) {
 			if links++; links > maxLinks {
 				return place{}, syscall.ELOOP
 			}
-			if j, ok := link.(Jumper); ok {
-				if p.at, err = j.Jump(); err != 0 {
-					return place{}, err
-				}
-				p.dir, p.name = p.at, ""
-				continue
-			}
-			target, err := link.Readlink()
-			if err != 0 {
+			if cur, rest, err = k.followLink(link, cur, rest); err != 0 {
 				return place{}, err
-			}
-			if target == "" {
-				return place{}, syscall.ENOENT
-			}
-			if len(target)+len(rest) >= maxPath {
-				return place{}, syscall.ENAMETOOLONG
-			}
-			rest = target + rest
-			if target[0] == '/' {
-				cur, _ = k.vfs.places()
 			}
 			p = place{at: cur, dir: cur}
 			continue
@@ -144,6 +122,35 @@ func (k *Kernel) walk(dirfd int, path string, step lastStep) (place, Errno) {
 		}
 	}
 	return p, 0
+}
+
+// firstName returns the first component of a path, and what follows it.
+func firstName(path string) (name, rest string) {
+	if i := strings.IndexByte(path, '/'); i >= 0 {
+		return path[:i], path[i:]
+	}
+	return path, ""
+}
+
+// followLink follows a symbolic link in the directory dir. It returns where to go on, and
+// what is left of the path then, which is rest behind the link.
+func (k *Kernel) followLink(link Symlink, dir Location, rest string) (Location, string, Errno) {
+	if j, ok := link.(Jumper); ok {
+		to, err := j.Jump()
+		return to, rest, err
+	}
+	target, err := link.Readlink()
+	switch {
+	case err != 0:
+		return Location{}, "", err
+	case target == "":
+		return Location{}, "", syscall.ENOENT
+	case len(target)+len(rest) >= maxPath:
+		return Location{}, "", syscall.ENAMETOOLONG
+	case target[0] == '/':
+		dir, _ = k.vfs.places()
+	}
+	return dir, target + rest, 0
 }
 
 // lookup resolves a path that must exist.
