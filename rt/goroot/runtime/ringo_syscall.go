@@ -118,9 +118,12 @@ func ringoSyscallEnter(f *ringoFrame) bool {
 	return ringoDeliver(t, f)
 }
 
-// ringoAnswer is the table of rt's system calls. The pointers come from the
-// runtime, or from a program that could as well write anywhere by itself.
+// ringoAnswer is the table of Linux's system calls that rt answers. The pointers come
+// from the runtime, or from a program that could as well write anywhere by itself.
 func ringoAnswer(t *ringoThread, f *ringoFrame, num, a1, a2, a3, a4, a5 uintptr) int64 {
+	if num >= ringoSysOwn {
+		return ringoAnswerOwn(t, num, a1, a2, a3, a4)
+	}
 	switch num {
 	case ringoSysWrite:
 		if a1 != 1 && a1 != 2 {
@@ -214,6 +217,14 @@ func ringoAnswer(t *ringoThread, f *ringoFrame, num, a1, a2, a3, a4, a5 uintptr)
 		return -ringoEBADF
 	case ringoSysPrctl:
 		return -ringoEINVAL
+	}
+	return -ringoENOSYS
+}
+
+// ringoAnswerOwn is the table of rt's own calls, which only packages of a guest make
+// (package rt).
+func ringoAnswerOwn(t *ringoThread, num, a1, a2, a3, a4 uintptr) int64 {
+	switch num {
 	case ringoSysPollWait:
 		return ringoPollSleep(t, int64(a1))
 	case ringoSysPollTell:
