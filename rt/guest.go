@@ -150,10 +150,16 @@ func WaitIndex(slot int, idx *uint16, seen uint16, event *uint16, at uint16)
 //go:linkname ConsoleWrite runtime.ringoConsoleWrite
 func ConsoleWrite(p []byte)
 
-// ConsoleInput prepares for input from the machine's own console, a serial port
-// or Xen's. It returns a word that changes when there is input after ConsoleRead
-// has found none, of which WaitIndex can look at the lower half; nil if there is
-// no such console.
+// ConsoleListen has the program get the signals that come by the machine's own console, a
+// serial port or Xen's, from now on: by the port also while nobody reads. carried says
+// that ringo run is at the other end; else somebody types there.
+//
+//go:linkname ConsoleListen runtime.ringoConsoleListen
+func ConsoleListen(carried bool)
+
+// ConsoleInput returns a word that changes when there is input of the machine's own
+// console after ConsoleRead has found none, of which WaitIndex can look at the lower
+// half; nil if there is no such console.
 //
 //go:linkname ConsoleInput runtime.ringoConsoleInput
 func ConsoleInput() *uint32

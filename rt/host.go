@@ -24,6 +24,7 @@ func SetKernel(k *Kernel)                        {}
 func PollReady(pd PollDesc, mode int32)          {}
 func Mapped(addr, n uintptr, write bool) bool    { return addr >= 4096 && addr+n >= addr }
 func ConsoleWrite(p []byte)                      { os.Stderr.Write(p) }
+func ConsoleListen(carried bool)                 {}
 func ConsoleInput() *uint32                      { return nil }
 func ConsoleRead(p []byte) int                   { return 0 }
 func HasEntropy() bool                           { return true }

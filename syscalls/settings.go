@@ -14,6 +14,7 @@ type Settings struct {
 	Hostname      string
 	Workdir       string
 	Stdin, Stdout dev.Kind
+	Carried       bool // ringo run is at the other end of the machine's own console
 	Trace         bool
 	UserData      bool    // there is some (package netstack/userdata)
 	Mounts        []Mount // in any order
@@ -53,6 +54,8 @@ func (s *Settings) set(key, value string) bool {
 		s.Stdin = dev.Kind(value)
 	case "stdout":
 		s.Stdout = dev.Kind(value)
+	case "console":
+		s.Carried = value == "carried"
 	case "strace":
 		s.Trace = value == "1"
 	case "user-data":

@@ -90,8 +90,9 @@ func Build(config *Settings) (*kernel.Kernel, Errno) {
 		return nil, err
 	}
 
-	stdin := string(config.Stdin)
-	console := dev.NewConsole(kindOf(config.Stdin), kindOf(config.Stdout), func() dev.Port { return dev.OpenPort(stdin) })
+	carried := config.Carried
+	rt.ConsoleListen(carried)
+	console := dev.NewConsole(kindOf(config.Stdin), kindOf(config.Stdout), func() dev.Port { return dev.OpenPort(carried) })
 	dev.Register(k, console)
 	if err := console.Open(k); err != 0 {
 		return nil, err

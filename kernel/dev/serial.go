@@ -3,7 +3,6 @@ package dev
 import (
 	"io"
 	"sync/atomic"
-	"syscall"
 	"unicode/utf8"
 	"unsafe"
 
@@ -13,16 +12,16 @@ import (
 
 // serial is the Port of a console that carries bytes and nothing else: a serial
 // line, or Xen's. What is typed at it are lines, which are edited here and echoed,
-// as Linux's terminals do in their canonical mode. If nobody types there, the
-// input is taken as it is from the first ^B on: a port that is being set up loses
-// what comes just then. Either way ^D is the end, and ^V in front of a byte takes
-// away its meaning.
+// as Linux's terminals do in their canonical mode. What ringo run carries there is
+// taken as it is from the first ^B on: a port that is being set up loses what comes
+// just then. Either way ^D is the end, and ^V in front of a byte takes away its
+// meaning. Some bytes are signals, Ctrl-C if typed, 0x81 to 0x9f if carried: rt has
+// raised them, and they are no input.
 type serial struct {
-	came  *uint32              // changes when there is input
-	take  func(p []byte) int   // returns it, as rt.ConsoleRead does
-	echo  func(p []byte)       // writes to the console
-	raise func(syscall.Signal) // sends a signal to the program
-	typed bool
+	came    *uint32            // changes when there is input
+	take    func(p []byte) int // returns it, as rt.ConsoleRead does
+	echo    func(p []byte)     // writes to the console
+	carried bool
 
 	begun  bool // ^B has come
 	buffer [256]byte
@@ -34,13 +33,8 @@ type serial struct {
 }
 
 // newSerial returns the machine's own console. came is rt.ConsoleInput's.
-func newSerial(came *uint32, typed bool) *serial {
-	return &serial{came: came, take: rt.ConsoleRead, echo: rt.ConsoleWrite, raise: raise, typed: typed}
-}
-
-func raise(sig syscall.Signal) {
-	// The program is there as long as this runs.
-	_ = syscall.Kill(syscall.Getpid(), sig)
+func newSerial(came *uint32, carried bool) *serial {
+	return &serial{came: came, take: rt.ConsoleRead, echo: rt.ConsoleWrite, carried: carried}
 }
 
 // Size says that the size is not known.
@@ -74,7 +68,10 @@ const (
 	backspace = 'H' & 31
 	kill      = 'U' & 31
 	quote     = 'V' & 31
+	quit      = '\\' & 31
 	erase     = 127
+
+	signals = 0x80 // to 0x9f
 )
 
 // look takes input up to what may be read.
@@ -83,7 +80,7 @@ func (s *serial) look() {
 		c := s.input[0]
 		s.input = s.input[1:]
 		switch {
-		case !s.typed && !s.begun:
+		case s.carried && !s.begun:
 			s.begun = c == begin
 		case s.quoted:
 			s.quoted = false
@@ -92,14 +89,14 @@ func (s *serial) look() {
 			s.quoted = true
 		case c == end:
 			s.done, s.line = s.line, nil
-			s.ended = !s.typed || len(s.done) == 0
-		case s.typed:
+			s.ended = s.carried || len(s.done) == 0
+		case !s.carried:
 			s.key(c)
-		default:
+		case c&^31 != signals:
 			s.add(c)
 		}
 	}
-	if !s.typed && len(s.done) == 0 {
+	if s.carried && len(s.done) == 0 {
 		s.done, s.line = s.line, nil
 	}
 }
@@ -112,7 +109,7 @@ func (s *serial) add(c byte) {
 	}
 	s.line = append(s.line, c)
 	switch {
-	case !s.typed:
+	case s.carried:
 	case c < ' ' && c != '\n' && c != '\t':
 		s.echo([]byte{'^', c + '@'})
 	default:
@@ -132,10 +129,9 @@ func (s *serial) key(c byte) {
 		for len(s.line) > 0 {
 			s.erase()
 		}
-	case interrupt:
-		s.echo([]byte("^C\n"))
+	case interrupt, quit:
+		s.echo([]byte{'^', c + '@', '\n'})
 		s.line = nil
-		s.raise(syscall.SIGINT)
 	default:
 		s.add(c)
 	}

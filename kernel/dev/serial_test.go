@@ -3,14 +3,13 @@ package dev
 import (
 	"bytes"
 	"io"
-	"syscall"
 	"testing"
 )
 
-// newTestSerial returns a serial that has some input, in pieces, and then none;
-// what it echoes; and the signals that it sends.
-func newTestSerial(typed bool, pieces ...string) (s *serial, echo *bytes.Buffer, signals *[]syscall.Signal) {
-	echo, signals = new(bytes.Buffer), new([]syscall.Signal)
+// newTestSerial returns a serial that has some input, in pieces, and then none; and
+// what it echoes.
+func newTestSerial(carried bool, pieces ...string) (s *serial, echo *bytes.Buffer) {
+	echo = new(bytes.Buffer)
 	return &serial{
 		came: new(uint32),
 		take: func(p []byte) int {
@@ -23,10 +22,9 @@ func newTestSerial(typed bool, pieces ...string) (s *serial, echo *bytes.Buffer,
 			}
 			return n
 		},
-		echo:  func(p []byte) { echo.Write(p) },
-		raise: func(sig syscall.Signal) { *signals = append(*signals, sig) },
-		typed: typed,
-	}, echo, signals
+		echo:    func(p []byte) { echo.Write(p) },
+		carried: carried,
+	}, echo
 }
 
 func TestSerialTyped(t *testing.T) {
@@ -44,13 +42,15 @@ func TestSerialTyped(t *testing.T) {
 		{"\x16\x04\x7f\r", "\n", "^D\b \b\b \b\n"},
 		{"\t\x1b[A\r", "\t\x1b[A\n", "\t^[[A\n"},
 		{"lost\x03kept\r", "kept\n", "lost^C\nkept\n"},
+		{"lost\x1ckept\r", "kept\n", "lost^\\\nkept\n"},
+		{"\x16\x03\x85\r", "\x03\x85\n", "^C\x85\n"},
 	} {
 		var pieces []string
 		for _, k := range []byte(c.keys) {
 			pieces = append(pieces, string([]byte{k}))
 		}
 		for _, pieces := range [][]string{pieces, {c.keys}} {
-			s, echo, _ := newTestSerial(true, pieces...)
+			s, echo := newTestSerial(false, pieces...)
 			p := make([]byte, 100)
 			n, err := s.Read(p)
 			if got := string(p[:n]); got != c.want || (err == io.EOF) != (c.want == "") || echo.String() != c.echo {
@@ -60,20 +60,13 @@ func TestSerialTyped(t *testing.T) {
 	}
 }
 
-func TestSerialInterrupt(t *testing.T) {
-	s, _, signals := newTestSerial(true, "\x03\x04")
-	if n, err := s.Read(make([]byte, 1)); n != 0 || err != io.EOF || len(*signals) != 1 || (*signals)[0] != syscall.SIGINT {
-		t.Errorf("%d, %v, signals %v", n, err, *signals)
-	}
-}
-
 // TestSerialEnd reads on behind ends, in small pieces.
 func TestSerialEnd(t *testing.T) {
-	for typed, input := range map[bool]string{true: "hello\r\x04part\x04\x04you\r\x04", false: "\x16\x04\x02hello\n\x04part\x04you\n\x04"} {
-		s, _, _ := newTestSerial(typed, input)
+	for carried, input := range map[bool]string{false: "hello\r\x04part\x04\x04you\r\x04", true: "\x16\x04\x02hello\n\x04part\x04you\n\x04"} {
+		s, _ := newTestSerial(carried, input)
 		for _, want := range []string{"hello\n", "part", "you\n"} {
 			if got, err := io.ReadAll(small{s}); string(got) != want || err != nil {
-				t.Errorf("%v: %q, %v, want %q", typed, got, err, want)
+				t.Errorf("%v: %q, %v, want %q", carried, got, err, want)
 			}
 		}
 	}
@@ -84,17 +77,20 @@ type small struct{ s *serial }
 
 func (r small) Read(p []byte) (int, error) { return r.s.Read(p[:2]) }
 
-// TestSerialPlain reads data of all kinds.
-func TestSerialPlain(t *testing.T) {
+// TestSerialCarried reads data of all kinds, with signals between.
+func TestSerialCarried(t *testing.T) {
 	var data, quoted []byte
 	for c := range 3 * 256 {
 		data = append(data, byte(c))
-		if byte(c) == end || byte(c) == quote {
+		switch {
+		case byte(c) == end, byte(c) == quote:
 			quoted = append(quoted, quote)
+		case byte(c) >= signals && byte(c) < signals+32:
+			quoted = append(quoted, byte(c), quote) // the signal, and the byte
 		}
 		quoted = append(quoted, byte(c))
 	}
-	s, echo, _ := newTestSerial(false, "lost", "\x02"+string(quoted), "\x04")
+	s, echo := newTestSerial(true, "lost", "\x02"+string(quoted), "\x04")
 	got, err := io.ReadAll(s)
 	if err != nil || !bytes.Equal(got, data) || echo.Len() > 0 {
 		t.Errorf("%q, %v, echo %q", got, err, echo)
@@ -103,7 +99,7 @@ func TestSerialPlain(t *testing.T) {
 
 // TestSerialLong types a line that is too long.
 func TestSerialLong(t *testing.T) {
-	s, _, _ := newTestSerial(true, string(bytes.Repeat([]byte("x"), 10000))+"\x04\x04")
+	s, _ := newTestSerial(false, string(bytes.Repeat([]byte("x"), 10000))+"\x04\x04")
 	if got, err := io.ReadAll(s); len(got) != 4096 || err != nil {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}

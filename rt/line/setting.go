@@ -6,7 +6,7 @@ package line
 func Known(key string) bool {
 	switch key {
 	case "program", "seed",
-		"hostname", "stdin", "stdout", "strace", "workdir",
+		"console", "hostname", "stdin", "stdout", "strace", "workdir",
 		"net", "net.dhcp", "net.dns", "net.gateway", "net.ip", "net.ip6", "net.search", "net.verbose",
 		"user-data", "user-data.wait":
 		return true
@@ -35,6 +35,8 @@ func Problem(key, value string) string {
 		ok, want = value == "0" || value == "1", "want 0 or 1"
 	case "stdin", "stdout":
 		ok, want = value == "terminal" || value == "device" || value == "pipe", "want terminal, device or pipe"
+	case "console":
+		ok, want = value == "typed" || value == "carried", "want typed or carried"
 	case "hostname":
 		ok, want = len(value) != 0 && len(value) <= maxHostname, "want a name of 1 to 64 bytes"
 	case "workdir":

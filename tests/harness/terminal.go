@@ -70,5 +70,14 @@ func (t *Terminal) Resize(columns, rows uint16) error {
 	return os.NewSyscallError("TIOCSWINSZ", err)
 }
 
+// Modes returns the terminal's modes.
+func (t *Terminal) Modes() (unix.Termios, error) {
+	modes, err := unix.IoctlGetTermios(int(t.keys.Fd()), unix.TCGETS)
+	if err != nil {
+		return unix.Termios{}, os.NewSyscallError("TCGETS", err)
+	}
+	return *modes, nil
+}
+
 // Close hangs up.
 func (t *Terminal) Close() error { return t.keys.Close() }

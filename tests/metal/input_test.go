@@ -37,7 +37,8 @@ func TestTyped(t *testing.T) {
 				{"ready", "hello\r"},
 				{"hello\nline \"hello\"", "helpl\x7f\x7flo\r"},
 				{"helpl\b \b\b \blo\nline \"hello\"", strings.Repeat("x", 1000) + "\r"},
-				{strings.Repeat("x", 1000) + "\"", "\x04"},
+				{strings.Repeat("x", 1000) + "\"", "\x16\x03\r"},
+				{"^C\nline \"\\x03\"", "\x04"},
 			} {
 				if err := g.Await(ctx, step.await); err != nil {
 					t.Fatal(err)
@@ -48,6 +49,45 @@ func TestTyped(t *testing.T) {
 			}
 			if r, err := g.Wait(ctx); err != nil || r.Status != exitStatus(0) || !strings.HasSuffix(r.Output, "end\n") {
 				t.Errorf("status %d, %v\n%s", r.Status, err, r.Output)
+			}
+		})
+	}
+}
+
+// TestTypedSignals types Ctrl-C and Ctrl-\ to a program that does not read.
+func TestTypedSignals(t *testing.T) {
+	image, err := ringo.Program(signalsProgram)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []string{"pc", "microvm"} {
+		t.Run(kind, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			cmd := machine{Type: kind, CPU: "max"}.command(ctx, t, image, "stay")
+			keys, err := cmd.StdinPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			g, err := harness.StartGuest(cmd)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer g.Stop()
+			for _, step := range []struct{ await, keys string }{
+				{"ready", "line\r\x16\x1c\x03"},
+				{"got interrupt", "\x1c"},
+				{"got quit\n", ""},
+			} {
+				if err := g.Await(ctx, step.await); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := io.WriteString(keys, step.keys); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if want := "ready\ngot interrupt\ngot quit\n"; g.Output() != want {
+				t.Errorf("%q, want %q", g.Output(), want)
 			}
 		})
 	}

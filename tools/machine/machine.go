@@ -153,7 +153,10 @@ func Run(ctx context.Context, o Options) (status int, err error) {
 	if err := vmm.Lockdown(vmm.Reach{Network: card.sockets, Shares: sharePaths(o.Shares)}); err != nil {
 		return 0, fmt.Errorf("locking the VMM in: %w", err)
 	}
-	stop, err := handOn(vm)
+	stop, err := handOn(
+		func(sig syscall.Signal) { vm.Signal(sig) }, // they are valid ones
+		func(syscall.Signal) { vm.Kill() },
+	)
 	if err != nil {
 		return 0, err
 	}
@@ -166,9 +169,10 @@ func Run(ctx context.Context, o Options) (status int, err error) {
 	return s.Code, err
 }
 
-// handOn hands signals on to the guest until the returned function is called.
-// A request to end becomes SIGTERM; the second one ends the VM.
-func handOn(vm *vmm.VM) (stop func(), err error) {
+// handOn hands signals on to the guest, by the function signal, until the returned
+// function is called. A request to end becomes SIGTERM; with the second one, end is
+// called, which ends the VM. Neither may wait for anything.
+func handOn(signal, end func(syscall.Signal)) (stop func(), err error) {
 	caught, err := signals.Catch(syscall.SIGINT, syscall.SIGTERM,
 		syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH)
 	if err != nil {
@@ -180,11 +184,11 @@ func handOn(vm *vmm.VM) (stop func(), err error) {
 			for _, sig := range list {
 				if sig == syscall.SIGINT || sig == syscall.SIGTERM {
 					if ending {
-						vm.Kill()
+						end(sig)
 					}
 					ending, sig = true, syscall.SIGTERM
 				}
-				vm.Signal(sig) // the signals above are valid ones
+				signal(sig)
 			}
 		}
 	}()

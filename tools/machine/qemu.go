@@ -11,14 +11,15 @@ import (
 	"maps"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"ringo.dev/ringo/boot"
 	"ringo.dev/ringo/vmm/abi"
 	"ringo.dev/ringo/vmm/net"
@@ -66,36 +67,16 @@ func FindQEMU() (string, error) {
 	return path, nil
 }
 
-// endedBy is the signal that ended ringo, and QEMU with it.
+// endedBy is the signal that ended QEMU: the second that asks for the end.
 type endedBy struct{ syscall.Signal }
 
 func (e endedBy) Error() string { return "ended by signal " + e.Signal.String() }
 
-// signalDelay is how much later than QEMU a busy ringo sees a signal of the terminal's.
-const signalDelay = 100 * time.Millisecond
-
 // endDelay is how long QEMU may take to end.
 const endDelay = 2 * time.Second
 
-// endWith returns a context that ends, because of endedBy, with a signal that asks ringo to
-// end, and a function that ends the wait for such.
-func endWith(ctx context.Context) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP)
-	go func() {
-		select {
-		case s := <-signals:
-			cancel(endedBy{s.(syscall.Signal)})
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, func() { signal.Stop(signals); cancel(nil) }
-}
-
 // Run runs the program on QEMU to its end and returns its exit status, like the
-// function Run. What QEMU itself has to say goes to standard error. Signals are
-// not handed on: they end QEMU.
+// function Run. What QEMU itself has to say goes to standard error.
 func (q *QEMU) Run(ctx context.Context, o Options) (status int, err error) {
 	if len(o.Shares) > 0 {
 		return 0, errors.New("-v is for ringo's own VMM (--vmm kvm); give QEMU a disk")
@@ -105,7 +86,13 @@ func (q *QEMU) Run(ctx context.Context, o Options) (status int, err error) {
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
-	ctx, stop := endWith(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	port := newSerialPort()
+	stop, err := handOn(port.signal, func(sig syscall.Signal) { cancel(endedBy{sig}) })
+	if err != nil {
+		return 0, err
+	}
 	defer stop()
 	if o.Timeout > 0 {
 		var cancel context.CancelFunc
@@ -119,20 +106,16 @@ func (q *QEMU) Run(ctx context.Context, o Options) (status int, err error) {
 	console := lastLine{w: o.Console}
 	complaints := complaints{w: os.Stderr}
 	cmd.Stdout, cmd.Stderr = &console, &complaints
-	if err := giveInput(cmd, o.Input, o.Kernel.Stdin); err != nil {
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
 		return 0, err
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	// QEMU puts the terminal back as it was, if it is asked to end.
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = endDelay
-	err = cmd.Run()
-	if err == nil {
-		// It may have had the signal from the terminal as well, and be quicker.
-		select {
-		case <-ctx.Done():
-		case <-time.After(signalDelay):
-		}
+	if err = startDeaf(cmd); err == nil {
+		go port.carry(ctx, stdin)
+		go port.read(ctx, o.Input)
+		err = cmd.Wait()
 	}
 	var by endedBy
 	switch cause := context.Cause(ctx); {
@@ -156,8 +139,27 @@ func (q *QEMU) Run(ctx context.Context, o Options) (status int, err error) {
 	return 0, errors.New("the machine was switched off, or reset, before the program ended")
 }
 
+// startDeaf starts a command that does not hear of signals which ask for its end. A
+// terminal, timeout(1) and systemd send them to QEMU as well as to ringo, which hands
+// them on to the program. A process begins with those signals blocked that its parent's
+// thread has blocked, and QEMU leaves it at that.
+func startDeaf(cmd *exec.Cmd) error {
+	var set, before unix.Sigset_t
+	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM} {
+		set.Val[0] |= 1 << (sig - 1)
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := unix.PthreadSigmask(unix.SIG_BLOCK, &set, &before); err != nil {
+		return os.NewSyscallError("rt_sigprocmask", err)
+	}
+	defer unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil) // it was possible in the other direction
+	return cmd.Start()
+}
+
 // Command returns the command that boots the program on QEMU, with the console at its
-// standard input and output. Files that it needs are put into dir.
+// standard input, in the form of serialPort, and output. Files that it needs are put into
+// dir.
 func (q *QEMU) Command(ctx context.Context, dir string, o *Options) (*exec.Cmd, error) {
 	path, err := FindQEMU()
 	if err != nil {
@@ -206,53 +208,6 @@ func (q *QEMU) canBootQuickly() bool {
 func hasQuickFirmware(path string) bool {
 	_, err := os.Stat(filepath.Join(filepath.Dir(path), "../share/qemu", quickFirmware))
 	return err == nil
-}
-
-// giveInput gives QEMU's serial port the program's input.
-func giveInput(cmd *exec.Cmd, in io.Reader, kind Stream) error {
-	if in == nil || kind == Terminal {
-		cmd.Stdin = in // a terminal's lines are edited and echoed by the guest
-		return nil
-	}
-	port, err := cmd.StdinPipe()
-	if err != nil {
-		return err
-	}
-	go func() {
-		defer port.Close()
-		// If the program ends before its input does, that is no error.
-		_, _ = port.Write(append(make([]byte, serialFiller), serialBegin))
-		_, _ = io.Copy(serialInput{port}, in)
-		_, _ = port.Write([]byte{serialEnd})
-	}()
-	return nil
-}
-
-// What a guest takes for the begin and the end of its input, if that comes by a
-// serial port, and what takes away the next byte's meaning (package kernel/dev).
-// serialFiller bytes before are for the port to lose.
-const (
-	serialBegin  = 'B' & 31
-	serialEnd    = 'D' & 31
-	serialQuote  = 'V' & 31
-	serialFiller = 64
-)
-
-// serialInput writes input for a guest that has it from a serial port.
-type serialInput struct{ w io.Writer }
-
-func (s serialInput) Write(p []byte) (int, error) {
-	quoted := make([]byte, 0, 2*len(p))
-	for _, c := range p {
-		if c == serialEnd || c == serialQuote {
-			quoted = append(quoted, serialQuote)
-		}
-		quoted = append(quoted, c)
-	}
-	if _, err := s.w.Write(quoted); err != nil {
-		return 0, err
-	}
-	return len(p), nil
 }
 
 // args returns QEMU's arguments. Files that they name are put into dir.
@@ -378,6 +333,7 @@ func commandLine(o *Options) (string, error) {
 	rand.Read(seed)
 	words := []string{fmt.Sprintf("ringo.seed=%x", seed), "ringo.program=" + o.Args[0]}
 	settings := o.Kernel.settings()
+	settings["console"] = "carried" // by serialPort
 	maps.Copy(settings, mounts(o.Disks, nil))
 	if o.Network.Kind == "none" {
 		settings["net"] = "none"

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"fmt"
 	"io"
 	"net/netip"
 	"os"
@@ -97,24 +98,32 @@ func TestQEMUAborts(t *testing.T) {
 	}
 }
 
-// TestQEMUSignal wants a signal to have QEMU asked to end, as it has a terminal to put
-// back, and nothing to be left of its files.
+// TestQEMUSignal wants the first signal to be for the guest and no matter to QEMU, the
+// second one to end QEMU, and nothing to be left of its files. The shell is one that leaves
+// blocked signals blocked.
 func TestQEMUSignal(t *testing.T) {
 	dir, temporary := t.TempDir(), t.TempDir()
-	asked := filepath.Join(dir, "asked")
-	script := "#!/bin/sh\ntrap 'kill $!; : >" + asked + "; exit' TERM\n/bin/sleep 60 >/dev/null 2>&1 &\nkill -TERM $PPID\nwait\n"
+	came := filepath.Join(dir, "came")
+	script := fmt.Sprintf("#!/bin/bash\nkill -TERM $$ $PPID\n/usr/bin/head -c %d >%s\nkill -INT $PPID\nexec /bin/sleep 60\n", serialFiller+2, came)
 	if err := os.WriteFile(filepath.Join(dir, qemuCommand), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir)
 	t.Setenv("TMPDIR", temporary)
+	input, noInput, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer input.Close()
+	defer noInput.Close()
 	q := &QEMU{Machine: "microvm", Accel: "tcg", Boot: "multiboot"}
-	status, err := q.Run(t.Context(), Options{Image: "web.elf", Args: []string{"web"}, Memory: 64 << 20, CPUs: 1, Network: Network{Kind: "none"}, Console: io.Discard})
-	if want := 128 + int(syscall.SIGTERM); status != want || err != nil {
+	status, err := q.Run(t.Context(), Options{Image: "web.elf", Args: []string{"web"}, Memory: 64 << 20, CPUs: 1, Network: Network{Kind: "none"}, Input: input, Console: io.Discard})
+	if want := 128 + int(syscall.SIGINT); status != want || err != nil {
 		t.Errorf("status %d, %v; want %d", status, err, want)
 	}
-	if _, err := os.Stat(asked); err != nil {
-		t.Errorf("QEMU was not asked to end: %v", err)
+	want := string(append(make([]byte, serialFiller), serialBegin, serialSignals|byte(syscall.SIGTERM)))
+	if got, err := os.ReadFile(came); string(got) != want || err != nil {
+		t.Errorf("the guest was sent %q, %v; want %q", got, err, want)
 	}
 	if left, err := os.ReadDir(temporary); len(left) > 0 || err != nil {
 		t.Errorf("%v is left, %v", left, err)

@@ -7,23 +7,47 @@ import (
 	_ "unsafe"
 )
 
-// Input of the machine's own console, the first serial port or Xen's. It stays
-// there until somebody asks for it; only then does the port interrupt, once.
+// Input of the machine's own console, the first serial port or Xen's. What comes by the
+// port is taken at once and kept until somebody reads it, for there may be signals in
+// it; what there is no room for stays in the port. Xen's input stays in Xen's page until
+// it is read.
 
-// ringoInterrupts is how often the serial port has interrupted.
-var ringoInterrupts uint32
+// ringoInput is what came.
+var ringoInput struct {
+	interrupts uint32 // how often the serial port has interrupted
+	put, taken uint32 // bytes of buffer, counted from the start; they run freely
+	quoted     bool   // the next byte means nothing but itself
+	carried    bool   // by ringo run; else it is typed
+	buffer     [4096]byte
+}
+
+// Interrupts of the serial port, in ringoUARTEnable.
+const (
+	ringoUARTNone     = 0
+	ringoUARTReceived = 1 << 0
+)
+
+// ringoConsoleListen is rt.ConsoleListen. It runs in user mode.
+//
+//go:linkname ringoConsoleListen
+func ringoConsoleListen(carried bool) {
+	ringoInput.carried = carried
+	if ringoMetal != 0 && ringoUARTPresent {
+		const line = 4 // of the first serial port
+		ringoIOAPICConnect(line, ringoVectorSerial)
+		ringoOut8(ringoUARTEnable, ringoUARTReceived)
+	}
+}
 
 // ringoConsoleInput is rt.ConsoleInput. It runs in user mode.
 //
 //go:linkname ringoConsoleInput
 func ringoConsoleInput() *uint32 {
-	const line = 4 // of the first serial port
 	switch {
 	case ringoMetal == 0:
 		return nil
 	case ringoUARTPresent:
-		ringoIOAPICConnect(line, ringoVectorSerial)
-		return &ringoInterrupts
+		return &ringoInput.interrupts
 	case ringoXen.console != nil:
 		return &ringoXen.console.inProd
 	}
@@ -33,30 +57,66 @@ func ringoConsoleInput() *uint32 {
 // ringoConsoleRead is rt.ConsoleRead. It runs in user mode.
 //
 //go:linkname ringoConsoleRead
-func ringoConsoleRead(p []byte) int {
+func ringoConsoleRead(p []byte) (n int) {
 	if !ringoUARTPresent {
-		return ringoXenConsoleRead(p)
+		n = ringoXenConsoleRead(p)
+		for _, c := range p[:n] {
+			ringoConsoleSignal(c)
+		}
+		return n
 	}
-	n := ringoUARTReceive(p)
-	if n == 0 && len(p) > 0 {
-		const received = 1 << 0
-		ringoOut8(ringoUARTEnable, received)
+	in := &ringoInput
+	put := atomic.Load(&in.put)
+	for ; n < len(p) && in.taken != put; n++ {
+		p[n] = in.buffer[in.taken%uint32(len(in.buffer))]
+		atomic.Store(&in.taken, in.taken+1)
+	}
+	if n == 0 {
+		// It was turned off if there was no room.
+		ringoOut8(ringoUARTEnable, ringoUARTReceived)
 	}
 	return n
 }
 
 // ringoSerialInterrupt handles the serial port's interrupt: it has input.
 func ringoSerialInterrupt() {
-	ringoOut8(ringoUARTEnable, 0)
-	atomic.Xadd(&ringoInterrupts, 1)
+	const ready = 1 << 0
+	in := &ringoInput
+	for ringoIn8(ringoUARTStatus)&ready != 0 {
+		size := uint32(len(in.buffer))
+		if in.put-atomic.Load(&in.taken) == size {
+			ringoOut8(ringoUARTEnable, ringoUARTNone)
+			break
+		}
+		c := ringoIn8(ringoUARTData)
+		in.buffer[in.put%size] = c
+		atomic.Store(&in.put, in.put+1)
+		ringoConsoleSignal(c)
+	}
+	atomic.Xadd(&in.interrupts, 1)
 }
 
-// ringoUARTReceive takes what the serial port's FIFO has, up to len(p) bytes.
-func ringoUARTReceive(p []byte) (n int) {
-	const ready = 1 << 0
-	for n < len(p) && ringoIn8(ringoUARTStatus)&ready != 0 {
-		p[n] = ringoIn8(ringoUARTData)
-		n++
+// ringoConsoleSignal sends the program the signal that a byte of input stands for, if it
+// does: Ctrl-C and Ctrl-\ where somebody types, 0x80 + signal from ringo run. Package
+// kernel/dev, which reads the same bytes, says what ringo run writes.
+func ringoConsoleSignal(c byte) {
+	const quote, interrupt, quit = 'V' & 31, 'C' & 31, '\\' & 31
+	const signals, number = 0x80, 31
+	in := &ringoInput
+	sig := byte(0)
+	switch {
+	case in.quoted:
+		in.quoted = false
+	case c == quote:
+		in.quoted = true
+	case in.carried && c&^number == signals:
+		sig = c & number
+	case !in.carried && c == interrupt:
+		sig = _SIGINT
+	case !in.carried && c == quit:
+		sig = _SIGQUIT
 	}
-	return n
+	if sig != 0 {
+		atomic.Or64(&ringoMetalSignals, 1<<(sig-1))
+	}
 }

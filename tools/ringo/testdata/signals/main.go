@@ -1,5 +1,5 @@
-// Command signals waits for SIGTERM, says so, and with the argument "exit" ends
-// with status 5. Otherwise it stays.
+// Command signals says which signals come. With the argument "exit" it ends with status
+// 5 at the first. Otherwise it stays.
 package main
 
 import (
@@ -11,11 +11,12 @@ import (
 
 func main() {
 	c := make(chan os.Signal, 1)
-	signal.Notify(c, syscall.SIGTERM)
+	signal.Notify(c, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM)
 	fmt.Println("ready")
-	fmt.Println("got", <-c)
-	if len(os.Args) > 1 && os.Args[1] == "exit" {
-		os.Exit(5)
+	for s := range c {
+		fmt.Println("got", s)
+		if len(os.Args) > 1 && os.Args[1] == "exit" {
+			os.Exit(5)
+		}
 	}
-	select {}
 }
