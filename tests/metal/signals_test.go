@@ -17,6 +17,9 @@ import (
 	"ringo.dev/ringo/tests/harness"
 )
 
+// again is how soon ringo takes a signal for another one.
+const again = 100 * time.Millisecond
+
 // signalsProgram says what signals come and never reads its input.
 const signalsProgram = "tools/ringo/testdata/signals"
 
@@ -113,7 +116,8 @@ func TestRunSignals(t *testing.T) {
 			s := start(ctx, t, command("exit"))
 			pid := s.Process().Pid
 			s.await("ready")
-			s.send(-pid, syscall.SIGINT) // as from a terminal
+			s.send(-pid, syscall.SIGINT)
+			s.send(pid, syscall.SIGINT) // like timeout(1), to the group as well
 			s.await("got terminated")
 			s.ends(5)
 
@@ -126,6 +130,7 @@ func TestRunSignals(t *testing.T) {
 			s.await("got quit")
 			s.send(pid, syscall.SIGTERM)
 			s.await("got terminated")
+			time.Sleep(again)
 			s.send(pid, syscall.SIGINT)
 			s.ends(128 + 2)
 		})
@@ -197,7 +202,7 @@ func TestRunHung(t *testing.T) {
 	select {
 	case <-s.Done():
 		t.Error("it ended with the first signal")
-	case <-time.After(100 * time.Millisecond):
+	case <-time.After(again):
 	}
 	s.send(pid, syscall.SIGTERM)
 	s.ends(128 + 15)
@@ -241,6 +246,7 @@ func TestRunTerminal(t *testing.T) {
 	if now, err := tty.Modes(); now != before || err != nil {
 		t.Errorf("modes %v, %v, were %v", now, err, before)
 	}
+	time.Sleep(again)
 	tty.Type("\x03")
 	s.ends(128 + 2)
 }

@@ -169,6 +169,10 @@ func Run(ctx context.Context, o Options) (status int, err error) {
 	return s.Code, err
 }
 
+// sameRequest is how soon after a request to end another one is the same: timeout(1)
+// sends its signal to the process and to its group.
+const sameRequest = 50 * time.Millisecond
+
 // handOn hands signals on to the guest, by the function signal, until the returned
 // function is called. A request to end becomes SIGTERM; with the second one, end is
 // called, which ends the VM. Neither may wait for anything.
@@ -179,14 +183,17 @@ func handOn(signal, end func(syscall.Signal)) (stop func(), err error) {
 		return nil, err
 	}
 	go func() {
-		ending := false
+		var asked time.Time // when the end was
 		for list := caught.Next(); len(list) > 0; list = caught.Next() {
 			for _, sig := range list {
 				if sig == syscall.SIGINT || sig == syscall.SIGTERM {
-					if ending {
+					if asked.IsZero() {
+						asked = time.Now()
+						signal(syscall.SIGTERM)
+					} else if time.Since(asked) > sameRequest {
 						end(sig)
 					}
-					ending, sig = true, syscall.SIGTERM
+					continue
 				}
 				signal(sig)
 			}

@@ -1,10 +1,13 @@
 package machine
 
 import (
+	"fmt"
 	"maps"
 	"net/netip"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"ringo.dev/ringo/vmm/net/gateway"
 )
@@ -88,5 +91,41 @@ func TestKernelSettings(t *testing.T) {
 	k := Kernel{Hostname: "web", Trace: true}
 	if got, want := k.settings(), map[string]string{"hostname": "web", "strace": "1"}; !maps.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestHandOn wants the first request to end to be for the guest, a second one not before
+// a while to be the end, and other signals to be handed on as they are.
+func TestHandOn(t *testing.T) {
+	done := make(chan string, 1)
+	stop, err := handOn(
+		func(sig syscall.Signal) { done <- fmt.Sprint("signal ", int(sig)) },
+		func(sig syscall.Signal) { done <- fmt.Sprint("end by ", int(sig)) },
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	for _, c := range []struct {
+		sig  syscall.Signal
+		wait time.Duration // before
+		want string
+	}{
+		{syscall.SIGHUP, 0, "signal 1"},
+		{syscall.SIGINT, 0, "signal 15"},
+		{syscall.SIGTERM, 0, ""},
+		{syscall.SIGHUP, 0, "signal 1"},
+		{syscall.SIGTERM, sameRequest + 10*time.Millisecond, "end by 15"},
+	} {
+		time.Sleep(c.wait)
+		if err := syscall.Kill(syscall.Getpid(), c.sig); err != nil {
+			t.Fatal(err)
+		}
+		if c.want == "" {
+			continue // the next one tells
+		}
+		if got := <-done; got != c.want {
+			t.Errorf("%v: %q, want %q", c.sig, got, c.want)
+		}
 	}
 }

@@ -104,7 +104,7 @@ func TestQEMUAborts(t *testing.T) {
 func TestQEMUSignal(t *testing.T) {
 	dir, temporary := t.TempDir(), t.TempDir()
 	came := filepath.Join(dir, "came")
-	script := fmt.Sprintf("#!/bin/bash\nkill -TERM $$ $PPID\n/usr/bin/head -c %d >%s\nkill -INT $PPID\nexec /bin/sleep 60\n", serialFiller+2, came)
+	script := fmt.Sprintf("#!/bin/bash\nkill -TERM $$ $PPID\n/usr/bin/head -c %d >%s\n/bin/sleep 0.1\nkill -INT $PPID\nexec /bin/sleep 60\n", serialFiller+2, came)
 	if err := os.WriteFile(filepath.Join(dir, qemuCommand), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -81,6 +81,7 @@ func TestRunSignals(t *testing.T) {
 				if _, err := out.ReadString('\n'); err != nil { // ready, or got terminated
 					t.Fatal(err)
 				}
+				time.Sleep(100 * time.Millisecond) // what comes at once is the same request to end
 				if err := cmd.Process.Signal(sig); err != nil {
 					t.Fatal(err)
 				}
