@@ -28,9 +28,11 @@ func Start() {
 		rt.ConsoleWrite([]byte("ringo: the kernel does not start: " + err.Error() + "\n"))
 		rt.Exit(startFailed)
 	}
-	failed := mountAll(k, &config)
-	if failed == nil {
-		failed = mountFiles(k, rt.Files())
+	var failed error
+	if files := rt.Files(); files != nil {
+		failed = mountFiles(k, files, &config)
+	} else {
+		failed = mountAll(k, &config)
 	}
 	if failed == nil && config.Workdir != "" {
 		failed = changeDirectory(k, config.Workdir)

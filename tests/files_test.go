@@ -130,6 +130,31 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+// TestFilesNested mounts files, and a directory of the host, within each other.
+func TestFilesNested(t *testing.T) {
+	dirs := map[string]string{}
+	for _, name := range []string{"outer", "inner", "shared", "packed"} {
+		dirs[name] = t.TempDir()
+		if err := os.WriteFile(filepath.Join(dirs[name], "name"), []byte(name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dirs["outer"], "host"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s := serveFiles(t,
+		"--files", dirs["outer"]+":/srv/outer", "--files", dirs["inner"]+":/srv/outer/deep/inner", "-v", dirs["shared"]+":/srv/outer/host",
+		"-v", dirs["shared"]+":/srv/shared", "--files", dirs["packed"]+":/srv/shared/packed")
+	for path, want := range map[string]string{
+		"/srv/outer": "outer", "/srv/outer/deep/inner": "inner", "/srv/outer/host": "shared",
+		"/srv/shared": "shared", "/srv/shared/packed": "packed",
+	} {
+		if status, body := s.get(path + "/name"); status != http.StatusOK || body != want {
+			t.Errorf("%s: %d %q, want %q", path, status, body, want)
+		}
+	}
+}
+
 // TestFilesLarge moves 100 MB by HTTP through every kind of storage.
 func TestFilesLarge(t *testing.T) {
 	data := make([]byte, 100_000_000)

@@ -128,7 +128,7 @@ func Add(executable string, mounts []Mount) error {
 		if err := os.Remove(f.Name()); err != nil {
 			return err
 		}
-		if err := Pack(f, m.Dir); err != nil {
+		if err := Pack(f, m.Dir, below(mounts, m)...); err != nil {
 			return err
 		}
 		list = append(list, boot.Files{Path: m.Path, Image: f})
@@ -136,9 +136,20 @@ func Add(executable string, mounts []Mount) error {
 	return boot.AddFiles(executable, list)
 }
 
-// Pack writes the directory dir as an EROFS file system. All files are root's;
-// permissions and times are as in dir. It is the same for the same directory.
-func Pack(out io.WriteSeeker, dir string) error {
+// below returns where other mounts are in that of m, by paths from there.
+func below(list []Mount, m Mount) (places []string) {
+	for _, other := range list {
+		if place, ok := strings.CutPrefix(other.Path, m.Path+"/"); ok {
+			places = append(places, place)
+		}
+	}
+	return places
+}
+
+// Pack writes the directory dir as an EROFS file system, with a directory at each of
+// the places, where something else is to be mounted. All files are root's; permissions
+// and times are as in dir. It is the same for the same directory.
+func Pack(out io.WriteSeeker, dir string, places ...string) error {
 	w := erofs.Create(out, erofs.WithBuildTime(0, 0))
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -152,10 +163,42 @@ func Pack(out io.WriteSeeker, dir string) error {
 		return add(w, root, name, d)
 	})
 	if err == nil {
+		err = addPlaces(w, root, places)
+	}
+	if err == nil {
 		err = w.Close()
 	}
 	if err != nil {
 		return fmt.Errorf("packing %s: %w", dir, err)
+	}
+	return nil
+}
+
+// addPlaces adds the directories that lead to places, unless root has them. Where a
+// symbolic link leads is left to the guest.
+func addPlaces(w *erofs.Writer, root *os.Root, places []string) error {
+	added := map[string]bool{}
+	for _, place := range places {
+		for end := range len(place) + 1 {
+			if end < len(place) && place[end] != '/' || added[place[:end]] {
+				continue
+			}
+			name := place[:end]
+			info, err := root.Lstat(name)
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+				added[name] = true
+				err = w.Mkdir("/"+name, 0o755)
+			case err == nil && !info.IsDir() && info.Mode().Type() != fs.ModeSymlink:
+				err = fmt.Errorf("%s is no directory, and files are to be mounted at %s", name, place)
+			}
+			if err != nil {
+				return err
+			}
+			if info != nil && info.Mode().Type() == fs.ModeSymlink {
+				break
+			}
+		}
 	}
 	return nil
 }

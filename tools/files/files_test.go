@@ -1,11 +1,15 @@
 package files
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/erofs/go-erofs"
 )
 
 func TestParseMount(t *testing.T) {
@@ -43,6 +47,43 @@ func TestConfig(t *testing.T) {
 		if part, ok := want.(string); ok && (err == nil || !strings.Contains(err.Error(), part)) {
 			t.Errorf("%s: %v, %v, want %q", text, got, err, part)
 		}
+	}
+}
+
+// TestPackPlaces packs a directory in which others are to be mounted.
+func TestPackPlaces(t *testing.T) {
+	dir := t.TempDir()
+	for name, err := range map[string]error{
+		"file":  os.WriteFile(filepath.Join(dir, "file"), nil, 0o644),
+		"there": os.Mkdir(filepath.Join(dir, "there"), 0o755),
+		"link":  os.Symlink("nowhere", filepath.Join(dir, "link")),
+	} {
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	f, err := os.Create(filepath.Join(t.TempDir(), "image"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := Pack(f, dir, "there", "there/a/b", "new", "new/c", "link/d"); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	image, err := erofs.Open(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = fs.WalkDir(image, ".", func(name string, _ fs.DirEntry, err error) error {
+		got = append(got, name)
+		return err
+	})
+	if want := []string{".", "file", "link", "new", "new/c", "there", "there/a", "there/a/b"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("%q, %v, want %q", got, err, want)
+	}
+	if err := Pack(f, dir, "file/x"); err == nil || !strings.Contains(err.Error(), "file is no directory") {
+		t.Errorf("a file where a directory is to be: %v", err)
 	}
 }
 
