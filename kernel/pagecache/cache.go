@@ -1,6 +1,7 @@
 package pagecache
 
 import (
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -13,6 +14,7 @@ import (
 type Cache struct {
 	store *pages.Store
 	dirty atomic.Int64 // pages that are to be written
+	seed  maphash.Seed // of the watched pages' checksums
 
 	mu      sync.Mutex
 	hand    *page // in the ring of all pages; nil while there are none
@@ -40,7 +42,7 @@ type page struct {
 // New returns a Cache that uses at most limit bytes for pages, and less when the
 // machine runs short of memory.
 func New(limit int64) *Cache {
-	return &Cache{store: pages.NewStore(limit), volumes: map[*Volume]struct{}{}}
+	return &Cache{store: pages.NewStore(limit), seed: maphash.MakeSeed(), volumes: map[*Volume]struct{}{}}
 }
 
 // Usage returns the bytes that are cached and the limit.

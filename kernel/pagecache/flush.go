@@ -92,9 +92,8 @@ func (f *File) writeBack(first int64, n int) Errno {
 // Pages that the program can change through a mapping do so without our seeing it.
 // What tells that it has is a checksum of what was last written.
 
-var sumSeed = maphash.MakeSeed()
-
-func sum(b []byte) uint64 { return maphash.Bytes(sumSeed, b) }
+// sum returns the checksum of a page.
+func (c *Cache) sum(b []byte) uint64 { return maphash.Bytes(c.seed, b) }
 
 // snapshot returns copies of pages, which do not change while they are written,
 // and remembers their sums. f.mu is held.
@@ -103,7 +102,7 @@ func (f *File) snapshot(list []*page) [][]byte {
 	for i, p := range list {
 		c := copies[i*PageSize:][:PageSize]
 		copy(c, p.Data[:])
-		p.sum = sum(c)
+		p.sum = f.volume.cache.sum(c)
 		clear(c[max(0, min(f.size-p.index*PageSize, PageSize)):])
 	}
 	return [][]byte{copies}
@@ -119,7 +118,7 @@ func (f *File) collect() (err Errno) {
 	for k, l := range f.leaves {
 		for j, p := range l.page {
 			i := k*leafPages + int64(j)
-			if p == nil || !p.watched || p.dirty() || p.busy || sum(p.Data[:]) == p.sum {
+			if p == nil || !p.watched || p.dirty() || p.busy || f.volume.cache.sum(p.Data[:]) == p.sum {
 				continue
 			}
 			if e := f.reserve(i, i); e != 0 {

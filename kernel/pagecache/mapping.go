@@ -80,7 +80,7 @@ func (f *File) showSome(first, end int64) Errno {
 		switch {
 		case p == nil || !f.maps.Cover(i):
 		case writable && !p.watched:
-			p.sum = sum(p.Data[:])
+			p.sum = f.volume.cache.sum(p.Data[:])
 			p.watched = true
 			f.volume.note(f)
 		case !writable && !p.dirty() && !p.busy && !p.shown && *p.Data == [PageSize]byte{}:

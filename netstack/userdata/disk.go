@@ -12,10 +12,14 @@ import (
 // config drive. Such a disk is a CD's image here; FAT, the other way to make one, is
 // not read.
 
-// seeds are the files with user data, by the labels of the disks that have them.
-var seeds = map[string][]string{
-	"cidata":   {"user-data"},
-	"config-2": {"openstack", "latest", "user_data"},
+// seeds are the files with user data, and the labels of the disks that have them. (A map
+// would be made at the start of every program with a network.)
+var seeds = [...]struct {
+	label string
+	path  []string
+}{
+	{"cidata", []string{"user-data"}},
+	{"config-2", []string{"openstack", "latest", "user_data"}},
 }
 
 // diskNames are how the disks' names begin: virtio's, and what a loader has put into
@@ -74,15 +78,17 @@ func fromDisk(name string) ([]byte, error) {
 	if err != nil {
 		return nil, nil // another kind of disk, or an empty one
 	}
-	path, ok := seeds[strings.ToLower(v.label)]
-	if !ok {
-		return nil, nil
+	for _, s := range seeds {
+		if s.label != strings.ToLower(v.label) {
+			continue
+		}
+		data, err := v.readFile(s.path, maxData)
+		if err == errNoFile {
+			return nil, nil
+		}
+		return data, err
 	}
-	data, err := v.readFile(path, maxData)
-	if err == errNoFile {
-		return nil, nil
-	}
-	return data, err
+	return nil, nil
 }
 
 // What reading a CD's image returns if it cannot be read.

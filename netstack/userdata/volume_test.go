@@ -121,8 +121,8 @@ func FuzzVolume(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, path := range seeds {
-			if data, err := v.readFile(path, maxData); err == nil && len(data) > maxData {
+		for _, s := range seeds {
+			if data, err := v.readFile(s.path, maxData); err == nil && len(data) > maxData {
 				t.Errorf("%d bytes", len(data))
 			}
 		}

@@ -156,14 +156,15 @@ func (a *ACPI) Read(m Memory, rsdp uint64) {
 }
 
 // findRSDP looks for the root pointer where a BIOS has it: in the first KiB of
-// its extended data area, and in its own memory.
+// its extended data area, and in its own memory (ACPI Specification 6.5, 5.2.5.1).
 func findRSDP(m Memory) uint64 {
 	const segment = 0x40e // the extended data area's
 	ebda := uint64(m.Uint16(segment)) << 4
 	if at := searchRSDP(m, ebda, ebda+1024); at != 0 {
 		return at
 	}
-	return searchRSDP(m, 0xe0000, 0x100000)
+	const biosStart, biosEnd = 0xe0000, 0x100000
+	return searchRSDP(m, biosStart, biosEnd)
 }
 
 func searchRSDP(m Memory, lo, hi uint64) uint64 {

@@ -225,8 +225,8 @@ var ringoForked uint32
 // ringoClone answers clone(2) for a new thread of the Go runtime: it continues
 // where its parent does, with result 0 and its stack pointer at stack.
 func ringoClone(f *ringoFrame, flags, stack, tls uintptr) int64 {
-	const threadFlags = 0x50f00 // VM, FS, FILES, SIGHAND, THREAD, SYSVSEM
-	if flags&0x10f00 != threadFlags&0x10f00 {
+	const thread = cloneFlags &^ _CLONE_SYSVSEM // of which there is nothing to share
+	if flags&thread != thread {
 		if atomic.Cas(&ringoForked, 0, 1) {
 			ringoConsolePut("ringo: system call 56 (clone) of another process is not supported (ENOSYS)\n")
 		}
@@ -245,7 +245,7 @@ func ringoClone(f *ringoFrame, flags, stack, tls uintptr) int64 {
 	ringoSched.threads = t
 	ringoSched.count++
 	t.fs = parent.fs
-	if flags&0x80000 != 0 {
+	if flags&_CLONE_SETTLS != 0 {
 		t.fs = tls
 	}
 	t.sigmask = parent.sigmask
