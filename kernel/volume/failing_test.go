@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -98,5 +99,29 @@ func TestFailingDisk(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestFailingDiskReports wants few reports of a disk that fails each of many writes, and
+// the last of them to say so.
+func TestFailingDiskReports(t *testing.T) {
+	disk := &failing{newRecorder(format(t, 2<<20).Clone()), 1000}
+	var reports []string
+	v, err := Open(disk, Options{Report: func(err error) { reports = append(reports, err.Error()) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ino, err := v.create(RootInode, "file", syscall.S_IFREG|0o644, 0, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	disk.after = 0
+	for i := range 100 {
+		if err := v.storeAll(grow, ino, 0, pattern(64*BlockSize, uint64(i)), 64*BlockSize, 0); !errors.Is(err, errFailing) {
+			t.Fatalf("write %d: %v", i, err)
+		}
+	}
+	if len(reports) != maxDeviceReports+1 || !strings.Contains(reports[len(reports)-1], "not reported") {
+		t.Errorf("%d reports, the last of them %q", len(reports), reports[max(0, len(reports)-1):])
 	}
 }

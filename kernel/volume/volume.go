@@ -57,17 +57,18 @@ type Volume struct {
 
 	cache nodeCache
 
-	touched  bool          // the change in progress has changed something
-	changes  atomic.Uint64 // number of changes made
-	durable  atomic.Uint64 // changes that survive a power cut
-	promised atomic.Int64  // blocks, to data that will be written later (Reserve)
-	floor    atomic.Int64  // blocks that promises leave: the reserve and what a change takes
-	kept     atomic.Int64  // those that promises leave which replace data: the reserve
-	failure  atomic.Pointer[error]
-	open     inodeTable
-	report   func(error)
-	reported reports
-	views    map[uint64]int // open snapshots, by generation; guarded by write
+	touched      bool          // the change in progress has changed something
+	changes      atomic.Uint64 // number of changes made
+	durable      atomic.Uint64 // changes that survive a power cut
+	promised     atomic.Int64  // blocks, to data that will be written later (Reserve)
+	floor        atomic.Int64  // blocks that promises leave: the reserve and what a change takes
+	kept         atomic.Int64  // those that promises leave which replace data: the reserve
+	failure      atomic.Pointer[error]
+	open         inodeTable
+	report       func(error)
+	reported     reports
+	deviceErrors atomic.Uint64  // so many; see maxDeviceReports
+	views        map[uint64]int // open snapshots, by generation; guarded by write
 }
 
 // Options say how a volume is opened.
@@ -75,8 +76,8 @@ type Options struct {
 	// ReadOnly opens the volume so that nothing is written to the device, not
 	// even what a crash has left to do.
 	ReadOnly bool
-	// Report is called for every block that is found damaged, and for an error of
-	// the device, with a message for the console. It may be nil.
+	// Report is called for every block that is found damaged, and for the first
+	// errors of the device, with a message for the console. It may be nil.
 	Report func(error)
 }
 
@@ -244,9 +245,20 @@ func (r *reports) add(addr uint64) bool {
 	return true
 }
 
+// maxDeviceReports is how many errors of the device are reported. One that fails at all
+// fails often: a full disk of the host does with each write.
+const maxDeviceReports = 10
+
+// deviceError makes an error of what the device said.
 func (v *Volume) deviceError(what string, addr uint64, err error) error {
 	err = &deviceError{what, addr, err}
-	v.report(err)
+	n := v.deviceErrors.Add(1)
+	if n <= maxDeviceReports {
+		v.report(err)
+	}
+	if n == maxDeviceReports {
+		v.report(&FormatError{"more errors of the disk are not reported"})
+	}
 	return err
 }
 

@@ -45,7 +45,7 @@ type Kernel struct {
 	Directory string
 	Stdin     Stream // what standard input is
 	Stdout    Stream // what standard output and standard error are
-	Verbose   bool   // report on the console when the network is up
+	Verbose   bool   // report on the console when DHCP has set up the network
 	Trace     bool   // report all system calls on the console
 }
 

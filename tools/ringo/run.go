@@ -86,7 +86,7 @@ func runCommand() *cobra.Command {
 	flags.StringVarP(&f.workdir, "workdir", "w", "", "working `DIRECTORY` of the program; a guest makes it if there is none")
 	flags.StringVar(&f.hostname, "hostname", "", "`NAME` of the machine")
 	flags.BoolVar(&f.strace, "strace", false, "print the program's system calls on its console")
-	flags.BoolVar(&f.verbose, "verbose", false, "say more about what happens")
+	flags.BoolVar(&f.verbose, "verbose", false, "say when DHCP has set up the network, and a guest's registers if it breaks")
 	return cmd
 }
 
