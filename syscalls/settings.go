@@ -14,7 +14,7 @@ type Settings struct {
 	Hostname      string
 	Workdir       string
 	Stdin, Stdout dev.Kind
-	Carried       bool // ringo run is at the other end of the machine's own console
+	Mark          string // by which ringo run is asked for input at the machine's own console; "": somebody types
 	Trace         bool
 	UserData      bool    // there is some (package netstack/userdata)
 	Mounts        []Mount // in any order
@@ -55,7 +55,7 @@ func (s *Settings) set(key, value string) bool {
 	case "stdout":
 		s.Stdout = dev.Kind(value)
 	case "console":
-		s.Carried = value == "carried"
+		s.Mark = value
 	case "strace":
 		s.Trace = value == "1"
 	case "user-data":

@@ -92,9 +92,9 @@ func Build(config *Settings) (*kernel.Kernel, Errno) {
 		return nil, err
 	}
 
-	carried := config.Carried
-	rt.ConsoleListen(carried)
-	console := dev.NewConsole(kindOf(config.Stdin), kindOf(config.Stdout), func() dev.Port { return dev.OpenPort(carried) })
+	mark := config.Mark
+	rt.ConsoleListen(mark != "")
+	console := dev.NewConsole(kindOf(config.Stdin), kindOf(config.Stdout), func() dev.Port { return dev.OpenPort(mark) })
 	dev.Register(k, console)
 	if err := console.Open(k); err != 0 {
 		return nil, err

@@ -21,10 +21,10 @@ type Port interface {
 }
 
 // OpenPort opens what the machine has for input: a virtio console, or else the
-// console that takes its output, at whose other end ringo run is if that is carried,
-// and else somebody who types. If opening does not work, it is reported on the console
-// and there is no port.
-func OpenPort(carried bool) Port {
+// console that takes its output. There somebody types, or ringo run carries what is asked
+// for with mark. If opening does not work, it is reported on the console and there is no
+// port.
+func OpenPort(mark string) Port {
 	transports, err := virtio.Find(spec.DeviceConsole)
 	if err == nil && len(transports) > 0 {
 		var c *virtio.Console
@@ -36,7 +36,7 @@ func OpenPort(carried bool) Port {
 		reportInput(err)
 	}
 	if came := rt.ConsoleInput(); came != nil {
-		return newSerial(came, carried)
+		return newSerial(came, mark)
 	}
 	return nil
 }

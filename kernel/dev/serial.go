@@ -12,18 +12,21 @@ import (
 
 // serial is the Port of a console that carries bytes and nothing else: a serial
 // line, or Xen's. What is typed at it are lines, which are edited here and echoed,
-// as Linux's terminals do in their canonical mode. What ringo run carries there is
-// taken as it is from the first ^B on: a port that is being set up loses what comes
-// just then. Either way ^D is the end, and ^V in front of a byte takes away its
-// meaning. Some bytes are signals, Ctrl-C if typed, 0x81 to 0x9f if carried: rt has
-// raised them, and they are no input.
+// as Linux's terminals do in their canonical mode. ^D is the end, and ^V in front of a
+// byte takes away its meaning. Ctrl-C and Ctrl-\ are signals, which rt has raised.
+//
+// If ringo run is at the other end, it is asked for input: in the output, by ^P, a mark
+// that it has chosen, and the number of bytes as four hexadecimal digits. It answers with
+// no more bytes than that and ^E, or with ^D at the end. So nothing is in the way of
+// signals, the bytes from 0x81 to 0x9f, which rt raises as well. Zeros mean nothing: a
+// port that is being set up loses what comes just then.
 type serial struct {
-	came    *uint32            // changes when there is input
-	take    func(p []byte) int // returns it, as rt.ConsoleRead does
-	echo    func(p []byte)     // writes to the console
-	carried bool
+	came *uint32            // changes when there is input
+	take func(p []byte) int // returns it, as rt.ConsoleRead does
+	echo func(p []byte)     // writes to the console
+	mark string             // ringo run's; "": somebody types
 
-	begun  bool // ^B has come
+	asked  bool // and not answered yet
 	buffer [256]byte
 	input  []byte // of buffer: not looked at yet
 	quoted bool   // ^V came before
@@ -33,8 +36,8 @@ type serial struct {
 }
 
 // newSerial returns the machine's own console. came is rt.ConsoleInput's.
-func newSerial(came *uint32, carried bool) *serial {
-	return &serial{came: came, take: rt.ConsoleRead, echo: rt.ConsoleWrite, carried: carried}
+func newSerial(came *uint32, mark string) *serial {
+	return &serial{came: came, take: rt.ConsoleRead, echo: rt.ConsoleWrite, mark: mark}
 }
 
 // Size says that the size is not known.
@@ -46,6 +49,7 @@ func (s *serial) Read(p []byte) (int, error) {
 		for len(s.input) == 0 {
 			seen := atomic.LoadUint32(s.came)
 			if s.input = s.buffer[:s.take(s.buffer[:])]; len(s.input) == 0 {
+				s.ask(len(p))
 				virtio.WaitIndex((*uint16)(unsafe.Pointer(s.came)), uint16(seen))
 			}
 		}
@@ -60,12 +64,30 @@ func (s *serial) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// maxAsk is the most that ringo run is asked for. rt has room for twice that.
+const maxAsk = 2000
+
+// ask asks ringo run for n bytes, unless it has been asked.
+func (s *serial) ask(n int) {
+	if s.mark == "" || s.asked {
+		return
+	}
+	s.asked = true
+	n = min(n, maxAsk)
+	request := append([]byte{ask}, s.mark...)
+	for shift := 12; shift >= 0; shift -= 4 {
+		request = append(request, "0123456789abcdef"[n>>shift&15])
+	}
+	s.echo(request)
+}
+
 // Characters that have a meaning.
 const (
-	begin     = 'B' & 31
 	interrupt = 'C' & 31
 	end       = 'D' & 31
+	answered  = 'E' & 31
 	backspace = 'H' & 31
+	ask       = 'P' & 31
 	kill      = 'U' & 31
 	quote     = 'V' & 31
 	quit      = '\\' & 31
@@ -80,8 +102,6 @@ func (s *serial) look() {
 		c := s.input[0]
 		s.input = s.input[1:]
 		switch {
-		case s.carried && !s.begun:
-			s.begun = c == begin
 		case s.quoted:
 			s.quoted = false
 			s.add(c)
@@ -89,14 +109,17 @@ func (s *serial) look() {
 			s.quoted = true
 		case c == end:
 			s.done, s.line = s.line, nil
-			s.ended = s.carried || len(s.done) == 0
-		case !s.carried:
+			s.ended = s.mark != "" || len(s.done) == 0
+			s.asked = false
+		case s.mark == "":
 			s.key(c)
-		case c&^31 != signals:
+		case c == answered:
+			s.asked = false
+		case c != 0 && c&^31 != signals:
 			s.add(c)
 		}
 	}
-	if s.carried && len(s.done) == 0 {
+	if s.mark != "" && len(s.done) == 0 {
 		s.done, s.line = s.line, nil
 	}
 }
@@ -109,7 +132,7 @@ func (s *serial) add(c byte) {
 	}
 	s.line = append(s.line, c)
 	switch {
-	case s.carried:
+	case s.mark != "":
 	case c < ' ' && c != '\n' && c != '\t':
 		s.echo([]byte{'^', c + '@'})
 	default:

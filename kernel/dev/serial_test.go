@@ -2,13 +2,14 @@ package dev
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"testing"
 )
 
-// newTestSerial returns a serial that has some input, in pieces, and then none; and
-// what it echoes.
-func newTestSerial(carried bool, pieces ...string) (s *serial, echo *bytes.Buffer) {
+// newTestSerial returns a serial at which some input is typed, in pieces, and then none;
+// and what it echoes.
+func newTestSerial(pieces ...string) (s *serial, echo *bytes.Buffer) {
 	echo = new(bytes.Buffer)
 	return &serial{
 		came: new(uint32),
@@ -22,8 +23,7 @@ func newTestSerial(carried bool, pieces ...string) (s *serial, echo *bytes.Buffe
 			}
 			return n
 		},
-		echo:    func(p []byte) { echo.Write(p) },
-		carried: carried,
+		echo: func(p []byte) { echo.Write(p) },
 	}, echo
 }
 
@@ -50,7 +50,7 @@ func TestSerialTyped(t *testing.T) {
 			pieces = append(pieces, string([]byte{k}))
 		}
 		for _, pieces := range [][]string{pieces, {c.keys}} {
-			s, echo := newTestSerial(false, pieces...)
+			s, echo := newTestSerial(pieces...)
 			p := make([]byte, 100)
 			n, err := s.Read(p)
 			if got := string(p[:n]); got != c.want || (err == io.EOF) != (c.want == "") || echo.String() != c.echo {
@@ -62,12 +62,10 @@ func TestSerialTyped(t *testing.T) {
 
 // TestSerialEnd reads on behind ends, in small pieces.
 func TestSerialEnd(t *testing.T) {
-	for carried, input := range map[bool]string{false: "hello\r\x04part\x04\x04you\r\x04", true: "\x16\x04\x02hello\n\x04part\x04you\n\x04"} {
-		s, _ := newTestSerial(carried, input)
-		for _, want := range []string{"hello\n", "part", "you\n"} {
-			if got, err := io.ReadAll(small{s}); string(got) != want || err != nil {
-				t.Errorf("%v: %q, %v, want %q", carried, got, err, want)
-			}
+	s, _ := newTestSerial("hello\r\x04part\x04\x04you\r\x04")
+	for _, want := range []string{"hello\n", "part", "you\n"} {
+		if got, err := io.ReadAll(small{s}); string(got) != want || err != nil {
+			t.Errorf("%q, %v, want %q", got, err, want)
 		}
 	}
 }
@@ -77,29 +75,50 @@ type small struct{ s *serial }
 
 func (r small) Read(p []byte) (int, error) { return r.s.Read(p[:2]) }
 
-// TestSerialCarried reads data of all kinds, with signals between.
+// TestSerialCarried asks for data of all kinds, which comes with signals between, and for
+// an end, behind which there is more.
 func TestSerialCarried(t *testing.T) {
-	var data, quoted []byte
+	var data, input []byte
 	for c := range 3 * 256 {
 		data = append(data, byte(c))
-		switch {
-		case byte(c) == end, byte(c) == quote:
-			quoted = append(quoted, quote)
-		case byte(c) >= signals && byte(c) < signals+32:
-			quoted = append(quoted, byte(c), quote) // the signal, and the byte
-		}
-		quoted = append(quoted, byte(c))
 	}
-	s, echo := newTestSerial(true, "lost", "\x02"+string(quoted), "\x04")
-	got, err := io.ReadAll(s)
-	if err != nil || !bytes.Equal(got, data) || echo.Len() > 0 {
-		t.Errorf("%q, %v, echo %q", got, err, echo)
+	rest := data
+	s := &serial{came: new(uint32), mark: "mark"}
+	s.take = func(p []byte) int {
+		n := copy(p, input)
+		input = input[n:]
+		return n
+	}
+	s.echo = func(p []byte) {
+		var n int
+		if k, err := fmt.Sscanf(string(p), "\x10mark%04x", &n); k != 1 || err != nil || n > maxAsk || len(input) > 0 {
+			t.Fatalf("asked by %q, with %q to be read", p, input)
+		}
+		*s.came++
+		if len(rest) == 0 {
+			input, rest = []byte{end}, []byte("more")
+			return
+		}
+		n = min(n, len(rest), 500)
+		input = []byte{0, signals + 1}
+		for _, c := range rest[:n] {
+			input = append(input, quote, c, signals+2)
+		}
+		input = append(input, answered)
+		rest = rest[n:]
+	}
+	if got, err := io.ReadAll(s); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("%q, %v", got, err)
+	}
+	b := make([]byte, maxAsk+1)
+	if n, err := s.Read(b); string(b[:n]) != "more" || err != nil {
+		t.Errorf("behind the end: %q, %v", b[:n], err)
 	}
 }
 
 // TestSerialLong types a line that is too long.
 func TestSerialLong(t *testing.T) {
-	s, _ := newTestSerial(false, string(bytes.Repeat([]byte("x"), 10000))+"\x04\x04")
+	s, _ := newTestSerial(string(bytes.Repeat([]byte("x"), 10000)) + "\x04\x04")
 	if got, err := io.ReadAll(s); len(got) != 4096 || err != nil {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}

@@ -35,8 +35,6 @@ func Problem(key, value string) string {
 		ok, want = value == "0" || value == "1", "want 0 or 1"
 	case "stdin", "stdout":
 		ok, want = value == "terminal" || value == "device" || value == "pipe", "want terminal, device or pipe"
-	case "console":
-		ok, want = value == "typed" || value == "carried", "want typed or carried"
 	case "hostname":
 		ok, want = len(value) != 0 && len(value) <= maxHostname, "want a name of 1 to 64 bytes"
 	case "workdir":

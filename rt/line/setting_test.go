@@ -18,7 +18,7 @@ func TestKnown(t *testing.T) {
 
 func TestProblem(t *testing.T) {
 	for setting, want := range map[string]string{
-		"net.verbose=1": "", "program=": "", "env.A=b=c": "", "strace=0": "", "strace=1": "", "stdin=pipe": "", "console=typed": "", "console=carried": "", "console=tty": "typed", "hostname=web": "", "workdir=/": "",
+		"net.verbose=1": "", "program=": "", "env.A=b=c": "", "strace=0": "", "strace=1": "", "stdin=pipe": "", "console=MARK": "", "hostname=web": "", "workdir=/": "",
 		"strace=yes": "0 or 1", "strace=": "0 or 1", "stdin=": "terminal", "stdout=file": "terminal",
 		"hostname=": "1 to 64", "hostname=" + strings.Repeat("a", 65): "1 to 64",
 		"workdir=": "absolute", "workdir=data": "absolute",

@@ -93,6 +93,29 @@ func TestTypedSignals(t *testing.T) {
 	}
 }
 
+// TestRunInputLeft wants what a program does not read to be left to the next one.
+func TestRunInputLeft(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	in := file(t, "abcdefgh")
+	for _, c := range [][2]string{
+		{"describe", "stdin is p---------\nstdout is p---------\n"},
+		{"3", "read \"abc\"\n"},
+		{"1", "read \"d\"\n"},
+		{"lines", "ready\nline \"efgh\"\nend\n"},
+	} {
+		cmd := qemuRun(ctx, t, "tests/programs/input", c[0], "--machine", "microvm")
+		cmd.Stdin = in
+		g, err := harness.StartGuest(cmd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := g.Wait(ctx); err != nil || r.Status != 0 || r.Output != c[1] {
+			t.Errorf("%s: status %d, %v, %q, want %q", c[0], r.Status, err, r.Output, c[1])
+		}
+	}
+}
+
 // TestRunInput gives ringo run --vmm qemu input of all kinds of bytes.
 func TestRunInput(t *testing.T) {
 	image, err := ringo.Program("tests/programs/input")

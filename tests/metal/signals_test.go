@@ -102,7 +102,7 @@ func TestRunSignals(t *testing.T) {
 	}{
 		{"microvm, an open pipe", []string{"--machine", "microvm"}, open},
 		{"microvm with 2 CPUs, /dev/null", []string{"--machine", "microvm", "--smp", "2"}, nil},
-		{"pc, a file", []string{"--machine", "pc"}, file(t, strings.Repeat("\x16\x03\x8f", 500))},
+		{"pc, a file", []string{"--machine", "pc"}, file(t, strings.Repeat("\x16\x03\x8f", 100_000))},
 		{"q35 from a disk, a pipe", []string{"--machine", "q35", "--boot", "bios"}, strings.NewReader("hi\n")},
 	} {
 		t.Run(c.name, func(t *testing.T) {

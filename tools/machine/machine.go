@@ -36,6 +36,8 @@ type Options struct {
 	Input   io.Reader                     // standard input; nil: it is empty
 	Size    func() (columns, rows uint16) // of the terminal; nil: there is none
 	Kernel  Kernel
+
+	mark string // serialPort's, by which the guest asks for input; "": somebody types
 }
 
 // Kernel is what the guest's kernel is told.

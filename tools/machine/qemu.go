@@ -89,6 +89,7 @@ func (q *QEMU) Run(ctx context.Context, o Options) (status int, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	port := newSerialPort()
+	o.mark = port.mark
 	stop, err := handOn(port.signal, func(sig syscall.Signal) { cancel(endedBy{sig}) })
 	if err != nil {
 		return 0, err
@@ -105,7 +106,8 @@ func (q *QEMU) Run(ctx context.Context, o Options) (status int, err error) {
 	}
 	console := lastLine{w: o.Console}
 	complaints := complaints{w: os.Stderr}
-	cmd.Stdout, cmd.Stderr = &console, &complaints
+	output := requests{w: &console, port: port}
+	cmd.Stdout, cmd.Stderr = &output, &complaints
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return 0, err
@@ -115,7 +117,7 @@ func (q *QEMU) Run(ctx context.Context, o Options) (status int, err error) {
 	if err = startDeaf(cmd); err == nil {
 		go port.carry(ctx, stdin)
 		go port.read(ctx, o.Input)
-		err = cmd.Wait()
+		err = errors.Join(cmd.Wait(), output.flush())
 	}
 	var by endedBy
 	switch cause := context.Cause(ctx); {
@@ -158,8 +160,7 @@ func startDeaf(cmd *exec.Cmd) error {
 }
 
 // Command returns the command that boots the program on QEMU, with the console at its
-// standard input, in the form of serialPort, and output. Files that it needs are put into
-// dir.
+// standard input and output. Files that it needs are put into dir.
 func (q *QEMU) Command(ctx context.Context, dir string, o *Options) (*exec.Cmd, error) {
 	path, err := FindQEMU()
 	if err != nil {
@@ -333,7 +334,9 @@ func commandLine(o *Options) (string, error) {
 	rand.Read(seed)
 	words := []string{fmt.Sprintf("ringo.seed=%x", seed), "ringo.program=" + o.Args[0]}
 	settings := o.Kernel.settings()
-	settings["console"] = "carried" // by serialPort
+	if o.mark != "" {
+		settings["console"] = o.mark
+	}
 	maps.Copy(settings, mounts(o.Disks, nil))
 	if o.Network.Kind == "none" {
 		settings["net"] = "none"

@@ -104,7 +104,7 @@ func TestQEMUAborts(t *testing.T) {
 func TestQEMUSignal(t *testing.T) {
 	dir, temporary := t.TempDir(), t.TempDir()
 	came := filepath.Join(dir, "came")
-	script := fmt.Sprintf("#!/bin/bash\nkill -TERM $$ $PPID\n/usr/bin/head -c %d >%s\n/bin/sleep 0.1\nkill -INT $PPID\nexec /bin/sleep 60\n", serialFiller+2, came)
+	script := fmt.Sprintf("#!/bin/bash\nkill -TERM $$ $PPID\n/usr/bin/head -c %d >%s\n/bin/sleep 0.1\nkill -INT $PPID\nexec /bin/sleep 60\n", serialFiller+1, came)
 	if err := os.WriteFile(filepath.Join(dir, qemuCommand), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestQEMUSignal(t *testing.T) {
 	if want := 128 + int(syscall.SIGINT); status != want || err != nil {
 		t.Errorf("status %d, %v; want %d", status, err, want)
 	}
-	want := string(append(make([]byte, serialFiller), serialBegin, serialSignals|byte(syscall.SIGTERM)))
+	want := string(append(make([]byte, serialFiller), serialSignals|byte(syscall.SIGTERM)))
 	if got, err := os.ReadFile(came); string(got) != want || err != nil {
 		t.Errorf("the guest was sent %q, %v; want %q", got, err, want)
 	}

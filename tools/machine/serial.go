@@ -1,36 +1,42 @@
 package machine
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"io"
-	"os"
+	"strconv"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
-// serialPort carries the program's input, and signals for it, to the serial port of a
-// machine of QEMU's. Its guest reads that in package kernel/dev, and takes signals out
-// of it as soon as they come (rt.ConsoleListen).
+// serialPort carries the program's input, as the guest asks for it in its output, and
+// signals to the serial port of a machine of QEMU's. The guest's side is package
+// kernel/dev, which says what is written there; rt takes the signals as they come.
 type serialPort struct {
-	input   chan []byte
+	mark    string // what requests for input begin with, behind serialAsk
+	asked   chan int
+	answers chan []byte
 	signals chan syscall.Signal
 }
 
-// What a guest takes for the begin and the end of its input, and for signals from this
-// byte on; and what takes away the next byte's meaning. serialFiller bytes before are
-// for the port to lose.
+// Bytes that mean something to the guest, or from it. serialFiller zeros before the first
+// are for the port to lose.
 const (
-	serialBegin   = 'B' & 31
-	serialEnd     = 'D' & 31
-	serialQuote   = 'V' & 31
-	serialSignals = 0x80
-	serialFiller  = 20 // it has room for 16
+	serialEnd      = 'D' & 31
+	serialAnswered = 'E' & 31
+	serialAsk      = 'P' & 31
+	serialQuote    = 'V' & 31
+	serialSignals  = 0x80
+	serialFiller   = 20 // it has room for 16
 )
 
 func newSerialPort() *serialPort {
-	// Of more signals at once the program would not hear, either.
-	return &serialPort{make(chan []byte), make(chan syscall.Signal, 16)}
+	return &serialPort{
+		mark:    rand.Text(),
+		asked:   make(chan int, 1),
+		answers: make(chan []byte),
+		signals: make(chan syscall.Signal, 16), // of more at once the program would not hear, either
+	}
 }
 
 // signal has a signal carried, and does not wait for that.
@@ -41,11 +47,9 @@ func (s *serialPort) signal(sig syscall.Signal) {
 	}
 }
 
-// carry writes what is to be carried to port, until ctx ends. A guest that leaves its
-// input alone does not hear of signals behind what has gone before them, some
-// kilobytes: neither it nor QEMU takes more.
+// carry writes what is to be carried to port, until ctx ends.
 func (s *serialPort) carry(ctx context.Context, port io.Writer) {
-	begin := append(make([]byte, serialFiller), serialBegin)
+	filler := make([]byte, serialFiller)
 	for {
 		var b []byte
 		select {
@@ -53,35 +57,38 @@ func (s *serialPort) carry(ctx context.Context, port io.Writer) {
 			return
 		case sig := <-s.signals:
 			b = []byte{serialSignals | byte(sig)}
-		case b = <-s.input:
+		case b = <-s.answers:
 		}
-		if _, err := port.Write(append(begin, b...)); err != nil {
+		if _, err := port.Write(append(filler, b...)); err != nil {
 			return // QEMU has ended
 		}
-		begin = nil
+		filler = nil
 	}
 }
 
-// read reads input, which is empty if in is nil, to its end, or that of ctx. Behind an
-// end on a terminal, which is ^D, there may be more.
+// read reads input, which is empty if in is nil, as it is asked for, until ctx ends.
+// Behind an end there may be more: on a terminal it is ^D.
 func (s *serialPort) read(ctx context.Context, in io.Reader) {
 	buffer := make([]byte, 4096)
 	for {
+		room := 0
+		select {
+		case <-ctx.Done():
+			return
+		case room = <-s.asked:
+		}
 		n, err := 0, io.EOF
 		if in != nil {
-			n, err = in.Read(buffer)
+			n, err = in.Read(buffer[:min(room, len(buffer))])
 		}
-		b := quoteInput(buffer[:n])
-		if err != nil {
-			b = append(b, serialEnd)
+		answer := append(quoteInput(buffer[:n]), serialAnswered)
+		if n == 0 && err != nil {
+			answer[0] = serialEnd
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case s.input <- b:
-		}
-		if err != nil && (err != io.EOF || !isTerminal(in)) {
-			return
+		case s.answers <- answer:
 		}
 	}
 }
@@ -90,7 +97,7 @@ func (s *serialPort) read(ctx context.Context, in io.Reader) {
 func quoteInput(p []byte) []byte {
 	quoted := make([]byte, 0, 2*len(p)+1)
 	for _, c := range p {
-		if c == serialEnd || c == serialQuote || c&^31 == serialSignals {
+		if c == 0 || c == serialEnd || c == serialAnswered || c == serialQuote || c&^31 == serialSignals {
 			quoted = append(quoted, serialQuote)
 		}
 		quoted = append(quoted, c)
@@ -98,12 +105,52 @@ func quoteInput(p []byte) []byte {
 	return quoted
 }
 
-// isTerminal reports whether in is a terminal, and has not hung up.
-func isTerminal(in io.Reader) bool {
-	f, ok := in.(*os.File)
-	if !ok {
-		return false
+// requests is the output of a guest, which has requests for input in it.
+type requests struct {
+	w    io.Writer // gets the output without them
+	port *serialPort
+	held []byte // it may be the first part of a request
+}
+
+// Write takes output. At its end, flush is to be called.
+func (r *requests) Write(p []byte) (int, error) {
+	const digits = 4
+	mark := append([]byte{serialAsk}, r.port.mark...)
+	r.held = append(r.held, p...)
+	for {
+		i := bytes.Index(r.held, mark)
+		if i < 0 {
+			break
+		}
+		if err := r.pass(i); err != nil || len(r.held) < len(mark)+digits {
+			return len(p), err
+		}
+		n, err := strconv.ParseUint(string(r.held[len(mark):len(mark)+digits]), 16, 16)
+		r.held = r.held[len(mark)+digits:]
+		if err != nil {
+			continue
+		}
+		select {
+		case r.port.asked <- int(n):
+		default: // a guest asks again when it has been answered
+		}
 	}
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
+	n := bytes.LastIndexByte(r.held, serialAsk)
+	if n < 0 || !bytes.HasPrefix(mark, r.held[n:]) {
+		n = len(r.held)
+	}
+	return len(p), r.pass(n)
+}
+
+// flush passes the rest on.
+func (r *requests) flush() error { return r.pass(len(r.held)) }
+
+// pass passes n bytes on.
+func (r *requests) pass(n int) error {
+	var err error
+	if n > 0 {
+		_, err = r.w.Write(r.held[:n])
+	}
+	r.held = append(r.held[:0], r.held[n:]...)
+	return err
 }
