@@ -19,7 +19,7 @@ import (
 //	net.search=example.org    domains that the resolver tries, separated by commas
 //	net.dhcp=0                no DHCP; 1: DHCP although there is an address
 //	hostname=web              the machine's name, instead of DHCP's
-//	net.verbose=1             report on the console when DHCP has set up the network
+//	net.verbose=1             report on the console when DHCP has set up the network, and what the stack says
 type Config struct {
 	None     bool
 	IP4      netip.Prefix

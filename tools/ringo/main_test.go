@@ -277,6 +277,7 @@ func TestErrors(t *testing.T) {
 		{"run of no program", nil, []string{"run", "./testdata/lib"}, "package main"},
 		{"flag of ringo's own", nil, []string{"build", "-overlay=x.json", "./testdata/hello"}, "-overlay"},
 		{"overlay in GOFLAGS", []string{"GOFLAGS=-overlay=x.json"}, []string{"build", "./testdata/hello"}, "in GOFLAGS, -overlay cannot be given"},
+		{"version", nil, []string{"run", "example.com/program@v1.2.3"}, "go get example.com/program@v1.2.3"},
 		{"race detector", nil, []string{"build", "-race", "./testdata/hello"}, "go build"},
 		{"old release", []string{"GOTOOLCHAIN=local", "PATH=" + fakeGo(t, "go1.25.3")}, []string{"build", "./testdata/hello"}, "go1.26 and go1.27"},
 		{"no go command", []string{"PATH=" + t.TempDir()}, []string{"build", "./testdata/hello"}, "install Go"},

@@ -79,6 +79,9 @@ func (t *Target) check(ctx context.Context, args []string) ([]program, error) {
 		case len(field) != 5:
 			return nil, nil
 		case field[4] != "":
+			if name, _, ok := strings.Cut(field[1], "@"); ok && field[2] == "" {
+				return nil, fmt.Errorf("%s: ringo builds packages in the versions that a go.mod names; say go get %s in a module of yours, and then %s here", field[1], field[1], name)
+			}
 			return nil, t.usesCgo(ctx, args)
 		case field[0] == "main":
 			programs = append(programs, program{field[2], filepath.Base(field[3])})
