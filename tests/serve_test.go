@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
@@ -101,23 +100,14 @@ func (s *server) get(path string) (status int, body string, err error) {
 	return resp.StatusCode, string(b), err
 }
 
-// memory is the memory, in bytes, that only the process holds: the VMM's own
-// and what it has given to the guest.
-func (s *server) memory(t *testing.T) int {
+// memory is harness.Memory of the VMM.
+func (s *server) memory(t *testing.T) int64 {
 	t.Helper()
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", s.Process().Pid))
+	n, err := harness.Memory(s.Process().Pid)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := regexp.MustCompile(`(?m)^Pss:\s+(\d+) kB`).FindSubmatch(b)
-	if m == nil {
-		t.Fatalf("no Pss in:\n%s", b)
-	}
-	kB, err := strconv.Atoi(string(m[1]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return kB << 10
+	return n
 }
 
 // load makes load and wants no request to fail.

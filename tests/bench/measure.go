@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -311,25 +310,15 @@ func children(pid int) []int {
 	return pids
 }
 
-var pss = regexp.MustCompile(`(?m)^Pss:\s+(\d+) kB`)
-
-// memory returns the memory, in MB, that processes hold (proportional set size).
+// memory returns the memory, in MB, that processes hold.
 func memory(pids []int) (float64, error) {
 	total := 0.0
 	for _, pid := range pids {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+		n, err := harness.Memory(pid)
 		if err != nil {
 			return 0, err
 		}
-		m := pss.FindSubmatch(b)
-		if m == nil {
-			return 0, fmt.Errorf("no Pss in:\n%s", b)
-		}
-		kB, err := strconv.ParseFloat(string(m[1]), 64)
-		if err != nil {
-			return 0, err
-		}
-		total += kB / 1024
+		total += float64(n) / (1 << 20)
 	}
 	return total, nil
 }
