@@ -41,6 +41,10 @@ func namespaces(flags uintptr) *syscall.SysProcAttr {
 	return attr
 }
 
+// tapQueue is how many frames for the guest wait in a tap. Linux's 1000 are too few for
+// some thousand clients: what has no room is lost.
+const tapQueue = 10_000
+
 // MakeTap makes a tap interface with an address and sets it up, and the
 // loopback too. The interface goes with the network of the process.
 func MakeTap(name string, addr netip.Prefix) error {
@@ -61,6 +65,12 @@ func MakeTap(name string, addr netip.Prefix) error {
 		return fmt.Errorf("tap %s: %w", name, err)
 	}
 	if err := setAddress(name, addr); err != nil {
+		return err
+	}
+	if err := control(name, unix.SIOCSIFTXQLEN, func(r *unix.Ifreq) error {
+		r.SetUint32(tapQueue)
+		return nil
+	}); err != nil {
 		return err
 	}
 	if err := setUp("lo"); err != nil {
