@@ -2,13 +2,30 @@
 // a level of GOAMD64. The boot stub looks for them, and so does the monitor.
 package level
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
 
 // Features are features of a processor, as bits of what CPUID returns.
 type Features struct {
 	Basic      uint32 // leaf 1, ECX
 	Extended   uint32 // leaf 0x80000001, ECX
 	Structured uint32 // leaf 7, EBX
+}
+
+// last is the highest level.
+const last = 4
+
+// Parse returns the level that a value of GOAMD64, such as "v3", names.
+func Parse(text string) (uint64, error) {
+	digits, ok := strings.CutPrefix(text, "v")
+	level, err := strconv.ParseUint(digits, 10, 64)
+	if !ok || err != nil || level < 1 || level > last {
+		return 0, fmt.Errorf("GOAMD64=%s is not known; want v1 to v%d", text, last)
+	}
+	return level, nil
 }
 
 // Needed returns the features that a program for a level of GOAMD64 needs,
@@ -26,7 +43,7 @@ func Needed(level uint64) (Features, error) {
 		avx512bw, avx512vl          = 1 << 30, 1 << 31
 	)
 	var f Features
-	if level < 1 || level > 4 {
+	if level < 1 || level > last {
 		return f, fmt.Errorf("GOAMD64=v%d is not known", level)
 	}
 	if level >= 2 {

@@ -21,3 +21,11 @@ func TestNeeded(t *testing.T) {
 		}
 	}
 }
+
+func TestParse(t *testing.T) {
+	for text, want := range map[string]uint64{"v1": 1, "v4": 4, "v0": 0, "v5": 0, "3": 0, "": 0, "v": 0, "v-1": 0} {
+		if got, err := Parse(text); got != want || (err == nil) != (want != 0) {
+			t.Errorf("%q: %d, %v, want %d", text, got, err, want)
+		}
+	}
+}

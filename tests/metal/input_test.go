@@ -7,11 +7,38 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os/exec"
 	"strings"
 	"testing"
 
 	"ringo.dev/ringo/tests/harness"
 )
+
+// step is what is typed when a guest has said something.
+type step struct{ await, keys string }
+
+// typeAt starts a guest, which the test stops, and types at its serial port.
+func typeAt(ctx context.Context, t *testing.T, cmd *exec.Cmd, steps []step) *harness.Guest {
+	t.Helper()
+	keys, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := harness.StartGuest(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(g.Stop)
+	for _, s := range steps {
+		if err := g.Await(ctx, s.await); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(keys, s.keys); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return g
+}
 
 // TestTyped types lines at the serial port, with Backspace, and the end.
 func TestTyped(t *testing.T) {
@@ -23,30 +50,13 @@ func TestTyped(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
-			cmd := machine{Type: kind, CPU: "max"}.command(ctx, t, image, "lines")
-			keys, err := cmd.StdinPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			g, err := harness.StartGuest(cmd)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer g.Stop()
-			for _, step := range []struct{ await, keys string }{
+			g := typeAt(ctx, t, machine{Type: kind, CPU: "max"}.command(ctx, t, image, "lines"), []step{
 				{"ready", "hello\r"},
 				{"hello\nline \"hello\"", "helpl\x7f\x7flo\r"},
 				{"helpl\b \b\b \blo\nline \"hello\"", strings.Repeat("x", 1000) + "\r"},
 				{strings.Repeat("x", 1000) + "\"", "\x16\x03\r"},
 				{"^C\nline \"\\x03\"", "\x04"},
-			} {
-				if err := g.Await(ctx, step.await); err != nil {
-					t.Fatal(err)
-				}
-				if _, err := io.WriteString(keys, step.keys); err != nil {
-					t.Fatal(err)
-				}
-			}
+			})
 			if r, err := g.Wait(ctx); err != nil || r.Status != exitStatus(0) || !strings.HasSuffix(r.Output, "end\n") {
 				t.Errorf("status %d, %v\n%s", r.Status, err, r.Output)
 			}
@@ -64,28 +74,11 @@ func TestTypedSignals(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
-			cmd := machine{Type: kind, CPU: "max"}.command(ctx, t, image, "stay")
-			keys, err := cmd.StdinPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			g, err := harness.StartGuest(cmd)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer g.Stop()
-			for _, step := range []struct{ await, keys string }{
+			g := typeAt(ctx, t, machine{Type: kind, CPU: "max"}.command(ctx, t, image, "stay"), []step{
 				{"ready", "line\r\x16\x1c\x03"},
 				{"got interrupt", "\x1c"},
 				{"got quit\n", ""},
-			} {
-				if err := g.Await(ctx, step.await); err != nil {
-					t.Fatal(err)
-				}
-				if _, err := io.WriteString(keys, step.keys); err != nil {
-					t.Fatal(err)
-				}
-			}
+			})
 			if want := "ready\ngot interrupt\ngot quit\n"; g.Output() != want {
 				t.Errorf("%q, want %q", g.Output(), want)
 			}

@@ -10,9 +10,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 
+	"ringo.dev/ringo/boot/level"
 	"ringo.dev/ringo/rt/overlay"
 )
 
@@ -46,8 +46,10 @@ func FindGo(ctx context.Context, dir string) (*Go, error) {
 	}
 	// The go command takes any text, and hands it to the assembler. Releases that are
 	// too old have no such variable.
-	if levels := []string{"v1", "v2", "v3", "v4"}; env.GOAMD64 != "" && !slices.Contains(levels, env.GOAMD64) {
-		return nil, fmt.Errorf("GOAMD64=%s is not known; want one of %s", env.GOAMD64, strings.Join(levels, ", "))
+	if env.GOAMD64 != "" {
+		if _, err := level.Parse(env.GOAMD64); err != nil {
+			return nil, err
+		}
 	}
 	// The environment may be that of ringo env.
 	return &Go{Root: overlay.Installed(env.GOROOT), Release: env.GOVERSION, Flags: env.GOFLAGS}, nil
